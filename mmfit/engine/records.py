@@ -1,0 +1,142 @@
+"""The frozen records that a fit consists of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerRecord:
+    """How the optimum was sought and what was found there.
+
+    Attributes
+    ----------
+    solver : str, ``nested`` or ``crossed`` (chosen from the data).
+    method : str, ``newton`` (average information) or ``bfgs`` (the fallback).
+    evaluations : int, evaluations of the criterion.
+    start_objective, objective : float, -2 log (restricted) likelihood at the start and at the end.
+    gradient_norm : float, largest absolute derivative with respect to the free (whitened) theta.
+    predicted_decrease : float, decrease of the objective that a further Newton step promises.
+    curvature : float, smallest eigenvalue of the exact Hessian in the free theta at the end.
+    converged : bool.
+    message : str, the outcome in words.
+    """
+
+    solver: str
+    method: str
+    evaluations: int
+    start_objective: float
+    objective: float
+    gradient_norm: float
+    predicted_decrease: float
+    curvature: float
+    converged: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceTerm:
+    """The estimated covariance of one random term.
+
+    Attributes
+    ----------
+    group : str, as in RandomTerm (``Subject.1`` for a second term on one factor).
+    grouping : str, the grouping factor.
+    effects : tuple of str, length q.
+    covariance : (q, q) array, in squared units of the response.
+    """
+
+    group: str
+    grouping: str
+    effects: tuple[str, ...]
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class GroupModes:
+    """Conditional modes of the random effects of one grouping factor (all of its terms).
+
+    Attributes
+    ----------
+    grouping : str.
+    effects : tuple of str, length q.
+    levels : tuple of str, length L.
+    modes : (L, q) array.
+    covariance : (L, q, q) array, conditional covariance given y and the estimates (lme4's condVar).
+    """
+
+    grouping: str
+    effects: tuple[str, ...]
+    levels: tuple[str, ...]
+    modes: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceUncertainty:
+    """What Satterthwaite's method needs (lmerTest's ``vcov_varpar`` and ``Jac_list``).
+
+    Attributes
+    ----------
+    covariance : (k + 1, k + 1) array, 2 H+ of the criterion in (theta, sigma).
+    jacobian : (k + 1, p, p) array, derivative of vcov(beta) with respect to (theta, sigma).
+    """
+
+    covariance: np.ndarray
+    jacobian: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One fitted linear mixed model; plain numbers and names only, JSON and back without loss.
+
+    Attributes
+    ----------
+    formula : str.
+    criterion : ``"REML"`` or ``"ML"``.
+    objective : float, -2 log (restricted) likelihood.
+    nobs, npar : int; npar = p + number of thetas + 1 under both criteria.
+    sigma : float, residual standard deviation.
+    theta : (k,) array, lme4's order and scale.
+    fixed_names : tuple of str, length p;  fixef : (p,) array;  vcov : (p, p) array.
+    dropped : tuple of str, columns left out of a rank-deficient X.
+    terms : tuple of VarianceTerm, lme4's order.
+    groups : tuple of GroupModes, one per grouping factor, in the order of ``terms``.
+    singular : bool;  singular_groups : tuple of str, the terms whose covariance is not of full rank.
+    uncertainty : VarianceUncertainty.
+    optimizer : OptimizerRecord.
+    """
+
+    formula: str
+    criterion: str
+    objective: float
+    nobs: int
+    npar: int
+    sigma: float
+    theta: np.ndarray
+    fixed_names: tuple[str, ...]
+    fixef: np.ndarray
+    vcov: np.ndarray
+    dropped: tuple[str, ...]
+    terms: tuple[VarianceTerm, ...]
+    groups: tuple[GroupModes, ...]
+    singular: bool
+    singular_groups: tuple[str, ...]
+    uncertainty: VarianceUncertainty
+    optimizer: OptimizerRecord
+
+    @property
+    def log_lik(self) -> float:
+        return -0.5 * self.objective
+
+    @property
+    def aic(self) -> float:
+        return self.objective + 2 * self.npar
+
+    @property
+    def bic(self) -> float:
+        return self.objective + np.log(self.nobs) * self.npar
+
+    @property
+    def converged(self) -> bool:
+        return self.optimizer.converged
