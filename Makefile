@@ -1,4 +1,4 @@
-# make run | test | check | bench | lock | clean; `run` and `test` do all the set-up themselves.
+# make run | test | check | bench | unlock | lock | clean; `run` and `test` do all the set-up themselves.
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -6,15 +6,20 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/default
 PYTHON_FILES := mmfit tests benchmarks
 
 COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench unlock lock clean
 
 run: $(VENV)/.run
-	$(BIN)/snakemake --cores $(CORES)
+	$(SNAKEMAKE) --cores $(CORES)
+
+# After a kill or a power cut, when Snakemake says that the folder is locked.
+unlock: $(VENV)/.run
+	$(SNAKEMAKE) --unlock
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest

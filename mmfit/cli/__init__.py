@@ -1,0 +1,5 @@
+"""The console script ``mmfit``: one subcommand per stage, and ``run`` for all of them."""
+
+from mmfit.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,87 @@
+"""What each subcommand does with its parsed arguments.
+
+Heavy packages are imported by the commands that need them, so that the others start at once.
+"""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmfit.spec import Analysis
+
+
+def validate(args: argparse.Namespace) -> None:
+    """Check analysis files whole: every problem of every file, each with its place."""
+    from mmfit.cli.project import load_analyses
+
+    for analysis in load_analyses(args.analyses):
+        count = len(analysis.models)
+        print(f"{analysis.path}: {count} model{'s' * (count != 1)}, no problems")
+
+
+def schema(args: argparse.Namespace) -> None:
+    """Print the JSON schema of an analysis file."""
+    from mmfit.spec import schema_json
+
+    print(schema_json(), end="")
+
+
+def stage(args: argparse.Namespace) -> None:
+    """Run the stage ``args.stage`` of one analysis."""
+    from mmfit.cli.paths import ResultFiles
+    from mmfit.cli.project import load_analyses
+
+    (analysis,) = load_analyses([args.analysis])
+    with _one_blas_thread(), _naming(analysis):
+        from mmfit.cli import stages
+
+        files = ResultFiles(args.results / analysis.name)
+        if args.stage == "fit":
+            stages.fit(analysis, files, args.model)
+        else:
+            stages.STAGES[args.stage](analysis, files)
+
+
+def index(args: argparse.Namespace) -> None:
+    """Write index.html, the page that links the reports of these analyses."""
+    from mmfit.cli import stages
+    from mmfit.cli.project import load_analyses
+
+    stages.index(load_analyses(args.analyses), args.results)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do everything for these analyses, without Snakemake, to the same bytes."""
+    from mmfit.cli.project import load_analyses
+
+    analyses = load_analyses(args.analyses)
+    with _one_blas_thread():
+        from mmfit.cli import stages
+
+        for analysis in analyses:
+            with _naming(analysis):
+                stages.run(analysis, args.results)
+        stages.index(analyses, args.results)
+
+
+@contextlib.contextmanager
+def _naming(analysis: "Analysis") -> Iterator[None]:
+    """Let an error say which analysis it came from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the analysis {analysis.path}")
+        raise
+
+
+@contextlib.contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread: with more, the last bits of sums depend on the machine."""
+    # Only libraries that are loaded already can be limited; numpy and scipy bring one each.
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield

@@ -1,0 +1,41 @@
+"""Where the result files of an analysis lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CRITERIA = ("REML", "ML")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFiles:
+    """The files under ``<results>/<analysis>/``; the rules under ``workflow/`` name the same ones.
+
+    Attributes
+    ----------
+    folder : Path, the folder of this analysis.
+    """
+
+    folder: Path
+
+    def fit(self, model: str, criterion: str) -> Path:
+        return self.folder / "fits" / f"{model}.{criterion}.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    @property
+    def comparisons(self) -> Path:
+        return self.tables / "comparisons.csv"
+
+    @property
+    def selection(self) -> Path:
+        return self.folder / "selection.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"

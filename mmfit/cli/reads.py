@@ -1,0 +1,73 @@
+"""What each stage reads of an analysis file, as canonical JSON.
+
+The rules pass these texts as ``params``, so that Snakemake reruns a stage when, and only when, its
+part of the file has changed. A part missing here would leave old results standing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmfit import expression, formula
+from mmfit.spec import Analysis, FileData, ModelSpec
+
+
+def data_files(analysis: Analysis) -> list[str]:
+    """The files that the data stage reads besides the analysis: none when data are simulated."""
+    return [analysis.data.file] if isinstance(analysis.data, FileData) else []
+
+
+def data(analysis: Analysis) -> str:
+    """The data block, and from the models only what decides about rows and diagnosis."""
+    models = analysis.models.values()
+    factors = {factor for model in models for factor in formula.parse(model.formula).grouping_factors}
+    return _canonical(
+        {
+            "data": analysis.data.model_dump(mode="json"),
+            "variables": sorted({name for model in models for name in _variables(model)}),
+            "grouping_factors": sorted(factors),
+        }
+    )
+
+
+def fit(analysis: Analysis, model: str) -> str:
+    """The model's own entry, the defaults of the analysis filled in."""
+    return _canonical(analysis.models[model].model_dump(mode="json"))
+
+
+def compare(analysis: Analysis) -> str:
+    """The pairs; the models in their order. The models themselves arrive with their fits."""
+    return _canonical({"models": list(analysis.models), "comparisons": analysis.comparisons})
+
+
+def select(analysis: Analysis) -> str:
+    """What `compare` reads, and the settings of the selection."""
+    return _canonical([compare(analysis), analysis.selection.model_dump(mode="json")])
+
+
+def tables(analysis: Analysis) -> str:
+    """The models in their order and the method for the degrees of freedom."""
+    return _canonical({"models": list(analysis.models), "df": analysis.df})
+
+
+def report(analysis: Analysis) -> str:
+    """Everything, to the byte: the provenance states the checksum of the analysis file."""
+    return hashlib.sha256(Path(analysis.path).read_bytes()).hexdigest()
+
+
+def index(analyses: Iterable[Analysis]) -> str:
+    """The analyses in their order, by name and title."""
+    return _canonical([(analysis.name, analysis.title) for analysis in analyses])
+
+
+def _variables(model: ModelSpec) -> list[str]:
+    names = list(formula.parse(model.formula).variables)
+    for text in (model.weights, model.offset):
+        if text is not None:
+            names.extend(expression.variables(text))
+    return names
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,63 @@
+import re
+
+from snakemake.exceptions import WorkflowError
+
+from mmfit.cli import reads
+from mmfit.cli.digest import environment_digest, package_digest
+from mmfit.cli.project import load_project
+from mmfit.errors import MmfitError
+from mmfit.report.provenance import SOFTWARE
+
+# Every analysis is checked whole, here, before any job exists.
+try:
+    PROJECT = load_project(config)
+except MmfitError as error:
+    raise WorkflowError(f"The configuration cannot be used:\n{error}") from None
+
+ANALYSES = {analysis.name: analysis for analysis in PROJECT.analyses}
+RESULTS = PROJECT.results
+
+# Snakemake does not see edits of the package, nor other versions of numpy and its kin. As a value
+# of `params` these digests let what computes run again; touching a file changes neither.
+PACKAGE = package_digest("**/*.py") + environment_digest()
+PRESENTATION = package_digest("report/templates/*") + environment_digest(SOFTWARE)
+
+
+wildcard_constraints:
+    analysis="|".join(map(re.escape, ANALYSES)),
+    model="[^/]+",
+
+
+# One thread each: the last bits of a sum must not depend on how many cores there are.
+shell.prefix(
+    "set -euo pipefail; "
+    "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; "
+)
+
+
+def analysis_file(wildcards):
+    return ANALYSES[wildcards.analysis].path
+
+
+def source_files(wildcards):
+    """The data file of an analysis; none when its data are simulated."""
+    return reads.data_files(ANALYSES[wildcards.analysis])
+
+
+def fits(wildcards):
+    """Both fits of every candidate of an analysis."""
+    return [
+        f"{RESULTS}/{wildcards.analysis}/fits/{model}.{criterion}.json"
+        for model in ANALYSES[wildcards.analysis].models
+        for criterion in ("REML", "ML")
+    ]
+
+
+def more_memory(megabytes):
+    """Twice the memory at each further attempt."""
+    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+def more_time(minutes):
+    """Twice the time at each further attempt."""
+    return lambda wildcards, attempt: minutes * 2 ** (attempt - 1)

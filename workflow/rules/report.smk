@@ -1,0 +1,75 @@
+TABLES = ("models", "coefficients", "variance_components", "random_effects", "anova")
+
+
+localrules:
+    index,
+
+
+rule tables:
+    """Write what was estimated as CSV."""
+    input:
+        data=rules.data.output.data,
+        design=rules.data.output.design,
+        fits=fits,
+    output:
+        **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in TABLES},
+    log:
+        f"{RESULTS}/{{analysis}}/logs/tables.log",
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(30),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.tables(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit tables {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+
+
+rule report:
+    """Write the report and its provenance."""
+    input:
+        source=source_files,
+        data=rules.data.output.data,
+        design=rules.data.output.design,
+        fits=fits,
+        comparisons=rules.compare.output.comparisons,
+        selection=rules.select.output.selection,
+        tables=rules.tables.output,
+    output:
+        report=f"{RESULTS}/{{analysis}}/report.html",
+        provenance=f"{RESULTS}/{{analysis}}/provenance.json",
+    log:
+        f"{RESULTS}/{{analysis}}/logs/report.log",
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(30),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.report(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+        presentation=PRESENTATION,
+    shell:
+        "mmfit report {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+
+
+rule index:
+    """Link the reports of all analyses."""
+    input:
+        reports=expand(rules.report.output.report, analysis=ANALYSES),
+        provenance=expand(rules.report.output.provenance, analysis=ANALYSES),
+        selections=expand(rules.select.output.selection, analysis=ANALYSES),
+    output:
+        f"{RESULTS}/index.html",
+    log:
+        f"{RESULTS}/logs/index.log",
+    threads: 1
+    params:
+        analyses=[analysis.path for analysis in PROJECT.analyses],
+        reads=reads.index(PROJECT.analyses),
+        package=PACKAGE,
+        presentation=PRESENTATION,
+    shell:
+        "mmfit index {params.analyses:q} --results {RESULTS:q} > {log:q} 2>&1"
