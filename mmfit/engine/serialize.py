@@ -1,0 +1,73 @@
+"""Fits to JSON and back without loss (Python writes the shortest digits that read back the same)."""
+
+import json
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+
+from mmfit.engine.records import (
+    Fit,
+    GroupModes,
+    OptimizerRecord,
+    VarianceTerm,
+    VarianceUncertainty,
+)
+from mmfit.errors import DataError
+
+
+def fit_to_json(fit: Fit) -> str:
+    """One JSON object per fit, keys in the order of the record's fields."""
+    return json.dumps(_plain(fit), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def fit_from_json(text: str) -> Fit:
+    """The inverse of :func:`fit_to_json`.
+
+    Raises
+    ------
+    DataError
+        When the text is not a fit written by this version.
+    """
+    try:
+        raw = json.loads(text)
+        p, k = len(raw["fixef"]), len(raw["theta"])
+        raw["terms"] = tuple(_variance_term(term) for term in raw["terms"])
+        raw["groups"] = tuple(_group(group) for group in raw["groups"])
+        raw["uncertainty"] = VarianceUncertainty(
+            covariance=np.array(raw["uncertainty"]["covariance"]).reshape(k + 1, k + 1),
+            jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
+        )
+        raw["optimizer"] = OptimizerRecord(**raw["optimizer"])
+        for name in ("fixed_names", "dropped", "singular_groups"):
+            raw[name] = tuple(raw[name])
+        raw["theta"] = np.array(raw["theta"], dtype=float)
+        raw["fixef"] = np.array(raw["fixef"], dtype=float)
+        raw["vcov"] = np.array(raw["vcov"], dtype=float).reshape(p, p)
+        return Fit(**raw)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DataError(f"not a fit written by this version of mmfit: {error}") from None
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _variance_term(raw) -> VarianceTerm:
+    raw["effects"] = tuple(raw["effects"])
+    raw["covariance"] = np.array(raw["covariance"], dtype=float)
+    return VarianceTerm(**raw)
+
+
+def _group(raw) -> GroupModes:
+    raw["effects"], raw["levels"] = tuple(raw["effects"]), tuple(raw["levels"])
+    raw["modes"] = np.array(raw["modes"], dtype=float)
+    raw["covariance"] = np.array(raw["covariance"], dtype=float)
+    return GroupModes(**raw)
