@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def validate(args: argparse.Namespace) -> None:
     """Check analysis files whole: every problem of every file, each with its place."""
-    from mmfit.cli.project import load_analyses
+    from mmfit.spec import load_analyses
 
     for analysis in load_analyses(args.analyses):
         count = len(analysis.models)
@@ -23,15 +23,15 @@ def validate(args: argparse.Namespace) -> None:
 
 def schema(args: argparse.Namespace) -> None:
     """Print the JSON schema of an analysis file."""
-    from mmfit.spec import schema_json
+    from mmfit.spec import json_schema_text
 
-    print(schema_json(), end="")
+    print(json_schema_text(), end="")
 
 
 def stage(args: argparse.Namespace) -> None:
     """Run the stage ``args.stage`` of one analysis."""
     from mmfit.cli.paths import ResultFiles
-    from mmfit.cli.project import load_analyses
+    from mmfit.spec import load_analyses
 
     (analysis,) = load_analyses([args.analysis])
     with _one_blas_thread(), _naming(analysis):
@@ -47,14 +47,14 @@ def stage(args: argparse.Namespace) -> None:
 def index(args: argparse.Namespace) -> None:
     """Write index.html, the page that links the reports of these analyses."""
     from mmfit.cli import stages
-    from mmfit.cli.project import load_analyses
+    from mmfit.spec import load_analyses
 
     stages.index(load_analyses(args.analyses), args.results)
 
 
 def run(args: argparse.Namespace) -> None:
     """Do everything for these analyses, without Snakemake, to the same bytes."""
-    from mmfit.cli.project import load_analyses
+    from mmfit.spec import load_analyses
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():

@@ -21,7 +21,9 @@ def data_files(analysis: Analysis) -> list[str]:
 def data(analysis: Analysis) -> str:
     """The data block, and from the models only what decides about rows and diagnosis."""
     models = analysis.models.values()
-    factors = {factor for model in models for factor in formula.parse(model.formula).grouping_factors}
+    factors = {
+        factor for model in models for factor in formula.parse(model.formula).grouping_factors
+    }
     return _canonical(
         {
             "data": analysis.data.model_dump(mode="json"),

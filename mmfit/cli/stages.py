@@ -1,23 +1,34 @@
 """The stages: each reads the files of those before it, computes, and writes its own.
 
-Everything that can fail is done before the first file is written.
+Each stage computes everything that it writes before it writes the first file, so that a failure
+leaves nothing of it behind.
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import Dataset, load_dataset, read_dataset, write_dataset
-from mmfit.engine import fit_from_json, fit_model, fit_to_json
+from mmfit.engine import fit_both, fit_from_json, fit_to_json
 from mmfit.errors import DataError
 from mmfit.files import write_text
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.selection.records import Candidate
+from mmfit.report import ReportInput, csv_text, index_page, provenance_text, report_page
+from mmfit.report import tables as table
+from mmfit.selection import (
+    Candidate,
+    Comparison,
+    Selection,
+    compare_all,
+    select_model,
+    selection_from_json,
+    selection_to_json,
+)
 from mmfit.spec import Analysis
 
 
@@ -30,8 +41,14 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
     dataset = read_dataset(files.folder)
     with _naming(model):
-        matrices = _matrices(analysis, dataset, model)
-        reml = fit_model(matrices)
-        ml = fit_model(matrices, reml=False, start=reml.theta)
-    for one in (reml, ml):
-        write_text(files.fit(model, one.criterion), fit_to_json(one))
+        fits = fit_both(_matrices(analysis, dataset, model))
+    texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
+    for path, text in texts.items():
+        write_text(path, text)
+
+
+def compare(analysis: Analysis, files: ResultFiles) -> None:
+    """tables/comparisons.csv."""
+    candidates = _candidates(analysis, files, read_dataset(files.folder))
+    comparisons = compare_all(candidates, pairs=analysis.comparisons)
+    write_text(files.table("comparisons"), csv_text(table.comparisons_table(comparisons)))

@@ -4,18 +4,18 @@ from snakemake.exceptions import WorkflowError
 
 from mmfit.cli import reads
 from mmfit.cli.digest import environment_digest, package_digest
-from mmfit.cli.project import load_project
 from mmfit.errors import MmfitError
 from mmfit.report.provenance import SOFTWARE
+from mmfit.spec import check_config, load_analyses
 
 # Every analysis is checked whole, here, before any job exists.
 try:
-    PROJECT = load_project(config)
+    CONFIG = check_config(config)
+    ANALYSES = {analysis.name: analysis for analysis in load_analyses(CONFIG.analyses)}
 except MmfitError as error:
-    raise WorkflowError(f"The configuration cannot be used:\n{error}") from None
+    raise WorkflowError(f"Nothing was run, because of this:\n{error}") from None
 
-ANALYSES = {analysis.name: analysis for analysis in PROJECT.analyses}
-RESULTS = PROJECT.results
+RESULTS = CONFIG.results
 
 # Snakemake does not see edits of the package, nor other versions of numpy and its kin. As a value
 # of `params` these digests let what computes run again; touching a file changes neither.

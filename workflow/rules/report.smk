@@ -67,8 +67,8 @@ rule index:
         f"{RESULTS}/logs/index.log",
     threads: 1
     params:
-        analyses=[analysis.path for analysis in PROJECT.analyses],
-        reads=reads.index(PROJECT.analyses),
+        analyses=[analysis.path for analysis in ANALYSES.values()],
+        reads=reads.index(ANALYSES.values()),
         package=PACKAGE,
         presentation=PRESENTATION,
     shell:

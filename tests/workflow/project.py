@@ -1,0 +1,130 @@
+"""A small project of its own in a temporary folder, run by the real snakemake."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = "analyses: [config/analyses/sleep.yaml, config/analyses/crossed.yaml]\n"
+
+SLEEP = """\
+title: Reaction time under sleep deprivation
+data:
+  file: config/data/sleepstudy.csv
+  categorical: [Subject]
+  where: Days >= 2
+  derive: {Days: Days - 2}
+models:
+  intercept: Reaction ~ Days + (1 | Subject)
+  slope: Reaction ~ Days + (1 + Days | Subject)
+"""
+
+CROSSED = """\
+title: A crossed design
+data:
+  simulate:
+    seed: 7
+    design: {clinic: 6, doctor: 5}
+    per_cell: 3
+    covariates: {x: {distribution: normal, mean: 0, sd: 1}}
+    formula: y ~ x + (1 | clinic) + (1 | doctor)
+    fixed: {(Intercept): 10, x: 1}
+    random: {clinic: {sd: [2]}, doctor: {sd: [1]}}
+    residual_sd: 1
+models:
+  clinic: y ~ x + (1 | clinic)
+  both: y ~ x + (1 | clinic) + (1 | doctor)
+"""
+
+Job = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A copy of the workflow with two small analyses.
+
+    Attributes
+    ----------
+    folder : Path, where snakemake runs.
+    """
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> "Project":
+        (folder / "config" / "analyses").mkdir(parents=True)
+        (folder / "config" / "data").mkdir()
+        shutil.copy(ROOT / "Snakefile", folder)
+        shutil.copytree(ROOT / "workflow", folder / "workflow")
+        shutil.copytree(
+            ROOT / "mmfit",
+            folder / "package" / "mmfit",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        data = ROOT / "tests" / "reference" / "data" / "sleepstudy.csv"
+        shutil.copy(data, folder / "config" / "data")
+        project = cls(folder)
+        project.write("config/config.yaml", CONFIG)
+        project.write("config/analyses/sleep.yaml", SLEEP)
+        project.write("config/analyses/crossed.yaml", CROSSED)
+        return project
+
+    def copy(self, folder: Path) -> "Project":
+        """The same project elsewhere, results, time stamps and Snakemake's records included."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).write_text(text, encoding="utf-8")
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        text = (self.folder / path).read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        self.write(path, text.replace(old, new))
+
+    def call(self, *command: str) -> subprocess.CompletedProcess:
+        """Run a program of this environment in the project, with the project's copy of mmfit."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, "PYTHONPATH": str(self.folder / "package")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        return self.call(
+            "snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "1", *options
+        )
+
+    def planned(self, *options: str) -> set[Job]:
+        """The jobs that snakemake would run: (rule, analysis, model), "" where a rule has none."""
+        done = self.snakemake("--dry-run", *options)
+        assert done.returncode == 0, done.stderr + done.stdout
+        jobs = set()
+        for block in re.split(r"\n\s*\n", done.stdout + done.stderr):
+            rule = re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)
+            if rule and rule[1] != "all":
+                wildcards = re.search(r"^\s*wildcards: (.*)$", block, re.MULTILINE)
+                pairs = dict(re.findall(r"(\w+)=([^,\s]+)", wildcards[1])) if wildcards else {}
+                jobs.add((rule[1], pairs.get("analysis", ""), pairs.get("model", "")))
+        return jobs
+
+    def digests(self, results: str = "results") -> dict[str, str]:
+        """SHA-256 of every result file by its path below ``results``; logs left out."""
+        root = self.folder / results
+        return {
+            path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(root.rglob("*"))
+            if path.is_file() and "logs" not in path.parts
+        }
