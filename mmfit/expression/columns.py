@@ -1,0 +1,127 @@
+"""Columns of a data frame as values of the expression language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmfit.errors import DataError
+from mmfit.expression.values import Factor, Logical, Value, as_factor, code_texts, level_labels
+
+
+class Columns:
+    """The columns of a DataFrame (or of a mapping of arrays), each converted once.
+
+    Parameters
+    ----------
+    frame : DataFrame, or mapping of names to one-dimensional arrays of one length.
+    categorical : names of columns whose numbers are labels.
+    """
+
+    def __init__(self, frame: Mapping[str, Any], categorical: tuple[str, ...] = ()):
+        self.frame = frame
+        self.categorical = frozenset(categorical)
+        self._values: dict[str, Value] = {}
+        self._factors: dict[str, Factor] = {}
+        self._length: int | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.frame
+
+    @property
+    def length(self) -> int:
+        """Number of rows."""
+        if self._length is None:
+            index = getattr(self.frame, "index", None)
+            self._length = len(next(iter(self.frame.values()))) if index is None else len(index)
+        return self._length
+
+    def names(self) -> list[str]:
+        return [str(name) for name in self.frame]
+
+    def value(self, name: str) -> Value:
+        """The column as numbers, truth values or a factor.
+
+        Raises
+        ------
+        DataError
+            For a column whose values are none of these (dates, lists), or a name that stands twice.
+        """
+        found = self._values.get(name)
+        if found is None:
+            found = self.factor(name) if name in self.categorical else _read(self.frame[name], name)
+            self._values[name] = found
+        return found
+
+    def factor(self, name: str) -> Factor:
+        """The column as a factor, whatever its type."""
+        found = self._factors.get(name)
+        if found is None:
+            column = _plain_numbers(self.frame[name])
+            found = as_factor(_read(self.frame[name], name) if column is None else column)
+            self._factors[name] = found
+        return found
+
+
+def _plain_numbers(column: Any) -> np.ndarray | None:
+    """A numeric numpy column in its own type (integers stay integers), or None."""
+    values = column if isinstance(column, np.ndarray) else getattr(column, "array", None)
+    dtype = getattr(values, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iuf":
+        return None
+    return np.asarray(column)
+
+
+def _read(column: Any, name: str) -> Value:
+    values = column if isinstance(column, np.ndarray) else getattr(column, "array", column)
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "iuf":
+            return np.asarray(column, dtype=np.float64)
+        if dtype.kind == "b":
+            return np.asarray(column)
+    if hasattr(values, "categories"):
+        return _categorical(values)
+    if getattr(values, "ndim", 1) != 1:
+        raise DataError(f"the column {name!r} stands more than once in the data")
+    return _convert(values, name)
+
+
+def _categorical(values: Any) -> Factor:
+    labels = level_labels(values.categories.to_numpy())
+    codes = np.asarray(values.codes)
+    if codes.dtype != np.intp:
+        codes = codes.astype(np.intp)
+    ordered = bool(values.ordered)
+    return Factor(codes, tuple(labels), ordered, "categorical").without_unused()
+
+
+def _convert(values: Any, name: str) -> Value:
+    """Columns of pandas' own types, of objects and of lists."""
+    import pandas as pd
+
+    column = pd.Series(values)
+    dtype = column.dtype
+    if isinstance(dtype, pd.StringDtype):
+        return _texts(column)
+    kind = pd.api.types.infer_dtype(column, skipna=True) if dtype == object else ""
+    if pd.api.types.is_bool_dtype(dtype) or kind == "boolean":
+        unknown = column.isna().to_numpy()
+        true = column.astype(object).where(~unknown, False).to_numpy(dtype=bool)
+        return Logical(true, unknown) if unknown.any() else true
+    if pd.api.types.is_numeric_dtype(dtype) or kind in _NUMBERS:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if kind in _TEXTS:
+        return _texts(column)
+    raise DataError(
+        f"the column {name!r} holds {kind or dtype}; numbers, texts or truth values are needed"
+    )
+
+
+_NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})
+_TEXTS = frozenset({"string", "mixed-integer", "mixed", "empty"})
+
+
+def _texts(column: Any) -> Factor:
+    codes, levels = code_texts(column)
+    return Factor(codes, levels, kind="text")

@@ -1,0 +1,52 @@
+"""Numbers written as R writes them, for the labels of levels and the names of coefficients."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def number_label(value: float) -> str:
+    """R's ``as.character`` of a number: 15 significant digits, fixed notation unless longer.
+
+    >>> number_label(308.0), number_label(1.5), number_label(1e5), number_label(0.00012)
+    ('308', '1.5', '1e+05', '0.00012')
+    """
+    value = float(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return "NaN" if value != value else ("Inf" if value > 0 else "-Inf")
+    mantissa, exponent = f"{value:.14e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    power = int(exponent)
+    decimals = max(0, len(mantissa.lstrip("-").replace(".", "")) - 1 - power)
+    fixed = f"{float(f'{value:.14e}'):.{decimals}f}"
+    scientific = f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return fixed if len(fixed) <= len(scientific) else scientific
+
+
+def value_label(value: object) -> str:
+    """The label of one level: R's way for numbers and booleans, the text itself otherwise."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        return number_label(value)
+    return str(value)
+
+
+def level_labels(values: Iterable[object]) -> list[str]:
+    """Labels of the levels of one factor.
+
+    A float column of whole numbers is labelled like an integer one (``100000``, not ``1e+05``):
+    it is what remains of identifiers when one of them was missing.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if finite.all() and (values == np.trunc(values)).all() and (abs(values) < 1e15).all():
+            return [str(value) for value in values.astype(np.int64).tolist()]
+        return [number_label(value) for value in values.tolist()]
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        return [str(value) for value in values.tolist()]
+    return [value_label(value) for value in values]
