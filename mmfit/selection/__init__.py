@@ -1,0 +1,30 @@
+"""Which models can be compared, by which test, and which one is chosen."""
+
+from mmfit.selection.compare import compare_all, compare_candidates
+from mmfit.selection.ladder import select_model
+from mmfit.selection.records import (
+    Candidate,
+    Comparison,
+    RankedModel,
+    Ranking,
+    Selection,
+    SelectionStep,
+)
+from mmfit.selection.serialize import selection_from_json, selection_to_json
+
+select = select_model
+
+__all__ = [
+    "Candidate",
+    "Comparison",
+    "RankedModel",
+    "Ranking",
+    "Selection",
+    "SelectionStep",
+    "compare_all",
+    "compare_candidates",
+    "select",
+    "select_model",
+    "selection_from_json",
+    "selection_to_json",
+]

@@ -23,6 +23,9 @@ class Comparison:
     ``null`` and ``alternative`` are names in the order in which the test is valid. Where ``valid``
     is false every number is None. ``p_value`` is the plain chi-square's; ``p_value_boundary`` is
     that of ``null_distribution`` (None where no closed form holds, with the reason in ``note``).
+    ``df`` is the difference in dimension of the two models; it equals the difference in npar unless
+    a model repeats itself, which ``note`` then says. ``outcome`` is ``reason`` for programs: a word
+    of ``mmfit.selection.validity.PairAssessment``, or ``not_converged``.
     """
 
     null: str
@@ -44,3 +47,90 @@ class Comparison:
     p_value: float | None = None
     null_distribution: str | None = None
     p_value_boundary: float | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionStep:
+    """One decision on the way to the chosen model.
+
+    Attributes
+    ----------
+    stage : ``candidates``, ``random``, ``fixed`` or ``refit``.
+    candidates : tuple of str, the models that the step is about.
+    method : ``test`` (likelihood ratio), ``AIC`` (competitors of which neither contains the
+        other), or None where nothing is measured.
+    null, alternative : str or None, the models compared, in the order of the test.
+    criterion : ``"REML"``, ``"ML"`` or None.
+    chisq, df, p_value, null_distribution : of the test; ``p_value`` is the one that decided.
+    p_value_kind : ``boundary`` or ``plain`` (where no boundary p-value exists).
+    aic : tuple of float, AIC of ``null`` and ``alternative`` where AIC decided, else empty.
+    decision : str or None, the model that stands after the step.
+    text : str, the step in words.
+    """
+
+    stage: str
+    candidates: tuple[str, ...]
+    text: str
+    decision: str | None = None
+    method: str | None = None
+    null: str | None = None
+    alternative: str | None = None
+    criterion: str | None = None
+    chisq: float | None = None
+    df: int | None = None
+    p_value: float | None = None
+    p_value_kind: str | None = None
+    null_distribution: str | None = None
+    aic: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedModel:
+    """A model's place in a ranking.
+
+    Attributes
+    ----------
+    rank : int from 1; equal values share a rank.
+    value : float, AIC or BIC;  delta : float, its distance from the best.
+    weight : float, exp(-delta / 2) as a share of all (Akaike weights; Burnham & Anderson 2002).
+    singular : bool.
+    """
+
+    model: str
+    rank: int
+    value: float
+    delta: float
+    weight: float
+    singular: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All candidates by an information criterion, best first.
+
+    ``measure`` is ``AIC`` or ``BIC``, ``criterion`` that of the fits, ``text`` why that one.
+    """
+
+    measure: str
+    criterion: str
+    text: str
+    models: tuple[RankedModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The outcome of a selection.
+
+    Attributes
+    ----------
+    alpha : float, level of the tests.
+    chosen : str, name of the chosen model (its REML fit is the one to report).
+    steps : tuple of SelectionStep, in the order taken.
+    rankings : tuple of Ranking (AIC, then BIC).
+    """
+
+    alpha: float
+    chosen: str
+    steps: tuple[SelectionStep, ...]
+    rankings: tuple[Ranking, ...]

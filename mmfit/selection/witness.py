@@ -1,0 +1,83 @@
+"""Proof that a random term does *not* lie inside a covariance family.
+
+If the covariances of some rows, written as a linear combination of the family's, leave a rest, or
+if the only combination has a negative eigenvalue, the family cannot give them. A sample of rows
+can thus refute, and never prove.
+"""
+
+import numpy as np
+
+from mmfit.selection.families import (
+    COVARIANCE_TOLERANCE,
+    SPECTRUM_TOLERANCE,
+    CovarianceFamily,
+    FamilyTerm,
+)
+
+SAMPLE_ROWS = 160
+ROWS_PER_LEVEL = 20
+
+
+def is_outside(term: FamilyTerm, outer: CovarianceFamily, weights: np.ndarray | None) -> bool:
+    """Whether a sample of rows shows that ``outer`` (with sigma^2 on the diagonal) lacks ``term``.
+
+    ``weights`` are the (n,) prior weights; the residual covariance is sigma^2 / weights.
+    """
+    rows = _sample(term)
+    upper = np.triu_indices(len(rows))
+    residual = np.diag(np.ones(len(rows)) if weights is None else 1 / weights[rows])
+    columns, owners = [residual[upper]], [None]
+    for target in outer.terms:
+        for a in range(target.rank):
+            for b in range(a + 1):
+                columns.append(_covariance(target, rows, a, b)[upper])
+                owners.append((target, a, b))
+    design = np.column_stack(columns)
+    length = np.linalg.norm(design, axis=0)
+    length[length == 0] = 1.0
+    design = design / length
+    goals = [(i, j) for i in range(term.rank) for j in range(i + 1)]
+    wanted = np.column_stack([_covariance(term, rows, i, j)[upper] for i, j in goals])
+    found, _, rank, _ = np.linalg.lstsq(design, wanted, rcond=SPECTRUM_TOLERANCE)
+    rest = np.linalg.norm(wanted - design @ found, axis=0)
+    if np.any(rest > COVARIANCE_TOLERANCE * np.linalg.norm(wanted, axis=0).max()):
+        return True
+    if rank < design.shape[1]:
+        return False
+    squares = [g for g, (i, j) in enumerate(goals) if i == j]
+    return any(_negative(found[:, g] / length, owners) for g in squares)
+
+
+def _sample(term: FamilyTerm) -> np.ndarray:
+    """Rows of the term's first levels, at most ROWS_PER_LEVEL of each; all rows if they are few."""
+    if len(term.codes) <= SAMPLE_ROWS:
+        return np.arange(len(term.codes))
+    rows = np.flatnonzero(term.support)
+    order = rows[np.argsort(term.codes[rows], kind="stable")]
+    starts = np.r_[0, np.flatnonzero(np.diff(term.codes[order])) + 1]
+    within = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    return order[within < ROWS_PER_LEVEL][:SAMPLE_ROWS]
+
+
+def _covariance(term: FamilyTerm, rows: np.ndarray, a: int, b: int) -> np.ndarray:
+    """C(Psi) on ``rows`` for Psi = e_a e_b' + e_b e_a' (e_a e_a' if a = b)."""
+    left, right = term.model[rows, a], term.model[rows, b]
+    product = np.outer(left, right)
+    if a != b:
+        product = product + product.T
+    same = term.codes[rows][:, None] == term.codes[rows][None, :]
+    return np.where(same, product, 0.0)
+
+
+def _negative(coefficients: np.ndarray, owners) -> bool:
+    """Whether the combination needs a negative variance."""
+    scale = np.abs(coefficients).max()
+    blocks: dict[int, np.ndarray] = {}
+    for value, owner in zip(coefficients, owners, strict=True):
+        if owner is None:
+            continue
+        target, a, b = owner
+        block = blocks.setdefault(target.position, np.zeros((target.rank, target.rank)))
+        block[a, b] = block[b, a] = value
+    smallest = min(np.linalg.eigvalsh(block)[0] for block in blocks.values())
+    return min(smallest, coefficients[0]) < -COVARIANCE_TOLERANCE * scale
