@@ -34,7 +34,7 @@ bench: $(VENV)/.run
 	$(BIN)/python -m benchmarks.run
 
 # The environment: made once, brought up to date when a lock or the package's settings change.
-$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	touch $@
@@ -43,7 +43,7 @@ $(VENV)/.test: $(VENV)/.run requirements-test.lock
 	$(PIP) install --quiet --require-hashes -r requirements-test.lock
 	touch $@
 
-$(BIN)/python:
+$(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "mmfit needs Python 3.11 or later: none found on PATH" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

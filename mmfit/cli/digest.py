@@ -12,7 +12,7 @@ NUMERICAL = ("numpy", "scipy", "pandas", "pyarrow")
 
 
 def package_digest(pattern: str) -> str:
-    """SHA-256 over names and contents of the package's files that match, in order of their names."""
+    """SHA-256 over the names and contents of the package's files that match."""
     root = Path(mmfit.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.glob(pattern)):

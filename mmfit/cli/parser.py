@@ -17,7 +17,7 @@ STAGES = {
     "fit": "fit one model by REML and by ML: fits/<model>.REML.json, fits/<model>.ML.json",
     "compare": "test every valid pair of models: tables/comparisons.csv",
     "select": "choose a model, each step in words: selection.json",
-    "tables": "write the tables of models, coefficients, variance components, random effects, anova",
+    "tables": "write the tables of models, coefficients, (co)variances, random effects, anova",
     "report": "write report.html and provenance.json",
 }
 

@@ -12,7 +12,7 @@ class ResultFiles:
 
     Attributes
     ----------
-    folder : Path, the folder of this analysis.
+    folder : Path, the folder of this analysis; data.parquet and design.json lie in it.
     """
 
     folder: Path
@@ -23,10 +23,6 @@ class ResultFiles:
     @property
     def tables(self) -> Path:
         return self.folder / "tables"
-
-    @property
-    def comparisons(self) -> Path:
-        return self.tables / "comparisons.csv"
 
     @property
     def selection(self) -> Path:

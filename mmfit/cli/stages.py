@@ -1,7 +1,7 @@
 """The stages: each reads the files of those before it, computes, and writes its own.
 
-Each stage computes everything that it writes before it writes the first file, so that a failure
-leaves nothing of it behind.
+Each computes everything that it writes before it writes the first file, so that a failure leaves
+nothing of the stage behind.
 """
 
 import contextlib
@@ -18,8 +18,12 @@ from mmfit.errors import DataError
 from mmfit.files import write_text
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.report import ReportInput, csv_text, index_page, provenance_text, report_page
-from mmfit.report import tables as table
+from mmfit.report.index import write_index
+from mmfit.report.page import write_report
+from mmfit.report.provenance import write_provenance
+from mmfit.report.reading import read_comparisons
+from mmfit.report.records import ReportInput
+from mmfit.report.tables import write_comparisons, write_tables
 from mmfit.selection import (
     Candidate,
     Comparison,
@@ -39,7 +43,7 @@ def data(analysis: Analysis, files: ResultFiles) -> None:
 
 def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
-    dataset = read_dataset(files.folder)
+    dataset = _dataset(files)
     with _naming(model):
         fits = fit_both(_matrices(analysis, dataset, model))
     texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
@@ -49,6 +53,126 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
 
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv."""
-    candidates = _candidates(analysis, files, read_dataset(files.folder))
-    comparisons = compare_all(candidates, pairs=analysis.comparisons)
-    write_text(files.table("comparisons"), csv_text(table.comparisons_table(comparisons)))
+    candidates = _candidates(analysis, files, _dataset(files))
+    write_comparisons(files.tables, compare_all(candidates, pairs=analysis.comparisons))
+
+
+def select(analysis: Analysis, files: ResultFiles) -> None:
+    """selection.json."""
+    candidates = _candidates(analysis, files, _dataset(files))
+    selection = select_model(candidates, _comparisons(files), alpha=analysis.selection.alpha)
+    write_text(files.selection, selection_to_json(selection))
+
+
+def tables(analysis: Analysis, files: ResultFiles) -> None:
+    """The tables of the fits under tables/."""
+    write_tables(files.tables, _candidates(analysis, files, _dataset(files)), analysis.df)
+
+
+def report(analysis: Analysis, files: ResultFiles) -> None:
+    """report.html, provenance.json."""
+    dataset = _dataset(files)
+    content = ReportInput(
+        analysis=analysis,
+        dataset=dataset,
+        candidates=_candidates(analysis, files, dataset),
+        comparisons=_comparisons(files),
+        selection=_selection(files),
+    )
+    write_report(files.report, content)
+    write_provenance(files.provenance, analysis)
+
+
+STAGES = MappingProxyType(
+    {"data": data, "compare": compare, "select": select, "tables": tables, "report": report}
+)
+
+
+def index(analyses: Sequence[Analysis], results: Path) -> None:
+    """index.html over these analyses."""
+    write_index(results, analyses)
+
+
+def run(analysis: Analysis, results: Path) -> None:
+    """All stages of one analysis, in a folder of their own; moved into place when all is done."""
+    results.mkdir(parents=True, exist_ok=True)
+    staging = ResultFiles(results / f".{analysis.name}.{os.getpid()}")
+    try:
+        data(analysis, staging)
+        for model in analysis.models:
+            fit(analysis, staging, model)
+        for stage in (compare, select, tables, report):
+            stage(analysis, staging)
+        _move(staging.folder, results / analysis.name)
+    finally:
+        shutil.rmtree(staging.folder, ignore_errors=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            final = target / path.relative_to(source)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(final)
+
+
+def _dataset(files: ResultFiles) -> Dataset:
+    with _needing("data"):
+        return read_dataset(files.folder)
+
+
+def _matrices(analysis: Analysis, dataset: Dataset, model: str) -> ModelMatrices:
+    spec = analysis.models[model]
+    return build(
+        parse(spec.formula),
+        dataset.frame,
+        weights=spec.weights,
+        offset=spec.offset,
+        contrasts=spec.contrasts,
+        categorical=analysis.data.categorical,
+    )
+
+
+def _candidates(analysis: Analysis, files: ResultFiles, dataset: Dataset) -> tuple[Candidate, ...]:
+    return tuple(_candidate(analysis, files, dataset, model) for model in analysis.models)
+
+
+def _candidate(analysis: Analysis, files: ResultFiles, dataset: Dataset, model: str) -> Candidate:
+    with _needing(f"fit --model {model}"):
+        fits = {
+            criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
+            for criterion in CRITERIA
+        }
+    with _naming(model):
+        return Candidate(model, _matrices(analysis, dataset, model), MappingProxyType(fits))
+
+
+def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
+    with _needing("compare"):
+        return read_comparisons(files.tables)
+
+
+def _selection(files: ResultFiles) -> Selection:
+    with _needing("select"):
+        return selection_from_json(files.selection.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _needing(stage: str) -> Iterator[None]:
+    """Say which stage makes a file that is not there."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{error.filename}: no such file; `mmfit {stage}` makes it, `mmfit run` makes all"
+        ) from None
+
+
+@contextlib.contextmanager
+def _naming(model: str) -> Iterator[None]:
+    """Let an error say which model it came from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the model {model!r}")
+        raise
