@@ -183,10 +183,10 @@ def _snap(search, current: Evaluation) -> Evaluation:
         block = lambdas[g][s, s]
         values, vectors = np.linalg.eigh(block @ block.T)
         small = values < _SNAP**2
-        if small.any() and (values[small] != 0).any():
-            values = np.where(small, 0.0, values)
-            lambdas[g][s, s] = semidefinite_cholesky((vectors * values) @ vectors.T)
-            changed = True
+        if small.any():
+            root = semidefinite_cholesky((vectors * np.where(small, 0.0, values)) @ vectors.T)
+            changed |= not np.array_equal(root, block)
+            lambdas[g][s, s] = root
     if not changed:
         return current
     trial = search.at(problem.system.layout.theta(lambdas))
@@ -230,7 +230,7 @@ def _canonical(search, current: Evaluation) -> Evaluation:
 
 
 def semidefinite_cholesky(psi: np.ndarray) -> np.ndarray:
-    """Lower triangular root of a positive semidefinite matrix; zero columns where it is singular."""
+    """Lower triangular root of a positive semidefinite matrix, zero columns where singular."""
     q = len(psi)
     out, scale = np.zeros((q, q)), max(np.diag(psi).max(), np.finfo(float).tiny)
     rest = psi.copy()

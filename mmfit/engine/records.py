@@ -102,7 +102,7 @@ class Fit:
     dropped : tuple of str, columns left out of a rank-deficient X.
     terms : tuple of VarianceTerm, lme4's order.
     groups : tuple of GroupModes, one per grouping factor, in the order of ``terms``.
-    singular : bool;  singular_groups : tuple of str, the terms whose covariance is not of full rank.
+    singular : bool;  singular_groups : tuple of str, terms whose covariance lacks full rank.
     uncertainty : VarianceUncertainty.
     optimizer : OptimizerRecord.
     """

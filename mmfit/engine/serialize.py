@@ -1,4 +1,4 @@
-"""Fits to JSON and back without loss (Python writes the shortest digits that read back the same)."""
+"""Fits to JSON and back without loss: Python writes the shortest digits that read back the same."""
 
 import json
 from dataclasses import fields, is_dataclass

@@ -1,0 +1,1 @@
+"""Degrees of freedom, tests and intervals for fitted models."""

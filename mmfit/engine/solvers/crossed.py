@@ -7,6 +7,7 @@ factorisation. (Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section
 """
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,7 +56,7 @@ class CrossedSolver:
         self.tail_products = (Z_tail.T @ Z_tail).toarray()
         self.tail_right = Z_tail.T @ R
         bounds = np.cumsum([0, *(groups[g].levels * groups[g].size for g in self.tail)])
-        self.slices = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.slices = [slice(a, b) for a, b in pairwise(bounds)]
 
     def factorize(self, lambdas: list[np.ndarray]) -> "CrossedFactorization":
         return CrossedFactorization(self, lambdas)

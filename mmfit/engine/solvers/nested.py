@@ -234,7 +234,9 @@ class NestedFactorization:
         return out
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        own = [c[:, : len(p), : len(p)] for c, p in zip(self.path_covariance, self.psis, strict=True)]
+        own = [
+            c[:, : len(p), : len(p)] for c, p in zip(self.path_covariance, self.psis, strict=True)
+        ]
         return self._unsort(own)
 
     def trace_blocks(self) -> list[np.ndarray]:
