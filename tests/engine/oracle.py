@@ -1,4 +1,4 @@
-"""The definition of the criterion with n x n matrices: slow, short, and independent of the engine."""
+"""The criterion by its definition, with n x n matrices: slow, short, independent of the engine."""
 
 import numpy as np
 

@@ -10,6 +10,7 @@ levels. (The multifrontal view of the block Cholesky factor in Bates, Maechler, 
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class NestedSolver:
 def nesting_chain(system: System) -> list[int] | None:
     """Groups from innermost to outermost when they form a chain, else None."""
     order = sorted(range(len(system.groups)), key=lambda g: -system.groups[g].levels)
-    for inner, outer in zip(order, order[1:], strict=False):
+    for inner, outer in pairwise(order):
         child, parent = system.groups[inner], system.groups[outer]
         if not np.array_equal(_parent_of(child, parent)[child.codes], parent.codes):
             return None
@@ -90,7 +91,7 @@ def _build_links(system: System, chain: list[int], R: np.ndarray) -> list[Link]:
         )
         starts = tuple(np.searchsorted(p, np.arange(p[-1] + 1)) for p in parents)
         width = np.cumsum([0, *(g.size for g in groups[i:]), R.shape[1]])
-        columns = tuple(slice(a, b) for a, b in zip(width[:-1], width[1:], strict=True))
+        columns = tuple(slice(a, b) for a, b in pairwise(width))
         right = np.hstack([*(g.model for g in groups[i:]), R])
         products = group_products(group.codes, group.levels, group.model, right)[orders[i]]
         links.append(Link(chain[i], orders[i], parents, starts, columns, products))
@@ -190,7 +191,6 @@ class NestedFactorization:
         sorted_blocks = [blocks[link.group][link.order] for link in links]
         right = self._apply_crossproducts(sorted_blocks)
         for i, link in enumerate(links):
-            q = len(self.lambdas[i])
             weighted = self.precision[i] @ right[i]
             for step, starts in enumerate(link.starts):
                 columns = self.products[i][:, :, link.columns[1 + step]]
