@@ -1,0 +1,88 @@
+"""Numbers as text for readers; the tables on disk keep every digit."""
+
+import math
+from collections.abc import Sequence
+
+MINUS = "−"
+MISSING = "–"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value as papers print it: three decimals, ``< 0.001`` below that."""
+    if p is None or math.isnan(p):
+        return MISSING
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}"
+
+
+def p_phrase(p: float | None, symbol: str = "p") -> str:
+    """``p = 0.027`` or ``p < 0.001``."""
+    text = p_text(p)
+    return f"{symbol} {text}" if text.startswith("<") else f"{symbol} = {text}"
+
+
+def fixed(value: float | None, decimals: int) -> str:
+    """A number with that many decimals and a true minus sign; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def significant(value: float | None, digits: int = 4) -> str:
+    """A number to ``digits`` significant digits, whole digits never cut off."""
+    return column([value], digits)[0]
+
+
+def column(values: Sequence[float | None], digits: int = 4) -> list[str]:
+    """Numbers of one table column with common decimals, as R's ``format`` does.
+
+    The smallest non-zero number shows ``digits`` significant digits. Columns that would need more
+    than six decimals fall back to ``digits`` significant digits each, in scientific notation
+    where that is shorter.
+    """
+    finite = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
+    decimals = max((_decimals(value, digits) for value in finite), default=0)
+    if decimals <= 6:
+        return [fixed(value, max(decimals, 0)) for value in values]
+    return [_general(value, digits) for value in values]
+
+
+def count(value: int) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 row``, ``3 rows``."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def listed(items: Sequence[str], word: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    items = list(items)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def _decimals(value: float, digits: int) -> int:
+    exponent = int(f"{value:.{digits - 1}e}".rpartition("e")[2])
+    return digits - 1 - exponent
+
+
+def _general(value: float | None, digits: int) -> str:
+    if value is None or not math.isfinite(value):
+        return fixed(value, 0)
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    text = mantissa.replace("-", MINUS)
+    return f"{text} × 10{_superscript(int(exponent))}" if exponent else text
+
+
+def _superscript(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -1,0 +1,180 @@
+"""report.html: every section put together and written in one step."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mmfit.files import write_text
+from mmfit.report.chosen import (
+    anova_view,
+    convergence_words,
+    correlation_table,
+    fixed_table,
+    random_table,
+    residual_quantiles,
+    singular_words,
+)
+from mmfit.report.data_section import data_section
+from mmfit.report.figures import (
+    MOST_LABELS,
+    Figure,
+    caterpillar_figure,
+    level_figure,
+    quantile_figure,
+    residual_figure,
+)
+from mmfit.report.methods import Methods, methods
+from mmfit.report.numbers import fixed
+from mmfit.report.provenance import flat, provenance
+from mmfit.report.records import ReportInput
+from mmfit.report.sections import (
+    candidates_table,
+    comparison_paragraphs,
+    comparison_tables,
+    dropped_notes,
+    ranking_table,
+    steps_words,
+)
+from mmfit.report.tables import LEVEL, TABLE_FILES, scaled_residuals
+from mmfit.report.verdict import alerts, verdict
+from mmfit.report.view import Section, Table, table
+from mmfit.selection.records import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything that the template shows."""
+
+    path: str
+    verdict: tuple[str, ...]
+    alerts: tuple[str, ...]
+    data: Section
+    candidates: tuple[Table, ...]
+    candidate_notes: tuple[str, ...]
+    comparisons: Section
+    steps: tuple[str, ...]
+    rankings: tuple[Table, ...]
+    chosen_name: str
+    chosen_formula: str
+    chosen: Section
+    effects: tuple[Figure, ...]
+    residuals: tuple[Figure, ...]
+    methods: Methods
+    provenance: Table
+    files: tuple[str, ...]
+
+
+def write_report(path: str | Path, report: ReportInput) -> None:
+    """Write ``report.html``; the same input gives the same bytes."""
+    write_text(Path(path), render_report(report))
+
+
+def render_report(report: ReportInput) -> str:
+    """The page as HTML text, complete in itself."""
+    return render("report.html", title=report.analysis.title, page=build_page(report))
+
+
+def build_page(report: ReportInput) -> Page:
+    """All sections of the report."""
+    chosen = report.chosen
+    scaled = scaled_residuals(chosen)
+    return Page(
+        path=str(report.analysis.path),
+        verdict=verdict(report),
+        alerts=alerts(report),
+        data=data_section(report),
+        candidates=(candidates_table(report),),
+        candidate_notes=tuple(dropped_notes(report)),
+        comparisons=Section(
+            paragraphs=tuple(comparison_paragraphs(report.comparisons)),
+            tables=tuple(comparison_tables(report.comparisons)),
+        ),
+        steps=tuple(steps_words(report.selection)),
+        rankings=tuple(
+            ranking_table(ranking, chosen.name) for ranking in report.selection.rankings
+        ),
+        chosen_name=chosen.name,
+        chosen_formula=chosen.matrices.formula,
+        chosen=chosen_section(chosen, report.analysis.df, scaled),
+        effects=effect_figures(chosen),
+        residuals=residual_figures(chosen, scaled),
+        methods=methods(report),
+        provenance=provenance_table(report),
+        files=(*TABLE_FILES, "comparisons.csv"),
+    )
+
+
+def chosen_section(chosen: Candidate, df: str, scaled) -> Section:
+    """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
+    from mmfit.inference import anova, tidy
+
+    fit = chosen.fits["REML"]
+    tables = [
+        residual_quantiles(scaled),
+        random_table(fit),
+        fixed_table(tidy(fit, df=df, level=LEVEL), df),
+        correlation_table(fit),
+        anova_view(anova(fit, chosen.matrices, type=3, df=df), df),
+    ]
+    criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."
+    extras = [
+        f"{name}: {text}."
+        for name, text in (("Weights", chosen.matrices.weights), ("Offset", chosen.matrices.offset))
+        if text is not None
+    ]
+    singular = singular_words(fit)
+    return Section(
+        paragraphs=(criterion, *extras, convergence_words(fit)),
+        warnings=() if singular is None else (singular,),
+        tables=tuple(one for one in tables if one is not None),
+    )
+
+
+def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
+    """A caterpillar plot per grouping factor and effect."""
+    return tuple(
+        caterpillar_figure(group, effect, LEVEL, f"effects-{index}-{effect + 1}")
+        for index, group in enumerate(chosen.fits["REML"].groups, 1)
+        for effect in range(len(group.effects))
+    )
+
+
+def residual_figures(chosen: Candidate, scaled) -> tuple[Figure, ...]:
+    """Residuals against fitted values, their quantiles, and by level of a small factor."""
+    from mmfit.engine import fitted_values
+
+    matrices = chosen.matrices
+    fitted = fitted_values(matrices, chosen.fits["REML"])
+    figures = [
+        residual_figure(fitted, scaled, matrices.response, "residuals-fitted"),
+        quantile_figure(scaled, "residuals-quantiles"),
+    ]
+    drawn: list[str] = []
+    for term in matrices.random:
+        if len(term.levels) <= MOST_LABELS and term.grouping not in drawn:
+            drawn.append(term.grouping)
+            key = f"residuals-levels-{len(drawn)}"
+            figures.append(level_figure(scaled, term.codes, term.levels, term.grouping, key))
+    return tuple(figures)
+
+
+def provenance_table(report: ReportInput) -> Table:
+    """The entries of provenance.json."""
+    rows = flat(provenance(report.analysis, report.dataset))
+    return table("Provenance", [("Entry", "text"), ("Value", "code")], rows)
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template of this package; all text is escaped, unknown names are errors."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(version=version("mmfit"), **context)

@@ -1,0 +1,103 @@
+"""Where the numbers come from: inputs, package and versions; no clock, so that runs agree."""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmfit.files import write_text
+
+if TYPE_CHECKING:
+    from mmfit.data import Dataset
+    from mmfit.spec import Analysis
+
+SOFTWARE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "matplotlib", "jinja2")
+
+
+def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
+    """Everything that the results of ``analysis`` depend on, ready for JSON.
+
+    The checksum of the data is that of the bytes that were read, not of what lies there now.
+    Raises OSError when the analysis file cannot be read any more.
+    """
+    return {
+        "command": f"mmfit run {analysis.path}",
+        "analysis": {
+            "name": analysis.name,
+            "file": str(analysis.path),
+            "sha256": file_digest(analysis.path),
+        },
+        "data": _data(dataset),
+        "settings": {
+            "alpha": analysis.selection.alpha,
+            "df": analysis.df,
+            "comparisons": _plain(analysis.comparisons),
+        },
+        "package": {"name": "mmfit", "version": version("mmfit"), "sha256": package_digest()},
+        "software": {"python": platform.python_version()}
+        | {name: version(name) for name in SOFTWARE},
+        "platform": _platform(),
+    }
+
+
+def write_provenance(path: str | Path, analysis: "Analysis", dataset: "Dataset") -> None:
+    """Write ``provenance.json``."""
+    text = json.dumps(provenance(analysis, dataset), indent=2, ensure_ascii=False)
+    write_text(Path(path), text + "\n")
+
+
+def flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested entries as ``(dotted key, text)`` rows, for the page."""
+    rows = []
+    for key, value in record.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            rows += flat(value, f"{name}.")
+        else:
+            rows.append((name, value if isinstance(value, str) else json.dumps(value)))
+    return rows
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_digest() -> str:
+    """SHA-256 over the package's own files: names and bytes of modules and templates, sorted."""
+    root = Path(__file__).resolve().parents[1]
+    files = [*root.rglob("*.py"), *(root / "report" / "templates").iterdir()]
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(bytes.fromhex(file_digest(path)))
+    return digest.hexdigest()
+
+
+def _data(dataset: "Dataset") -> dict[str, Any]:
+    source = dataset.source
+    origin = (
+        {"file": source.file, "sha256": source.sha256}
+        if source.kind == "file"
+        else {"simulated": True, "seed": source.seed}
+    )
+    rows = dataset.row_report
+    return origin | {"rows_read": rows.read, "rows_used": rows.kept}
+
+
+def _platform() -> dict[str, str]:
+    import numpy as np
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "blas": f"{blas['name']} {blas['version']}",
+    }
+
+
+def _plain(comparisons) -> str | list[list[str]]:
+    return comparisons if isinstance(comparisons, str) else [list(pair) for pair in comparisons]

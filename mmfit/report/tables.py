@@ -1,0 +1,272 @@
+"""The result tables: one function per table, one row order, the columns fixed here.
+
+Rows stand in the order of the candidates (that of the YAML), within a model in lme4's order.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmfit.engine import fitted_values
+from mmfit.errors import MmfitError
+from mmfit.inference.components import random_effects, varcorr
+from mmfit.report.csvfile import write_csv
+from mmfit.selection.records import Candidate, Comparison
+
+MODELS = (
+    "model",
+    "formula",
+    "criterion",
+    "npar",
+    "nobs",
+    "log_lik",
+    "deviance",
+    "aic",
+    "bic",
+    "sigma",
+    "singular",
+    "converged",
+)
+COEFFICIENTS = (
+    "model",
+    "term",
+    "estimate",
+    "std_error",
+    "df",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+)
+VARIANCE_COMPONENTS = ("model", "group", "term_1", "term_2", "vcov", "sdcor")
+RANDOM_EFFECTS = (
+    "model",
+    "group",
+    "level",
+    "term",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+)
+ANOVA = (
+    "model",
+    "type",
+    "term",
+    "sum_sq",
+    "mean_sq",
+    "num_df",
+    "den_df",
+    "statistic",
+    "p_value",
+)
+COMPARISONS = (
+    "null",
+    "alternative",
+    "criterion",
+    "valid",
+    "reason",
+    "npar_null",
+    "npar_alternative",
+    "aic_null",
+    "aic_alternative",
+    "bic_null",
+    "bic_alternative",
+    "log_lik_null",
+    "log_lik_alternative",
+    "chisq",
+    "df",
+    "p_value",
+    "null_distribution",
+    "p_value_boundary",
+    "note",
+    "outcome",
+)
+RESIDUAL_QUANTILES = ("model", "min", "q1", "median", "q3", "max")
+FIXED_CORRELATION = ("model", "term_1", "term_2", "vcov", "correlation")
+TABLE_FILES = (
+    "models.csv",
+    "coefficients.csv",
+    "variance_components.csv",
+    "random_effects.csv",
+    "anova.csv",
+    "residual_quantiles.csv",
+    "fixed_correlation.csv",
+)
+CRITERIA = ("REML", "ML")
+ANOVA_TYPES = (1, 2, 3)
+LEVEL = 0.95
+_INTEGERS = {"npar_null", "npar_alternative", "df"}
+_TEXTS = {"null", "alternative", "criterion", "reason", "null_distribution", "note", "outcome"}
+
+
+def models_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """A row per model and criterion; ``deviance`` is -2 log-likelihood or the REML criterion."""
+    rows = [
+        (
+            candidate.name,
+            fit.formula,
+            fit.criterion,
+            fit.npar,
+            fit.nobs,
+            fit.log_lik,
+            fit.objective,
+            fit.aic,
+            float(fit.bic),
+            fit.sigma,
+            fit.singular,
+            fit.converged,
+        )
+        for candidate in candidates
+        for fit in (candidate.fits[criterion] for criterion in CRITERIA)
+    ]
+    return pd.DataFrame(rows, columns=MODELS)
+
+
+def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
+    """Fixed effects of the REML fits with t tests and 95% Wald intervals.
+
+    ``df`` names the method for the degrees of freedom, as in the analysis file.
+    """
+    from mmfit.inference import tidy
+
+    parts = [
+        _labelled(tidy(candidate.fits["REML"], df=df, level=LEVEL), candidate.name, COEFFICIENTS)
+        for candidate in candidates
+    ]
+    return _stacked(parts, COEFFICIENTS)
+
+
+def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Variances and covariances of the REML fits (see ``mmfit.inference.components.varcorr``)."""
+    parts = [
+        _labelled(varcorr(candidate.fits["REML"]), candidate.name, VARIANCE_COMPONENTS)
+        for candidate in candidates
+    ]
+    return _stacked(parts, VARIANCE_COMPONENTS)
+
+
+def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Conditional modes of the REML fits (see ``mmfit.inference.components.random_effects``)."""
+    parts = [
+        _labelled(random_effects(candidate.fits["REML"], LEVEL), candidate.name, RANDOM_EFFECTS)
+        for candidate in candidates
+    ]
+    return _stacked(parts, RANDOM_EFFECTS)
+
+
+def anova_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
+    """F tests of types I, II and III of the fixed terms of the REML fits."""
+    from mmfit.inference import anova
+
+    parts = []
+    for candidate in candidates:
+        for type_ in ANOVA_TYPES:
+            table = anova(candidate.fits["REML"], candidate.matrices, type=type_, df=df)
+            parts.append(_labelled(table.assign(type=type_), candidate.name, ANOVA))
+    return _stacked(parts, ANOVA)
+
+
+def residual_quantiles_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Minimum, quartiles (R's type 7) and maximum of the scaled residuals of the REML fits."""
+    rows = [
+        (candidate.name, *np.quantile(scaled_residuals(candidate), (0, 0.25, 0.5, 0.75, 1)))
+        for candidate in candidates
+    ]
+    return pd.DataFrame(rows, columns=RESIDUAL_QUANTILES)
+
+
+def scaled_residuals(candidate: Candidate) -> np.ndarray:
+    """lme4's scaled residuals of the REML fit: sqrt(weight) (response - fitted) / sigma, (n,)."""
+    fit, matrices = candidate.fits["REML"], candidate.matrices
+    residuals = (matrices.y - fitted_values(matrices, fit)) / fit.sigma
+    return residuals if matrices.weights is None else np.sqrt(matrices.weights) * residuals
+
+
+def fixed_correlation_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
+    """Covariances and correlations of the fixed effects of the REML fits, each pair once."""
+    rows = []
+    for candidate in candidates:
+        fit = candidate.fits["REML"]
+        sd = np.sqrt(np.diag(fit.vcov))
+        for i, j in combinations(range(len(sd)), 2):
+            covariance = float(fit.vcov[i, j])
+            names = fit.fixed_names[i], fit.fixed_names[j]
+            rows.append((candidate.name, *names, covariance, covariance / (sd[i] * sd[j])))
+    return pd.DataFrame(rows, columns=FIXED_CORRELATION)
+
+
+def comparisons_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """A row per pair; a refused pair has its reason and no number."""
+    records = [dataclasses.asdict(comparison) for comparison in comparisons]
+    frame = pd.DataFrame({name: [record[name] for record in records] for name in COMPARISONS})
+    kinds = {
+        name: "Int64" if name in _INTEGERS else object if name in _TEXTS else float
+        for name in COMPARISONS
+        if name != "valid"
+    }
+    return frame.astype(kinds | {"valid": bool})
+
+
+def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
+    """The records that ``write_comparisons`` wrote, without loss.
+
+    Raises
+    ------
+    MmfitError : the file is missing, or it is not such a table.
+    """
+    path = Path(folder) / "comparisons.csv"
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise MmfitError(f"{path}: cannot be read ({error}); run `mmfit compare` first") from None
+    if tuple(frame.columns) != COMPARISONS:
+        raise MmfitError(f"{path}: other columns than expected; run `mmfit compare` again")
+    rows = frame.to_dict("records")
+    return tuple(Comparison(**{k: _value(k, text) for k, text in row.items()}) for row in rows)
+
+
+def _value(column: str, text: str):
+    if column == "valid":
+        return text == "true"
+    if text == "":
+        return None
+    return text if column in _TEXTS else int(text) if column in _INTEGERS else float(text)
+
+
+def write_comparisons(folder: str | Path, comparisons: Iterable[Comparison]) -> None:
+    """Write ``comparisons.csv`` into ``folder`` (``results/<analysis>/tables``)."""
+    write_csv(Path(folder) / "comparisons.csv", comparisons_table(comparisons))
+
+
+def write_tables(folder: str | Path, candidates: Sequence[Candidate], df: str) -> None:
+    """Write the seven tables of the fits into ``folder`` (``results/<analysis>/tables``).
+
+    All tables are computed before the first is written, so that a failure leaves none behind.
+    """
+    tables = (
+        models_table(candidates),
+        coefficients_table(candidates, df),
+        variance_components_table(candidates),
+        random_effects_table(candidates),
+        anova_table(candidates, df),
+        residual_quantiles_table(candidates),
+        fixed_correlation_table(candidates),
+    )
+    for name, table in zip(TABLE_FILES, tables, strict=True):
+        write_csv(Path(folder) / name, table)
+
+
+def _labelled(table: pd.DataFrame, model: str, columns: Sequence[str]) -> pd.DataFrame:
+    return table.assign(model=model)[list(columns)]
+
+
+def _stacked(parts: list[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(filled, ignore_index=True)

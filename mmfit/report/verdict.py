@@ -1,0 +1,70 @@
+"""The first paragraph of the report: what was decided, on what grounds, and what to beware of."""
+
+from mmfit.report.chosen import singular_words
+from mmfit.report.numbers import fixed, listed, p_phrase, plural
+from mmfit.report.records import ReportInput
+from mmfit.selection.records import Ranking, SelectionStep
+
+
+def verdict(report: ReportInput) -> tuple[str, ...]:
+    """The chosen model, the tests that decided, and whether AIC and BIC agree."""
+    chosen = report.chosen
+    number = len(report.candidates)
+    among = "the only candidate" if number == 1 else f"chosen among {number} candidates"
+    opening = (
+        f"{chosen.name} is {among} for {chosen.matrices.response}, fitted to "
+        f"{plural(chosen.matrices.nobs, 'observation')}."
+    )
+    decisions = [_decision(step) for step in report.selection.steps if step.method is not None]
+    texts = [opening]
+    if decisions:
+        texts.append(f"On the way: {'; '.join(decisions)} (α = {report.selection.alpha:g}).")
+    if number > 1:
+        texts.append(_rankings(report.selection.rankings, chosen.name))
+    return tuple(texts)
+
+
+def alerts(report: ReportInput) -> tuple[str, ...]:
+    """What is wrong with the chosen model's fit, and which candidates did not converge."""
+    texts = []
+    singular = singular_words(report.chosen.fits["REML"])
+    if singular is not None:
+        texts.append(f"{report.chosen.name}: {singular}")
+    failed = [
+        f"{candidate.name} ({fit.criterion})"
+        for candidate in report.candidates
+        for fit in candidate.fits.values()
+        if not fit.converged
+    ]
+    if failed:
+        texts.append(
+            f"Not converged: {listed(failed)}. Their numbers are no optimum and no test uses them."
+        )
+    return tuple(texts)
+
+
+def _decision(step: SelectionStep) -> str:
+    """``m2 rather than m1 (REML, χ² = 25.93, p < 0.001)``."""
+    other = step.null if step.decision == step.alternative else step.alternative
+    if step.method == "test":
+        kind = " by the plain χ²" if step.p_value_kind == "plain" else ""
+        grounds = f"{step.criterion}, χ² = {fixed(step.chisq, 2)}, {p_phrase(step.p_value)}{kind}"
+    else:
+        grounds = f"neither contains the other; AIC, {step.criterion}"
+    return f"{step.decision} rather than {other} ({grounds})"
+
+
+def _rankings(rankings: tuple[Ranking, ...], chosen: str) -> str:
+    """Whether the information criteria put the chosen model first."""
+    agreeing, others = [], []
+    for ranking in rankings:
+        best = [model.model for model in ranking.models if model.rank == 1]
+        if chosen in best:
+            agreeing.append(ranking.measure)
+        else:
+            others.append(f"{ranking.measure} prefers {listed(best)}")
+    if not others:
+        return f"{listed(agreeing)} rank it first too."
+    if agreeing:
+        others.insert(0, f"{listed(agreeing)} ranks it first too")
+    return f"{'; '.join(others)}."
