@@ -80,7 +80,7 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
         selection=_selection(files),
     )
     write_report(files.report, content)
-    write_provenance(files.provenance, analysis)
+    write_provenance(files.provenance, analysis, dataset)
 
 
 STAGES = MappingProxyType(
@@ -129,7 +129,6 @@ def _matrices(analysis: Analysis, dataset: Dataset, model: str) -> ModelMatrices
         weights=spec.weights,
         offset=spec.offset,
         contrasts=spec.contrasts,
-        categorical=analysis.data.categorical,
     )
 
 
