@@ -1,7 +1,6 @@
 """The chosen model in lmerTest's terms: every table of its summary."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -76,7 +75,7 @@ def fixed_table(tidy: pd.DataFrame, df: str) -> Table:
         [fixed(value, 2) for value in tidy["df"]],
         [fixed(value, 3) for value in tidy["statistic"]],
         [p_text(value) for value in tidy["p_value"]],
-        _intervals(tidy),
+        interval_texts(tidy),
     ]
     heads = [
         ("", "code"),
@@ -90,7 +89,7 @@ def fixed_table(tidy: pd.DataFrame, df: str) -> Table:
     return table(f"Fixed effects: t tests with {DF_WORDS[df]}", heads, rows_of(texts))
 
 
-def _intervals(tidy: pd.DataFrame) -> list[str]:
+def interval_texts(tidy: pd.DataFrame) -> list[str]:
     """Each interval with the decimals that its own width needs."""
     texts = []
     for low, high in zip(tidy["conf_low"], tidy["conf_high"], strict=True):
@@ -181,8 +180,3 @@ def _degeneracy(term: VarianceTerm) -> str:
         sign = "1" if term.covariance[0, 1] > 0 else "−1"
         return f"the correlation of {listed(term.effects)} by {term.group} estimated as {sign}"
     return f"the covariance matrix of {listed(term.effects)} by {term.group} not of full rank"
-
-
-def group_names(fits: Sequence[Fit]) -> tuple[str, ...]:
-    """Grouping factors of several fits, each once, in order of appearance."""
-    return tuple(dict.fromkeys(group.grouping for fit in fits for group in fit.groups))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.api import types
 
-from mmfit.report.numbers import MISSING, count, fixed, listed, significant
+from mmfit.report.numbers import MISSING, count, fixed, general, listed
 from mmfit.report.partitions import groupings
 from mmfit.report.records import ReportInput
 from mmfit.report.structure import structure_figures
@@ -69,9 +69,9 @@ def _variable(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
     if isinstance(values.dtype, pd.CategoricalDtype) or not types.is_numeric_dtype(values):
         return (name, "factor", count(values.nunique()), *[""] * 4)
     numbers = values.astype(float)
-    spread = significant(float(numbers.std())) if len(numbers) > 1 else MISSING
-    ends = (significant(float(numbers.min())), significant(float(numbers.max())))
-    return (name, "numeric", "", significant(float(numbers.mean())), spread, *ends)
+    spread = general(float(numbers.std())) if len(numbers) > 1 else MISSING
+    ends = (general(float(numbers.min())), general(float(numbers.max())))
+    return (name, "numeric", "", general(float(numbers.mean())), spread, *ends)
 
 
 def factors_table(factors: Sequence["FactorRecord"]) -> Table:

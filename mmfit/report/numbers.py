@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 MINUS = "−"
 MISSING = "–"
+NO_BREAK = "\u00a0"
 
 
 def p_text(p: float | None) -> str:
@@ -12,14 +13,15 @@ def p_text(p: float | None) -> str:
     if p is None or math.isnan(p):
         return MISSING
     if p < 0.001:
-        return "< 0.001"
+        return f"<{NO_BREAK}0.001"
     return f"{p:.3f}"
 
 
 def p_phrase(p: float | None, symbol: str = "p") -> str:
     """``p = 0.027`` or ``p < 0.001``."""
     text = p_text(p)
-    return f"{symbol} {text}" if text.startswith("<") else f"{symbol} = {text}"
+    sign = "" if text.startswith("<") else f"={NO_BREAK}"
+    return f"{symbol}{NO_BREAK}{sign}{text}"
 
 
 def fixed(value: float | None, decimals: int) -> str:
@@ -34,9 +36,15 @@ def fixed(value: float | None, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
-def significant(value: float | None, digits: int = 4) -> str:
-    """A number to ``digits`` significant digits, whole digits never cut off."""
-    return column([value], digits)[0]
+def general(value: float | None, digits: int = 4) -> str:
+    """A number by itself to ``digits`` significant digits, without trailing zeros."""
+    return _general(value, digits)
+
+
+def scientific(mantissa: str, exponent: int) -> str:
+    """``2.35 × 10⁻⁶`` from ``2.35`` and -6."""
+    raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}{NO_BREAK}×{NO_BREAK}10{raised}"
 
 
 def column(values: Sequence[float | None], digits: int = 4) -> list[str]:
@@ -81,8 +89,4 @@ def _general(value: float | None, digits: int) -> str:
         return fixed(value, 0)
     mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     text = mantissa.replace("-", MINUS)
-    return f"{text} × 10{_superscript(int(exponent))}" if exponent else text
-
-
-def _superscript(exponent: int) -> str:
-    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return scientific(text, int(exponent)) if exponent else text

@@ -5,6 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmfit.files import write_text
 from mmfit.report.chosen import (
     anova_view,
@@ -96,7 +98,7 @@ def build_page(report: ReportInput) -> Page:
         ),
         chosen_name=chosen.name,
         chosen_formula=chosen.matrices.formula,
-        chosen=chosen_section(chosen, report.analysis.df, scaled),
+        chosen=chosen_section(report, scaled),
         effects=effect_figures(chosen),
         residuals=residual_figures(chosen, scaled),
         methods=methods(report),
@@ -105,10 +107,11 @@ def build_page(report: ReportInput) -> Page:
     )
 
 
-def chosen_section(chosen: Candidate, df: str, scaled) -> Section:
+def chosen_section(report: ReportInput, scaled: np.ndarray) -> Section:
     """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
     from mmfit.inference import anova, tidy
 
+    chosen, df = report.chosen, report.analysis.df
     fit = chosen.fits["REML"]
     tables = [
         residual_quantiles(scaled),
@@ -117,15 +120,17 @@ def chosen_section(chosen: Candidate, df: str, scaled) -> Section:
         correlation_table(fit),
         anova_view(anova(fit, chosen.matrices, type=3, df=df), df),
     ]
-    criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."
+    spec = report.analysis.models[chosen.name]
     extras = [
         f"{name}: {text}."
-        for name, text in (("Weights", chosen.matrices.weights), ("Offset", chosen.matrices.offset))
+        for name, text in (("Weights", spec.weights), ("Offset", spec.offset))
         if text is not None
     ]
+    extras += [f"Contrasts of {factor}: {code}." for factor, code in spec.contrasts.items()]
     singular = singular_words(fit)
+    criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."
     return Section(
-        paragraphs=(criterion, *extras, convergence_words(fit)),
+        paragraphs=(" ".join([criterion, *extras]), convergence_words(fit)),
         warnings=() if singular is None else (singular,),
         tables=tuple(one for one in tables if one is not None),
     )
@@ -140,7 +145,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
     )
 
 
-def residual_figures(chosen: Candidate, scaled) -> tuple[Figure, ...]:
+def residual_figures(chosen: Candidate, scaled: np.ndarray) -> tuple[Figure, ...]:
     """Residuals against fitted values, their quantiles, and by level of a small factor."""
     from mmfit.engine import fitted_values
 

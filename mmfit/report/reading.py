@@ -1,50 +1,45 @@
-"""Result tables read back into the records that they were made of."""
+"""Reading result tables back into records."""
 
 import csv
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from types import MappingProxyType
 
 from mmfit.errors import DataError
+from mmfit.report.tables import COMPARISONS, INTEGERS, TEXTS
 from mmfit.selection.records import Comparison
 
 
-def _optional(convert: Callable) -> Callable:
-    return lambda text: convert(text) if text else None
-
-
-_CONVERT = MappingProxyType(
-    {
-        str: str,
-        bool: {"true": True, "false": False}.__getitem__,
-        str | None: _optional(str),
-        int | None: _optional(int),
-        float | None: _optional(float),
-    }
-)
-
-
 def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
-    """The inverse of ``mmfit.report.tables.write_comparisons``, without loss.
+    """The records behind ``comparisons.csv`` in ``folder``, without loss.
 
     Raises
     ------
-    DataError
-        When the file is not a table of comparisons written by this version.
-    OSError
-        When it cannot be read.
+    FileNotFoundError : there is no such file.
+    DataError : the file is not a table of comparisons as this version writes it.
     """
     path = Path(folder) / "comparisons.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    with open(path, encoding="utf-8", newline="") as file:
+        header, *rows = [*csv.reader(file)] or [[]]
     try:
-        return tuple(
-            Comparison(**{f.name: _CONVERT[f.type](row[f.name]) for f in fields(Comparison)})
-            for row in rows
-        )
-    except (KeyError, ValueError, TypeError) as error:
+        if tuple(header) != COMPARISONS:
+            raise ValueError(f"its columns are {', '.join(header)}")
+        return tuple(_comparison(row) for row in rows)
+    except (ValueError, KeyError) as error:
         raise DataError(
             f"{path}: not a table of comparisons written by this version of mmfit ({error}); "
             "run `mmfit compare` again"
         ) from None
+
+
+def _comparison(row: list[str]) -> Comparison:
+    cells = zip(COMPARISONS, row, strict=True)
+    return Comparison(**{column: _value(column, text) for column, text in cells})
+
+
+def _value(column: str, text: str) -> str | int | float | bool | None:
+    if column == "valid":
+        return {"true": True, "false": False}[text]
+    if text == "":
+        return None
+    if column in TEXTS:
+        return text
+    return int(text) if column in INTEGERS else float(text)

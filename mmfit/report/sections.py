@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mmfit.report.numbers import MISSING, column, count, fixed, p_text, plural
+from mmfit.report.numbers import MISSING, NO_BREAK, column, count, fixed, p_text, plural, scientific
 from mmfit.report.records import ReportInput
 from mmfit.report.view import Table, rows_of, table
 from mmfit.selection.records import Comparison, Ranking, Selection
@@ -118,14 +118,24 @@ def distribution_text(distribution: str | None) -> str:
     """``0.5 chi2(1) + 0.5 chi2(2)`` as ``0.5 χ²₁ + 0.5 χ²₂``; a dash for none."""
     if distribution is None:
         return MISSING
-    return re.sub(
-        r"chi2\((\d+)\)", lambda match: f"χ²{match[1].translate(_SUBSCRIPTS)}", distribution
-    )
+
+    def symbol(match: re.Match) -> str:
+        space = NO_BREAK if match[1] else ""
+        return f"{space}χ²{match[2].translate(_SUBSCRIPTS)}"
+
+    return re.sub(r"( ?)chi2\((\d+)\)", symbol, distribution)
 
 
 def steps_words(selection: Selection) -> list[str]:
     """The steps of the selection, in words, in the order taken."""
-    return [distribution_text(step.text) for step in selection.steps]
+    return [_typeset(step.text) for step in selection.steps]
+
+
+def _typeset(text: str) -> str:
+    """Chi-squares and powers of ten as they are printed."""
+    powers = r"(p = |chi-square: )(\d(?:\.\d+)?)e([+-]\d+)"
+    text = re.sub(powers, lambda match: match[1] + scientific(match[2], int(match[3])), text)
+    return distribution_text(text).replace("chi-square", "χ²")
 
 
 def ranking_table(ranking: Ranking, chosen: str) -> Table:

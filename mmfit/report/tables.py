@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine import fitted_values
-from mmfit.errors import MmfitError
 from mmfit.inference.components import random_effects, varcorr
 from mmfit.report.csvfile import write_csv
 from mmfit.selection.records import Candidate, Comparison
@@ -100,8 +99,8 @@ TABLE_FILES = (
 CRITERIA = ("REML", "ML")
 ANOVA_TYPES = (1, 2, 3)
 LEVEL = 0.95
-_INTEGERS = {"npar_null", "npar_alternative", "df"}
-_TEXTS = {"null", "alternative", "criterion", "reason", "null_distribution", "note", "outcome"}
+INTEGERS = {"npar_null", "npar_alternative", "df"}
+TEXTS = {"null", "alternative", "criterion", "reason", "null_distribution", "note", "outcome"}
 
 
 def models_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
@@ -205,37 +204,11 @@ def comparisons_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     records = [dataclasses.asdict(comparison) for comparison in comparisons]
     frame = pd.DataFrame({name: [record[name] for record in records] for name in COMPARISONS})
     kinds = {
-        name: "Int64" if name in _INTEGERS else object if name in _TEXTS else float
+        name: "Int64" if name in INTEGERS else object if name in TEXTS else float
         for name in COMPARISONS
         if name != "valid"
     }
     return frame.astype(kinds | {"valid": bool})
-
-
-def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
-    """The records that ``write_comparisons`` wrote, without loss.
-
-    Raises
-    ------
-    MmfitError : the file is missing, or it is not such a table.
-    """
-    path = Path(folder) / "comparisons.csv"
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise MmfitError(f"{path}: cannot be read ({error}); run `mmfit compare` first") from None
-    if tuple(frame.columns) != COMPARISONS:
-        raise MmfitError(f"{path}: other columns than expected; run `mmfit compare` again")
-    rows = frame.to_dict("records")
-    return tuple(Comparison(**{k: _value(k, text) for k, text in row.items()}) for row in rows)
-
-
-def _value(column: str, text: str):
-    if column == "valid":
-        return text == "true"
-    if text == "":
-        return None
-    return text if column in _TEXTS else int(text) if column in _INTEGERS else float(text)
 
 
 def write_comparisons(folder: str | Path, comparisons: Iterable[Comparison]) -> None:

@@ -1,9 +1,12 @@
 """The first paragraph of the report: what was decided, on what grounds, and what to beware of."""
 
-from mmfit.report.chosen import singular_words
-from mmfit.report.numbers import fixed, listed, p_phrase, plural
+from mmfit.report.chosen import interval_texts, singular_words
+from mmfit.report.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.report.records import ReportInput
+from mmfit.report.tables import LEVEL
 from mmfit.selection.records import Ranking, SelectionStep
+
+MOST_EFFECTS = 3
 
 
 def verdict(report: ReportInput) -> tuple[str, ...]:
@@ -19,6 +22,9 @@ def verdict(report: ReportInput) -> tuple[str, ...]:
     texts = [opening]
     if decisions:
         texts.append(f"On the way: {'; '.join(decisions)} (α = {report.selection.alpha:g}).")
+    effects = _effects(report)
+    if effects:
+        texts.append(effects)
     if number > 1:
         texts.append(_rankings(report.selection.rankings, chosen.name))
     return tuple(texts)
@@ -52,6 +58,25 @@ def _decision(step: SelectionStep) -> str:
     else:
         grounds = f"neither contains the other; AIC, {step.criterion}"
     return f"{step.decision} rather than {other} ({grounds})"
+
+
+def _effects(report: ReportInput) -> str:
+    """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
+    from mmfit.inference import tidy
+
+    table = tidy(report.chosen.fits["REML"], df=report.analysis.df, level=LEVEL)
+    rows = table[table["term"] != "(Intercept)"]
+    if not 1 <= len(rows) <= MOST_EFFECTS:
+        return ""
+    intervals = interval_texts(rows)
+    estimates = column(rows["estimate"].tolist(), 4)
+    parts = [
+        f"{term} {estimate} (95% interval {interval}, {p_phrase(p)})"
+        for term, estimate, interval, p in zip(
+            rows["term"], estimates, intervals, rows["p_value"], strict=True
+        )
+    ]
+    return f"Estimates: {'; '.join(parts)}."
 
 
 def _rankings(rankings: tuple[Ranking, ...], chosen: str) -> str:

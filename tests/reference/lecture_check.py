@@ -95,7 +95,7 @@ class Tables:
         self.folder = folder
 
     def read(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / name, float_precision="round_trip")
+        return pd.read_csv(self.folder / name)
 
     def one(self, name: str, **where):
         """The only row with these values.

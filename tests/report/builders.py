@@ -82,7 +82,7 @@ def fit(case: str, criterion: str, model: ModelMatrices) -> Fit:
         groups=tuple(_modes(record, term, model) for term in terms),
         singular=record["singular"],
         singular_groups=tuple(t.group for t in terms if not np.linalg.det(t.covariance) > 0),
-        uncertainty=VarianceUncertainty(np.eye(len(theta) + 1), np.zeros((len(theta) + 1, p, p))),
+        uncertainty=_uncertainty(record, len(theta), p),
         optimizer=OptimizerRecord(
             "nested",
             "newton",
@@ -96,6 +96,16 @@ def fit(case: str, criterion: str, model: ModelMatrices) -> Fit:
             "predicted decrease below tolerance",
         ),
     )
+
+
+def _uncertainty(record: dict, k: int, p: int) -> VarianceUncertainty:
+    """As if only sigma were uncertain, and that as in a linear model: df = n - p."""
+    vcov = np.array(record["vcov"]).reshape(p, p)
+    jacobian = np.zeros((k + 1, p, p))
+    jacobian[-1] = 2 * vcov / record["sigma"]
+    covariance = np.zeros((k + 1, k + 1))
+    covariance[-1, -1] = record["sigma"] ** 2 / (2 * (record["nobs"] - p))
+    return VarianceUncertainty(covariance, jacobian)
 
 
 def _modes(record: dict, term: VarianceTerm, model: ModelMatrices) -> GroupModes:
