@@ -1,0 +1,64 @@
+import pytest
+
+from mmfit.errors import MmfitError
+from mmfit.report.index import write_index
+from mmfit.selection import selection_to_json
+from tests.report.builders import data_set, nested_candidates, sleep_candidates
+from tests.report.inputs import report_input
+from tests.report.markup import Page
+
+
+@pytest.fixture
+def reports(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    return [
+        report_input(
+            tmp_path / "a",
+            sleep_candidates(),
+            data_set("sleepstudy"),
+            ["Subject"],
+            title="Sleep & <time>",
+        ),
+        report_input(
+            tmp_path / "b",
+            nested_candidates(),
+            data_set("nested"),
+            ["region", "clinic"],
+            title="Clinics",
+        ),
+    ]
+
+
+def write(root, reports):
+    analyses = []
+    for name, report in zip(("sleep", "clinics"), reports, strict=True):
+        folder = root / name
+        folder.mkdir(parents=True)
+        (folder / "selection.json").write_text(selection_to_json(report.selection))
+        analyses.append(report.analysis.model_copy(update={"name": name}))
+    write_index(root, analyses)
+    return (root / "index.html").read_text()
+
+
+def test_lists_every_analysis_with_its_choice(tmp_path, reports):
+    text = write(tmp_path / "results", reports)
+    page = Page(text)
+    assert [r for r in page.references if r != "data:,"] == [
+        "sleep/report.html",
+        "clinics/report.html",
+    ]
+    for words in ("Sleep & <time>", "Clinics", "2 analyses", "m2", "y ~ x + (1|region/clinic)"):
+        assert words in page.plain
+    assert page.plain.index("Sleep &") < page.plain.index("Clinics")
+    assert "http" not in text
+
+
+def test_same_bytes_again(tmp_path, reports):
+    assert write(tmp_path / "one", reports) == write(tmp_path / "two", reports)
+
+
+def test_an_analysis_that_was_not_run_is_named(tmp_path, reports):
+    with pytest.raises(MmfitError, match=r"selection\.json: not there; run the analysis 'study'"):
+        write_index(tmp_path, [reports[0].analysis])
+    assert not (tmp_path / "index.html").exists()
