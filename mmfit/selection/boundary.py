@@ -49,11 +49,11 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
     orders = edge_orders(pair)
     if sum(orders) == 0:
         return NullLaw(plain(pair.df), None)
-    if not pair.alternative.family.regular:
+    if not pair.alternative.family.regular or pair.null.family.redundant:
         return NullLaw(
             None,
-            "the covariance parameters of the alternative cannot all be told apart, so that the "
-            "null distribution has no closed form; a parametric bootstrap is needed",
+            "covariance parameters of the two models cannot all be told apart, so that where the "
+            "null lies in the alternative is not known; a parametric bootstrap is needed",
         )
     if sum(orders) == 1:
         return NullLaw(half_space(pair.df), "the null puts one variance at zero, its edge")
@@ -83,7 +83,7 @@ def edge_orders(pair: PairAssessment) -> tuple[int, ...]:
 def null_in_alternative(pair: PairAssessment, null_fit: Fit) -> tuple[np.ndarray, ...]:
     """The null's estimated covariances as covariances of the alternative's kept terms (raw units).
 
-    Where the null repeats itself, the covariances of its redundant terms are left out.
+    Only for a null without redundant terms, whose covariances would be left out.
     """
     inner, outer = pair.null.family, pair.alternative.family
     whitened = [

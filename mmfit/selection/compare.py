@@ -31,10 +31,9 @@ def compare_candidates(null: Candidate, alternative: Candidate) -> Comparison:
     ComparisonError : a candidate lacks the fit that the comparison needs.
     ComputationError : the null fits better than the alternative, so that a fit must have failed.
     """
-    pair = assess(
-        structure(null.name, null.matrices), structure(alternative.name, alternative.matrices)
-    )
-    return _comparison(pair, {null.name: null, alternative.name: alternative}, order_asked=True)
+    named = by_name((null, alternative))
+    first, second = (structure(name, c.matrices) for name, c in named.items())
+    return _comparison(assess(first, second), named, order_asked=True)
 
 
 def compare_all(candidates, pairs="all") -> tuple[Comparison, ...]:

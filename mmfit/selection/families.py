@@ -239,7 +239,7 @@ def _embed_by_solving(
 
 
 def _parents(term: FamilyTerm, coarse: FamilyTerm) -> np.ndarray | None:
-    """The level of ``coarse`` that holds each level of ``term`` (its rows with effects), or None."""
+    """The level of ``coarse`` around each level of ``term`` (rows with effects only), or None."""
     parents = np.full(term.levels, -1, dtype=np.intp)
     fine, outer = term.codes[term.support], coarse.codes[term.support]
     parents[fine] = outer

@@ -40,7 +40,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The entrants in the order of the analysis, and the steps that say who was left out and why."""
+    """The entrants in the order of the analysis, and the steps that say who was left out."""
 
     entrants: tuple[Entrant, ...]
     steps: tuple[SelectionStep, ...]

@@ -4,8 +4,8 @@
    with more than one random part, the richest one is used.
 2. Fixed part. Candidates with the random part so chosen are tested by ML.
 3. The chosen model is reported as fitted by REML.
-In both stages the walk starts at the simplest model and takes the next richer one whenever the test
-against the standing one rejects; competitors of which neither contains the other are settled by AIC.
+In both stages the walk starts at the simplest model and takes the next richer one whenever the
+test against the standing one rejects; AIC settles pairs of which neither contains the other.
 (Verbeke & Molenberghs 2000, chapter 9; Zuur et al. 2009, chapter 5.)
 """
 

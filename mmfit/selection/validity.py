@@ -136,7 +136,7 @@ def data_difference(first: Structure, second: Structure) -> tuple[str, str] | No
         if not np.array_equal(left, right):
             return f"different_{what}", (
                 f"different {what}: {first.name} and {second.name} differ in the {what} of "
-                f"{np.sum(left != right)} of {a.nobs} rows; the two models must have the same {what}"
+                f"{np.sum(left != right)} of {a.nobs} rows; both models must have the same {what}"
             )
     return None
 

@@ -16,14 +16,22 @@ from mmfit.selection.families import (
 
 SAMPLE_ROWS = 160
 ROWS_PER_LEVEL = 20
+SAMPLES = 3
 
 
 def is_outside(term: FamilyTerm, outer: CovarianceFamily, weights: np.ndarray | None) -> bool:
     """Whether a sample of rows shows that ``outer`` (with sigma^2 on the diagonal) lacks ``term``.
 
-    ``weights`` are the (n,) prior weights; the residual covariance is sigma^2 / weights.
+    ``weights`` are the (n,) prior weights; the residual covariance is sigma^2 / weights. The
+    samples are drawn with fixed seeds: the answer is the same every time.
     """
-    rows = _sample(term)
+    if len(term.codes) <= SAMPLE_ROWS:
+        return _refutes(np.arange(len(term.codes)), term, outer, weights)
+    samples = (_sample(term, np.random.default_rng(seed)) for seed in range(SAMPLES))
+    return any(_refutes(rows, term, outer, weights) for rows in samples)
+
+
+def _refutes(rows, term: FamilyTerm, outer: CovarianceFamily, weights) -> bool:
     upper = np.triu_indices(len(rows))
     residual = np.diag(np.ones(len(rows)) if weights is None else 1 / weights[rows])
     columns, owners = [residual[upper]], [None]
@@ -48,15 +56,26 @@ def is_outside(term: FamilyTerm, outer: CovarianceFamily, weights: np.ndarray | 
     return any(_negative(found[:, g] / length, owners) for g in squares)
 
 
-def _sample(term: FamilyTerm) -> np.ndarray:
-    """Rows of the term's first levels, at most ROWS_PER_LEVEL of each; all rows if they are few."""
-    if len(term.codes) <= SAMPLE_ROWS:
-        return np.arange(len(term.codes))
-    rows = np.flatnonzero(term.support)
-    order = rows[np.argsort(term.codes[rows], kind="stable")]
-    starts = np.r_[0, np.flatnonzero(np.diff(term.codes[order])) + 1]
-    within = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    return order[within < ROWS_PER_LEVEL][:SAMPLE_ROWS]
+def _sample(term: FamilyTerm, rng: np.random.Generator) -> np.ndarray:
+    """Random rows of some random levels of the term.
+
+    Half of them have effects and half have none, where both kinds exist: rows without effects
+    refute by their zeros.
+    """
+    order = rng.permutation(term.levels)
+    kinds = [np.flatnonzero(term.support), np.flatnonzero(~term.support)]
+    kinds = [rng.permutation(rows) for rows in kinds if len(rows)]
+    picked = (_first_of_each_level(rows, order[term.codes[rows]], len(kinds)) for rows in kinds)
+    return np.concatenate(list(picked))
+
+
+def _first_of_each_level(rows: np.ndarray, level: np.ndarray, share: int) -> np.ndarray:
+    """The first rows of each level, up to 1 / share of a sample."""
+    order = np.argsort(level, kind="stable")
+    rows, level = rows[order], level[order]
+    starts = np.r_[0, np.flatnonzero(np.diff(level)) + 1]
+    within = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+    return rows[within < ROWS_PER_LEVEL // share][: SAMPLE_ROWS // share]
 
 
 def _covariance(term: FamilyTerm, rows: np.ndarray, a: int, b: int) -> np.ndarray:
