@@ -1,0 +1,1 @@
+"""From fits and decisions to what is read: tables (CSV), the report (HTML), its provenance."""

@@ -59,7 +59,7 @@ def tree_figure(chain: Sequence[Grouping], nobs: int, key: str) -> Figure:
     for depth, grouping in enumerate(chain, 1):
         heading = f"{_short(grouping.name)} ({count(len(grouping.levels))})"
         parts.append(_text(depth * _COLUMN, -14, heading, "heading"))
-    width = (len(chain) + 1) * _COLUMN
+    width = (len(chain) + 1) * _COLUMN + 40
     names = [grouping.name for grouping in chain]
     title = f"Tree of {listed(names)}"
     sizes = [f"{plural(len(g.levels), 'level')} of {g.name}" for g in chain]

@@ -1,10 +1,10 @@
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-import mmfit
 from mmfit.report.provenance import flat, package_digest, provenance, write_provenance
 from tests.report.builders import data_set, sleep_candidates
 from tests.report.inputs import report_input
@@ -28,7 +28,7 @@ def test_is_complete(report):
         "rows_used": 180,
     }
     assert record["settings"] == {"alpha": 0.05, "df": "satterthwaite", "comparisons": "all"}
-    assert record["package"]["version"] == mmfit.__version__
+    assert record["package"]["version"] == version("mmfit")
     assert {"python", "numpy", "scipy", "pandas"} <= set(record["software"])
     assert {"system", "machine", "blas"} == set(record["platform"])
 
