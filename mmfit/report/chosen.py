@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.report.numbers import column, count, fixed, listed, p_text
+from mmfit.report.numbers import column, count, fixed, general, listed, p_text
 from mmfit.report.view import Table, rows_of, table
 
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
@@ -144,13 +144,13 @@ def convergence_words(fit: Fit) -> str:
     record = fit.optimizer
     methods = {"newton": "average-information Newton steps", "bfgs": "BFGS steps"}
     state = "converged" if record.converged else "did NOT converge"
+    detail = record.message.removeprefix("converged: ").rstrip(".")
     return (
-        f"The {fit.criterion} criterion {state} ({record.message.rstrip('.')}). "
-        f"Solver: {record.solver}; {methods.get(record.method, record.method)}, "
-        f"{record.evaluations} evaluations, from {fixed(record.start_objective, 4)} at the start "
-        f"to {fixed(record.objective, 4)}. Largest derivative at the end: "
-        f"{record.gradient_norm:.1e}; a further step would promise a decrease of "
-        f"{record.predicted_decrease:.1e}; smallest curvature: {record.curvature:.3g}."
+        f"The {fit.criterion} fit {state}: {detail}. Solver: {record.solver}; "
+        f"{methods.get(record.method, record.method)}, {record.evaluations} evaluations of the "
+        f"criterion, from {fixed(record.start_objective, 4)} at the start to "
+        f"{fixed(record.objective, 4)}. Largest derivative at the end: "
+        f"{general(record.gradient_norm, 2)}; smallest curvature: {general(record.curvature, 3)}."
     )
 
 

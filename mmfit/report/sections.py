@@ -163,9 +163,9 @@ def ranking_table(ranking: Ranking, chosen: str) -> Table:
 
 
 def _because(comparison: Comparison) -> str:
-    """Reason and note as sentences."""
+    """Reason and note; as they are, because they may begin with the name of a model."""
     texts = [text for text in (comparison.reason, comparison.note) if text]
-    return " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in texts)
+    return " ".join(f"{text.rstrip('.')}." for text in texts)
 
 
 def _place(report: ReportInput) -> int:

@@ -91,11 +91,11 @@ def test_no_anova_table_without_fixed_terms():
 
 def test_convergence_in_words(sleep):
     fit = sleep.fits["REML"]
-    assert "REML criterion converged" in chosen.convergence_words(fit)
+    assert "The REML fit converged: predicted decrease" in chosen.convergence_words(fit)
     assert "6 evaluations" in chosen.convergence_words(fit)
     record = dataclasses.replace(fit.optimizer, converged=False, message="no progress.")
     text = chosen.convergence_words(dataclasses.replace(fit, optimizer=record))
-    assert "did NOT converge (no progress)" in text
+    assert "did NOT converge: no progress." in text
 
 
 @pytest.mark.parametrize(
