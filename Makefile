@@ -6,7 +6,7 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SNAKEMAKE := PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/default
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/default
 PYTHON_FILES := mmfit tests benchmarks
 
 COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \

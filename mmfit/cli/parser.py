@@ -14,6 +14,7 @@ validate, data, fit (once per model), compare, select, tables, report, index."""
 
 STAGES = {
     "data": "read or simulate the data and fix the rows: data.parquet, design.json",
+    "design": "diagnose the grouping factors anew: design.json",
     "fit": "fit one model by REML and by ML: fits/<model>.REML.json, fits/<model>.ML.json",
     "compare": "test every valid pair of models: tables/comparisons.csv",
     "select": "choose a model, each step in words: selection.json",

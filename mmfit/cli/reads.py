@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmfit import expression, formula
-from mmfit.spec import Analysis, FileData, ModelSpec
+from mmfit import formula
+from mmfit.data.rows import model_variables
+from mmfit.spec import Analysis, FileData
 
 
 def data_files(analysis: Analysis) -> list[str]:
@@ -19,16 +20,25 @@ def data_files(analysis: Analysis) -> list[str]:
 
 
 def data(analysis: Analysis) -> str:
-    """The data block, and from the models only what decides about rows and diagnosis."""
+    """The data block, and which variables the models use: they decide which rows are complete."""
     models = analysis.models.values()
-    factors = {
-        factor for model in models for factor in formula.parse(model.formula).grouping_factors
-    }
     return _canonical(
         {
             "data": analysis.data.model_dump(mode="json"),
-            "variables": sorted({name for model in models for name in _variables(model)}),
-            "grouping_factors": sorted(factors),
+            "variables": sorted({name for model in models for name in model_variables(model)}),
+        }
+    )
+
+
+def design(analysis: Analysis) -> str:
+    """The grouping factors of every model, and which columns are said to be categorical."""
+    return _canonical(
+        {
+            "categorical": analysis.data.categorical,
+            "grouping": [
+                [bar.grouping.columns for bar in formula.parse(model.formula).random]
+                for model in analysis.models.values()
+            ],
         }
     )
 
@@ -61,14 +71,6 @@ def report(analysis: Analysis) -> str:
 def index(analyses: Iterable[Analysis]) -> str:
     """The analyses in their order, by name and title."""
     return _canonical([(analysis.name, analysis.title) for analysis in analyses])
-
-
-def _variables(model: ModelSpec) -> list[str]:
-    names = list(formula.parse(model.formula).variables)
-    for text in (model.weights, model.offset):
-        if text is not None:
-            names.extend(expression.variables(text))
-    return names
 
 
 def _canonical(value: object) -> str:

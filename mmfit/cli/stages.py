@@ -11,8 +11,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import pandas as pd
+
 from mmfit.cli.paths import CRITERIA, ResultFiles
-from mmfit.data import Dataset, load_dataset, read_dataset, write_dataset
+from mmfit.data import (
+    diagnose,
+    load_dataset,
+    read_dataset,
+    read_rows,
+    write_dataset,
+    write_design,
+)
+from mmfit.data.records import Dataset
 from mmfit.engine import fit_both, fit_from_json, fit_to_json
 from mmfit.errors import DataError
 from mmfit.files import write_text
@@ -41,11 +51,17 @@ def data(analysis: Analysis, files: ResultFiles) -> None:
     write_dataset(load_dataset(analysis), files.folder)
 
 
+def design(analysis: Analysis, files: ResultFiles) -> None:
+    """design.json, from data.parquet."""
+    frame, source, rows = read_rows(files.folder)
+    write_design(Dataset(frame, source, rows, diagnose(frame, analysis)), files.folder)
+
+
 def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
-    dataset = _dataset(files)
+    frame, _, _ = read_rows(files.folder)
     with _naming(model):
-        fits = fit_both(_matrices(analysis, dataset, model))
+        fits = fit_both(_matrices(analysis, frame, model))
     texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
     for path, text in texts.items():
         write_text(path, text)
@@ -53,29 +69,29 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
 
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv."""
-    candidates = _candidates(analysis, files, _dataset(files))
+    candidates = _candidates(analysis, files)
     write_comparisons(files.tables, compare_all(candidates, pairs=analysis.comparisons))
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
     """selection.json."""
-    candidates = _candidates(analysis, files, _dataset(files))
+    candidates = _candidates(analysis, files)
     selection = select_model(candidates, _comparisons(files), alpha=analysis.selection.alpha)
     write_text(files.selection, selection_to_json(selection))
 
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
-    write_tables(files.tables, _candidates(analysis, files, _dataset(files)), analysis.df)
+    write_tables(files.tables, _candidates(analysis, files), analysis.df)
 
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
-    dataset = _dataset(files)
+    dataset = read_dataset(files.folder)
     content = ReportInput(
         analysis=analysis,
         dataset=dataset,
-        candidates=_candidates(analysis, files, dataset),
+        candidates=_candidates(analysis, files),
         comparisons=_comparisons(files),
         selection=_selection(files),
     )
@@ -84,7 +100,14 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
 
 
 STAGES = MappingProxyType(
-    {"data": data, "compare": compare, "select": select, "tables": tables, "report": report}
+    {
+        "data": data,
+        "design": design,
+        "compare": compare,
+        "select": select,
+        "tables": tables,
+        "report": report,
+    }
 )
 
 
@@ -116,34 +139,32 @@ def _move(source: Path, target: Path) -> None:
             path.replace(final)
 
 
-def _dataset(files: ResultFiles) -> Dataset:
-    with _needing("data"):
-        return read_dataset(files.folder)
+def _candidates(analysis: Analysis, files: ResultFiles) -> tuple[Candidate, ...]:
+    frame, _, _ = read_rows(files.folder)
+    return tuple(_candidate(analysis, files, frame, model) for model in analysis.models)
 
 
-def _matrices(analysis: Analysis, dataset: Dataset, model: str) -> ModelMatrices:
-    spec = analysis.models[model]
-    return build(
-        parse(spec.formula),
-        dataset.frame,
-        weights=spec.weights,
-        offset=spec.offset,
-        contrasts=spec.contrasts,
-    )
-
-
-def _candidates(analysis: Analysis, files: ResultFiles, dataset: Dataset) -> tuple[Candidate, ...]:
-    return tuple(_candidate(analysis, files, dataset, model) for model in analysis.models)
-
-
-def _candidate(analysis: Analysis, files: ResultFiles, dataset: Dataset, model: str) -> Candidate:
+def _candidate(
+    analysis: Analysis, files: ResultFiles, frame: pd.DataFrame, model: str
+) -> Candidate:
     with _needing(f"fit --model {model}"):
         fits = {
             criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
             for criterion in CRITERIA
         }
     with _naming(model):
-        return Candidate(model, _matrices(analysis, dataset, model), MappingProxyType(fits))
+        return Candidate(model, _matrices(analysis, frame, model), MappingProxyType(fits))
+
+
+def _matrices(analysis: Analysis, frame: pd.DataFrame, model: str) -> ModelMatrices:
+    spec = analysis.models[model]
+    return build(
+        parse(spec.formula),
+        frame,
+        weights=spec.weights,
+        offset=spec.offset,
+        contrasts=spec.contrasts,
+    )
 
 
 def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:

@@ -19,6 +19,7 @@ models:
 
 STAGES = {
     "data": reads.data,
+    "design": reads.design,
     "m1": lambda analysis: reads.fit(analysis, "m1"),
     "m2": lambda analysis: reads.fit(analysis, "m2"),
     "compare": reads.compare,
@@ -49,17 +50,18 @@ def changed(tmp_path, old, new):
         ("title: Sleep", "title: No sleep", {"report", "index"}),
         ("(1 + Days | Subject)", "(Days || Subject)", {"m2", "report"}),
         ("m1: Reaction ~ Days", "m1: Reaction ~ 1", {"m1", "report"}),
+        ("Days + (1 | Subject)", "Days + (1 | Subject:Days)", {"m1", "design", "report"}),
         ("m1: Reaction ~ Days", "m1: Reaction ~ Days + age", {"m1", "data", "report"}),
         ("models:\n", "weights: Days + 1\nmodels:\n", {"m1", "m2", "report"}),
         ("models:\n", "weights: w\nmodels:\n", {"m1", "m2", "data", "report"}),
-        ("[Subject]", "[Subject, Days]", {"data", "report"}),
+        ("[Subject]", "[Subject, Days]", {"data", "design", "report"}),
         ("models:\n", "df: residual\nmodels:\n", {"tables", "report"}),
         ("models:\n", "selection: {alpha: 0.01}\nmodels:\n", {"select", "report"}),
         ("models:\n", "comparisons: [[m1, m2]]\nmodels:\n", {"compare", "select", "report"}),
         (
             "models:\n",
             "models:\n  m0: Reaction ~ 1 + (1 | Subject)\n",
-            {"compare", "select", "tables", "report"},
+            {"design", "compare", "select", "tables", "report"},
         ),
     ],
 )
@@ -71,8 +73,8 @@ def test_the_text_is_canonical(tmp_path):
     path = tmp_path / "sleep.yaml"
     path.write_text(ANALYSIS)
     content = json.loads(reads.data(load_analysis(path)))
+    assert list(content) == ["data", "variables"]
     assert content["variables"] == ["Days", "Reaction", "Subject"]
-    assert content["grouping_factors"] == ["Subject"]
 
 
 def test_simulated_data_read_no_file(tmp_path):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ models:
 """
 
 Job = tuple[str, str, str]
+SNAKEMAKE = ("snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,18 @@ class Project:
         assert text.count(old) == 1
         self.write(path, text.replace(old, new))
 
-    def call(self, *command: str) -> subprocess.CompletedProcess:
-        """Run a program of this environment in the project, with the project's copy of mmfit."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """This environment's programs, and the project's copy of mmfit."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder / "package")}
+
+    def call(self, *command: str) -> subprocess.CompletedProcess:
+        """Run a program in the project."""
         return subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, "PATH": path, "PYTHONPATH": str(self.folder / "package")},
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -103,9 +110,25 @@ class Project:
         )
 
     def snakemake(self, *options: str) -> subprocess.CompletedProcess:
-        return self.call(
-            "snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "1", *options
+        return self.call(*SNAKEMAKE, *options)
+
+    def kill_snakemake_after(self, path: str) -> None:
+        """Start a run and kill it, and nothing that it started, once this file is there."""
+        process = subprocess.Popen(
+            SNAKEMAKE,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        deadline = time.monotonic() + 120
+        while not (self.folder / path).exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
 
     def planned(self, *options: str) -> set[Job]:
         """The jobs that snakemake would run: (rule, analysis, model), "" where a rule has none."""

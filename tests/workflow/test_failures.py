@@ -66,3 +66,12 @@ def test_a_repaired_project_goes_on_where_it_stopped(fresh):
     done = fresh.snakemake()
     assert done.returncode == 0, done.stderr
     assert (fresh.folder / "results" / "index.html").exists()
+
+
+def test_a_killed_run_is_recovered_to_the_same_bytes(finished, fresh):
+    fresh.kill_snakemake_after("results/sleep/data.parquet")
+    assert "--unlock" in fresh.snakemake().stderr
+    assert fresh.snakemake("--unlock").returncode == 0
+    done = fresh.snakemake()
+    assert done.returncode == 0, done.stderr
+    assert fresh.digests() == finished.digests()

@@ -14,9 +14,11 @@ AFTER_FITS = {
     ("report", "sleep", ""),
     ("index", "", ""),
 }
+DATA = {("data", "sleep", ""), ("design", "sleep", "")}
 FITS = {("fit", "sleep", "intercept"), ("fit", "sleep", "slope")}
 ALL_OF_CROSSED = {
     ("data", "crossed", ""),
+    ("design", "crossed", ""),
     ("fit", "crossed", "clinic"),
     ("fit", "crossed", "both"),
     ("compare", "crossed", ""),
@@ -38,11 +40,23 @@ def test_an_edited_model_reruns_its_fit_and_what_follows(project):
     assert project.planned() == {("fit", "sleep", "slope")} | AFTER_FITS
 
 
+def test_another_grouping_diagnoses_the_design_anew_and_refits_no_other_model(project):
+    project.edit(
+        "config/analyses/crossed.yaml",
+        "  clinic: y ~ x + (1 | clinic)",
+        "  clinic: y ~ x + (1 | doctor)",
+    )
+    assert project.planned() == ALL_OF_CROSSED - {
+        ("data", "crossed", ""),
+        ("fit", "crossed", "both"),
+    } | {("index", "", "")}
+
+
 def test_a_new_model_is_fitted_and_the_others_are_not(project):
     project.write(
         SLEEP, (project.folder / SLEEP).read_text() + "  flat: Reaction ~ 1 + (1 | Subject)\n"
     )
-    assert project.planned() == {("fit", "sleep", "flat")} | AFTER_FITS
+    assert project.planned() == {("design", "sleep", ""), ("fit", "sleep", "flat")} | AFTER_FITS
 
 
 def test_edited_weights_of_one_model_rerun_its_fit(project):
@@ -53,14 +67,14 @@ def test_edited_weights_of_one_model_rerun_its_fit(project):
 
 def test_an_edited_data_block_reruns_its_analysis(project):
     project.edit(SLEEP, "Days >= 2", "Days >= 3")
-    assert project.planned() == {("data", "sleep", "")} | FITS | AFTER_FITS
+    assert project.planned() == DATA | FITS | AFTER_FITS
 
 
 def test_edited_data_rerun_their_analysis(project):
     path = project.folder / "config" / "data" / "sleepstudy.csv"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
-    assert project.planned() == {("data", "sleep", "")} | FITS | AFTER_FITS
+    assert project.planned() == DATA | FITS | AFTER_FITS
 
 
 @pytest.mark.parametrize(
@@ -80,7 +94,7 @@ def test_a_setting_reruns_the_stages_that_read_it(project, added, jobs):
 def test_an_edited_package_reruns_everything_that_computes(project):
     with (project.folder / "package" / "mmfit" / "errors.py").open("a") as file:
         file.write("# edited\n")
-    assert project.planned() == {("data", "sleep", "")} | FITS | AFTER_FITS | ALL_OF_CROSSED
+    assert project.planned() == DATA | FITS | AFTER_FITS | ALL_OF_CROSSED
 
 
 def test_touched_files_rerun_nothing(project):

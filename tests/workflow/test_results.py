@@ -16,6 +16,8 @@ PER_ANALYSIS = (
     "tables/variance_components.csv",
     "tables/random_effects.csv",
     "tables/anova.csv",
+    "tables/residual_quantiles.csv",
+    "tables/fixed_correlation.csv",
     "tables/comparisons.csv",
     "selection.json",
     "report.html",

@@ -1,4 +1,7 @@
 import re
+import shlex
+import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -28,20 +31,17 @@ wildcard_constraints:
     model="[^/]+",
 
 
-# One thread each: the last bits of a sum must not depend on how many cores there are.
+# The `mmfit` of the environment that runs this, active or not. One thread each: the last bits of a
+# sum must not depend on how many cores there are.
 shell.prefix(
     "set -euo pipefail; "
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
     "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; "
 )
 
 
 def analysis_file(wildcards):
     return ANALYSES[wildcards.analysis].path
-
-
-def source_files(wildcards):
-    """The data file of an analysis; none when its data are simulated."""
-    return reads.data_files(ANALYSES[wildcards.analysis])
 
 
 def fits(wildcards):

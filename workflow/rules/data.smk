@@ -1,10 +1,11 @@
+# Two rules, because the rows depend on which variables the models use, but the diagnosis on how each
+# model groups them: a model that only groups otherwise must not refit the others.
 rule data:
-    """Read or simulate the data, fix the rows for all candidates, diagnose the design."""
+    """Read or simulate the data and fix the rows for all candidates."""
     input:
-        source_files,
+        lambda wildcards: reads.data_files(ANALYSES[wildcards.analysis]),
     output:
         data=f"{RESULTS}/{{analysis}}/data.parquet",
-        design=f"{RESULTS}/{{analysis}}/design.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/data.log",
     threads: 1
@@ -17,3 +18,23 @@ rule data:
         package=PACKAGE,
     shell:
         "mmfit data {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+
+
+rule design:
+    """Diagnose how the grouping factors of the candidates lie to each other."""
+    input:
+        data=rules.data.output.data,
+    output:
+        design=f"{RESULTS}/{{analysis}}/design.json",
+    log:
+        f"{RESULTS}/{{analysis}}/logs/design.log",
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(30),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.design(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit design {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"

@@ -2,7 +2,6 @@ rule fit:
     """Fit one candidate by REML and by ML, in one job: they share what costs most."""
     input:
         data=rules.data.output.data,
-        design=rules.data.output.design,
     output:
         reml=f"{RESULTS}/{{analysis}}/fits/{{model}}.REML.json",
         ml=f"{RESULTS}/{{analysis}}/fits/{{model}}.ML.json",

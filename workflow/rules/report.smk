@@ -1,4 +1,12 @@
-TABLES = ("models", "coefficients", "variance_components", "random_effects", "anova")
+TABLES = (
+    "models",
+    "coefficients",
+    "variance_components",
+    "random_effects",
+    "anova",
+    "residual_quantiles",
+    "fixed_correlation",
+)
 
 
 localrules:
@@ -9,7 +17,6 @@ rule tables:
     """Write what was estimated as CSV."""
     input:
         data=rules.data.output.data,
-        design=rules.data.output.design,
         fits=fits,
     output:
         **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in TABLES},
@@ -30,9 +37,8 @@ rule tables:
 rule report:
     """Write the report and its provenance."""
     input:
-        source=source_files,
         data=rules.data.output.data,
-        design=rules.data.output.design,
+        design=rules.design.output.design,
         fits=fits,
         comparisons=rules.compare.output.comparisons,
         selection=rules.select.output.selection,

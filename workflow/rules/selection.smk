@@ -2,7 +2,6 @@ rule compare:
     """Test every valid pair, by REML or by ML as its fitted matrices demand."""
     input:
         data=rules.data.output.data,
-        design=rules.data.output.design,
         fits=fits,
     output:
         comparisons=f"{RESULTS}/{{analysis}}/tables/comparisons.csv",
@@ -24,7 +23,6 @@ rule select:
     """Choose a model; every step in words."""
     input:
         data=rules.data.output.data,
-        design=rules.data.output.design,
         fits=fits,
         comparisons=rules.compare.output.comparisons,
     output:
