@@ -10,6 +10,7 @@ from mmfit.engine.records import (
     VarianceUncertainty,
 )
 from mmfit.engine.serialize import fit_from_json, fit_to_json
+from mmfit.engine.simulate import simulate_responses
 
 __all__ = [
     "Fit",
@@ -25,5 +26,6 @@ __all__ = [
     "fit_to_json",
     "fitted_values",
     "prepare",
+    "simulate_responses",
     "variance_information",
 ]

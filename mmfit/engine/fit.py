@@ -178,11 +178,14 @@ def _uncertainty(system: System, at: Evaluation, back, sigma) -> VarianceUncerta
     """A = 2 H+ and the derivatives of vcov(beta), as lmerTest defines them, in (theta, sigma).
 
     Kuznetsova, Brockhoff & Christensen 2017, section 2; directions in which the criterion is not
-    convex carry no information and are left out, as in lmerTest.
+    convex carry no information and are left out, as in lmerTest. That is judged after scaling to a
+    unit diagonal, since theta and sigma may differ by many orders of magnitude.
     """
-    values, vectors = np.linalg.eigh(at.hessian)
-    keep = values > 1e-8 * max(values.max(), 1e-300)
-    inverse = 2 * (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(at.hessian)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(at.hessian * np.outer(scale, scale))
+    keep = values > 1e-10
+    root = scale[:, None] * vectors[:, keep] / np.sqrt(values[keep])
+    inverse = 2 * root @ root.T
     to_user = block_diag(system.theta_jacobian(), [[system.scale]])
     scaled = back @ at.C * sigma
     slopes = np.einsum("pa,iab,qb->ipq", scaled, at.x_slopes, scaled, optimize=True)

@@ -42,10 +42,10 @@ def joint_df(df: np.ndarray) -> float:
     2 when any nu is at most 2.
     """
     df = np.asarray(df, dtype=float)
-    if len(df) == 1 or np.ptp(df) < 1e-8 * df[0]:
+    if len(df) == 1 or np.isinf(df).all():
+        return float(df[0])
+    if df.max() - df.min() < 1e-8 * df[0]:
         return float(df.mean())
-    if np.isinf(df).all():
-        return np.inf
     if (df <= 2).any():
         return 2.0
     total = (df / (df - 2)).sum()

@@ -1,0 +1,132 @@
+"""The hypotheses of types I, II and III about a model's fixed terms, as matrices L with L beta = 0.
+
+Type I: rows of X'X after elimination of the preceding terms (Goodnight's Doolittle rows).
+Type II: the same with every term that does not contain the tested one eliminated first.
+Type III: SAS's definition on the full-dummy coding, so that the user's contrasts do not matter: of
+all estimable functions without coefficients on terms that do not contain the tested one, those
+orthogonal to the functions of the containing terms alone (Goodnight 1976, SAS report R-101;
+Kuznetsova, Brockhoff & Christensen 2017, section 4).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mmfit.errors import MmfitError
+from mmfit.formula import full_dummy_matrix
+from mmfit.formula.matrices import FixedTerm, ModelMatrices
+
+TYPES = (1, 2, 3)
+# Singular values below this share of the largest are zero: columns are scaled to unit length.
+_RANK = 1e-9
+
+
+def term_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.ndarray]:
+    """Term label -> L (q, p); q is 0 for a term whose columns were all dropped.
+
+    The intercept is not tested. p counts the coefficients that the fit kept.
+
+    Raises
+    ------
+    MmfitError
+        For a type other than 1, 2, 3, or for matrices built without a design.
+    """
+    if type not in TYPES:
+        raise MmfitError(f"type={type!r} is not known; choose 1, 2 or 3")
+    if matrices.design is None:
+        raise MmfitError("term hypotheses need matrices that were built from a formula")
+    terms = [term for term in matrices.fixed_terms if term.variables]
+    factors = frozenset(matrices.design.factor_levels)
+    if type == 3:
+        return _type_three(matrices, terms, factors)
+    gram = matrices.X.T @ matrices.X
+    places = {term.name: _kept_columns(matrices, term) for term in matrices.fixed_terms}
+    out = {}
+    for term in terms:
+        first = [c for t in _eliminated(matrices, term, type, factors) for c in places[t.name]]
+        out[term.name] = _doolittle(gram, np.array(first, dtype=np.intp), places[term.name])
+    return out
+
+
+def _eliminated(matrices, term, type, factors) -> list[FixedTerm]:
+    """The terms that a type I or II test of ``term`` adjusts for."""
+    everything = matrices.fixed_terms
+    if type == 1:
+        return list(everything[: everything.index(term)])
+    return [t for t in everything if t is not term and not _contains(t, term, factors)]
+
+
+def _kept_columns(matrices: ModelMatrices, term: FixedTerm) -> np.ndarray:
+    place = {name: k for k, name in enumerate(matrices.fixed_names)}
+    names = [matrices.all_fixed_names[c] for c in term.columns]
+    return np.array([place[name] for name in names if name in place], dtype=np.intp)
+
+
+def _contains(outer: FixedTerm, inner: FixedTerm, factors: frozenset[str]) -> bool:
+    """SAS's containment: the same covariates, and all of the inner term's factors and more."""
+    outer_factors, inner_factors = (factors & set(t.variables) for t in (outer, inner))
+    outer_numbers, inner_numbers = (set(t.variables) - factors for t in (outer, inner))
+    return outer_numbers == inner_numbers and inner_factors < outer_factors
+
+
+def _doolittle(gram: np.ndarray, first: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Rows ``own`` of X'X after the columns ``first`` have been eliminated."""
+    rows = gram[own]
+    if len(first):
+        eliminated = np.linalg.solve(gram[np.ix_(first, first)], gram[first])
+        rows = rows - gram[np.ix_(own, first)] @ eliminated
+        rows[:, first] = 0.0
+    return rows
+
+
+def _type_three(matrices, terms, factors) -> Mapping[str, np.ndarray]:
+    coded = full_dummy_matrix(matrices.design)
+    basis, to_kept = _estimable(coded.matrix, matrices.X)
+    columns = dict(zip((t.name for t in matrices.fixed_terms), coded.term_columns, strict=True))
+    out = {}
+    for term in terms:
+        containing = [t.name for t in matrices.fixed_terms if _contains(t, term, factors)]
+        free = {term.name, *containing}
+        others = [c for name, place in columns.items() if name not in free for c in place]
+        own = list(columns[term.name])
+        functions = _null_rows(basis, others) @ basis
+        higher = _null_rows(basis, [*others, *own]) @ basis
+        L = _orthogonal_part(functions, higher)
+        out[term.name] = L @ to_kept
+    return out
+
+
+def _estimable(D: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that span those of D, and D^+ X, which carries a function of D's coefficients to X's.
+
+    The two matrices have the same column space, so D beta_D = X beta for beta_D = D^+ X beta.
+    """
+    k = D.shape[1]
+    norms = np.sqrt(np.einsum("ij,ij->j", D, D))
+    norms[norms == 0] = 1.0
+    R = np.linalg.qr(np.hstack([D / norms, X]), mode="r")
+    left, values, rows = np.linalg.svd(R[:, :k], full_matrices=False)
+    rank = int((values > np.sqrt(_RANK) * values[0]).sum())
+    image = left[:, :rank].T @ R[:, k:] / values[:rank, None]
+    return rows[:rank] * norms, (rows[:rank].T @ image) / norms[:, None]
+
+
+def _null_rows(basis: np.ndarray, columns: list[int]) -> np.ndarray:
+    """Orthonormal combinations of the basis that vanish on the given columns."""
+    if not columns:
+        return np.eye(len(basis))
+    part = basis[:, columns]
+    scale = np.sqrt(np.einsum("ij,ij->j", part, part))
+    scale[scale == 0] = 1.0
+    _, values, rows = np.linalg.svd((part / scale).T)
+    rank = int((values > np.sqrt(_RANK) * max(values[0], 1e-300)).sum())
+    return rows[rank:]
+
+
+def _orthogonal_part(functions: np.ndarray, higher: np.ndarray) -> np.ndarray:
+    """Rows of the span of ``functions`` that are orthogonal to all of ``higher``."""
+    if len(higher) == 0 or len(functions) == 0:
+        return functions
+    _, values, rows = np.linalg.svd(higher @ functions.T)
+    rank = int((values > np.sqrt(_RANK) * values[0]).sum())
+    return rows[rank:] @ functions

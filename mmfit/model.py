@@ -1,0 +1,366 @@
+"""The face of the package in Python: ``lmer`` and the fitted model that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values, simulate_responses
+from mmfit.errors import DataError, MmfitError
+from mmfit.formula import ModelMatrices, build, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmfit.selection import Comparison
+
+
+class LinearMixedModel:
+    """A fitted linear mixed model: the record of the fit, with the data it was fitted to.
+
+    Attributes
+    ----------
+    record : Fit, plain numbers (JSON-able);  matrices : ModelMatrices;
+    rows : (n,) intp array, positions in the data of the rows used.
+    """
+
+    def __init__(self, record: Fit, matrices: ModelMatrices, rows: np.ndarray | None = None):
+        self.record, self.matrices = record, matrices
+        self.rows = np.arange(matrices.nobs) if rows is None else rows
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.criterion} fit of {self.record.formula}: log_lik {self.log_lik:.4f}, "
+            f"{self.nobs} rows{', singular' if self.singular else ''}>"
+        )
+
+    @property
+    def criterion(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return self.record.criterion
+
+    @property
+    def objective(self) -> float:
+        """-2 log (restricted) likelihood."""
+        return self.record.objective
+
+    @property
+    def log_lik(self) -> float:
+        return self.record.log_lik
+
+    @property
+    def aic(self) -> float:
+        return self.record.aic
+
+    @property
+    def bic(self) -> float:
+        return self.record.bic
+
+    @property
+    def npar(self) -> int:
+        """Fixed effects, thetas and sigma, counted under both criteria as lme4 does."""
+        return self.record.npar
+
+    @property
+    def nobs(self) -> int:
+        return self.record.nobs
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self.record.sigma
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Relative Cholesky factors of the random terms, in lme4's order."""
+        return self.record.theta
+
+    @property
+    def singular(self) -> bool:
+        return self.record.singular
+
+    @property
+    def converged(self) -> bool:
+        return self.record.converged
+
+    @property
+    def optimizer(self) -> OptimizerRecord:
+        return self.record.optimizer
+
+    @cached_property
+    def fixef(self) -> pd.Series:
+        """Fixed effects by term."""
+        return self._by_term(self.record.fixef, "estimate")
+
+    @cached_property
+    def std_error(self) -> pd.Series:
+        """Standard errors of the fixed effects by term."""
+        return self._by_term(np.sqrt(np.diag(self.record.vcov)), "std_error")
+
+    def _by_term(self, values, name) -> pd.Series:
+        import pandas as pd
+
+        return pd.Series(values, index=list(self.record.fixed_names), name=name)
+
+    @cached_property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance of the fixed effects, term by term."""
+        import pandas as pd
+
+        names = list(self.record.fixed_names)
+        return pd.DataFrame(self.record.vcov, index=names, columns=names)
+
+    @cached_property
+    def varcorr(self) -> pd.DataFrame:
+        """group, term_1, term_2, vcov, sdcor: as lme4's ``as.data.frame(VarCorr())``."""
+        from mmfit.inference import varcorr
+
+        return varcorr(self.record)
+
+    @cached_property
+    def ranef(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes: grouping factor -> levels by effects."""
+        import pandas as pd
+
+        return {
+            group.grouping: pd.DataFrame(
+                group.modes, index=list(group.levels), columns=list(group.effects)
+            )
+            for group in self.record.groups
+        }
+
+    @property
+    def ranef_cov(self) -> dict[str, np.ndarray]:
+        """Conditional covariances of the modes: grouping factor -> (levels, q, q)."""
+        return {group.grouping: group.covariance for group in self.record.groups}
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """(n,) conditional fitted values, offset included."""
+        return fitted_values(self.matrices, self.record)
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """(n,) response less fitted values, in units of the response."""
+        return self.matrices.y - self.fitted
+
+    def tidy(self, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+        """Fixed effects with t tests and Wald intervals; see :func:`mmfit.inference.tidy`."""
+        from mmfit.inference import tidy
+
+        return tidy(self.record, df=df, level=level)
+
+    def anova(self, type: int = 3, df: str = "satterthwaite") -> pd.DataFrame:
+        """F tests of the fixed terms; see :func:`mmfit.inference.anova`."""
+        from mmfit.inference import anova
+
+        return anova(self.record, self.matrices, type=type, df=df)
+
+    def glance(self) -> pd.DataFrame:
+        """One row of figures about the whole model, named as in broom."""
+        import pandas as pd
+
+        names = ("criterion", "npar", "nobs", "sigma", "log_lik")
+        row = {name: getattr(self, name) for name in names} | {"deviance": self.objective}
+        return pd.DataFrame(
+            [row | {name: getattr(self, name) for name in ("aic", "bic", "singular", "converged")}]
+        )
+
+    def augment(self) -> pd.DataFrame:
+        """One row per row used: row (position in the data), response, fitted, residual, fixed."""
+        import pandas as pd
+
+        fixed = self.matrices.X @ self.record.fixef
+        if self.matrices.offset is not None:
+            fixed = fixed + self.matrices.offset
+        return pd.DataFrame(
+            {
+                "row": self.rows,
+                "response": self.matrices.y,
+                "fitted": self.fitted,
+                "residual": self.residuals,
+                "fixed": fixed,
+            }
+        )
+
+    def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
+        """Intervals for the fixed effects: parameter, conf_low, conf_high.
+
+        ``wald`` uses the t distribution with Satterthwaite's degrees of freedom.
+
+        Raises
+        ------
+        MmfitError
+            For another method or a level outside (0, 1).
+        """
+        if method != "wald":
+            raise MmfitError(f"method={method!r} is not known; choose 'wald'")
+        table = self.tidy(level=level).rename(columns={"term": "parameter"})
+        return table[["parameter", "conf_low", "conf_high"]]
+
+    def simulate(self, n: int = 1, seed: int = 0) -> np.ndarray:
+        """(nobs, n) responses drawn from the fitted model, random effects drawn anew.
+
+        Replicate i has the i-th stream spawned from ``seed``, so it does not depend on ``n``.
+        """
+        return simulate_responses(self.matrices, self.record, n, seed)
+
+    def refit(self, *, reml: bool) -> LinearMixedModel:
+        """The same model by the other (or the same) criterion, started at this fit's theta."""
+        if reml == (self.criterion == "REML"):
+            return self
+        record = fit_model(self.matrices, reml=reml, start=self.theta)
+        return LinearMixedModel(record, self.matrices, self.rows)
+
+    def predict(
+        self, new_data: Mapping[str, Any] | None = None, *, random_effects: bool = True
+    ) -> np.ndarray:
+        """Predictions for new rows, or for the rows of the fit.
+
+        With ``random_effects`` the conditional modes are added; a level that the fit did not see
+        has a mode of zero. The offset of the formula is added where it can be computed.
+
+        Raises
+        ------
+        FormulaError, DataError
+            Columns that are missing or cannot be used.
+        """
+        if new_data is None:
+            return self.fitted if random_effects else self.augment()["fixed"].to_numpy()
+        new = self.matrices.design.rebuild(new_data, random=random_effects)
+        out = new.X @ self.record.fixef
+        if new.offset is not None:
+            out = out + new.offset
+        if not random_effects:
+            return out
+        random = tuple(
+            replace(
+                old,
+                model=term.model * (term.codes >= 0)[:, None],
+                codes=np.maximum(term.codes, 0),
+            )
+            for old, term in zip(self.matrices.random, new.random, strict=True)
+        )
+        matrices = replace(self.matrices, X=new.X, random=random, offset=new.offset)
+        return fitted_values(matrices, self.record)
+
+
+def compare(null: LinearMixedModel, alternative: LinearMixedModel) -> Comparison:
+    """Likelihood-ratio test of two fitted models, by the estimator that the pair needs.
+
+    The models are refitted by REML or ML as necessary. A pair that cannot be tested gives a
+    Comparison whose ``valid`` is false and whose ``reason`` says why; one that was given in the
+    wrong order is tested the right way round and says so.
+
+    Raises
+    ------
+    ComputationError
+        When the null fits better than the alternative, so that a fit must have failed.
+    """
+    from mmfit.selection import Candidate, compare_candidates
+
+    models = {"null": null, "alternative": alternative}
+    names = {key: model.record.formula for key, model in models.items()}
+    if names["null"] == names["alternative"]:
+        names = {key: f"{text} [{key}]" for key, text in names.items()}
+    candidates = [
+        Candidate(
+            names[key],
+            model.matrices,
+            {"REML": model.refit(reml=True).record, "ML": model.refit(reml=False).record},
+        )
+        for key, model in models.items()
+    ]
+    return compare_candidates(*candidates)
+
+
+def lmer(
+    formula: str,
+    data: Mapping[str, Any],
+    *,
+    reml: bool = True,
+    weights: str | np.ndarray | None = None,
+    offset: str | np.ndarray | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    categorical: Sequence[str] | None = None,
+) -> LinearMixedModel:
+    """Fit a linear mixed model written in lme4's formula language.
+
+    Parameters
+    ----------
+    formula : e.g. ``"Reaction ~ Days + (Days | Subject)"``.
+    data : DataFrame, or mapping of column names to arrays; rows with missing values in the
+        columns used are left out, as lme4 does.
+    reml : REML (default) or ML.
+    weights : prior weights (residual variance is sigma^2 / weight): column, expression or array.
+    offset : known part of the mean: column, expression or array.
+    contrasts : per factor ``"treatment"`` (default), ``"sum"``, ``"helmert"``, ``"poly"``.
+    categorical : columns whose numbers are labels; grouping factors need not be named.
+
+    Raises
+    ------
+    FormulaError
+        A formula that cannot be read or evaluated.
+    DataError
+        Columns that are missing or cannot be used.
+    DesignError
+        A model that these data cannot identify.
+    ComputationError
+        A criterion that cannot be evaluated.
+    """
+    parsed = parse(formula)
+    data, rows, given = _complete_rows(parsed, data, weights, offset)
+    matrices = build(
+        parsed, data, contrasts=contrasts, categorical=tuple(categorical or ()), **given
+    )
+    record = fit_model(matrices, reml=reml)
+    return LinearMixedModel(record, matrices, rows)
+
+
+def _complete_rows(parsed, data, weights, offset):
+    """The data without the rows that have a missing value in a column used, and their places."""
+    from mmfit.expression import variables
+
+    names, arrays = list(parsed.variables), {"weights": weights, "offset": offset}
+    for value in arrays.values():
+        if isinstance(value, str):
+            names.extend([value] if value in data else variables(value))
+    missing = None
+    for name in dict.fromkeys(names):
+        if name in data:
+            mask = _missing(data[name])
+            if mask is not None:
+                missing = mask if missing is None else missing | mask
+    arrays = {k: v if v is None or isinstance(v, str) else np.asarray(v) for k, v in arrays.items()}
+    if missing is None or not missing.any():
+        return data, None, arrays
+    keep = np.flatnonzero(~missing)
+    if not len(keep):
+        raise DataError("every row has a missing value in one of the columns that the model uses")
+    for name, value in arrays.items():
+        if isinstance(value, np.ndarray):
+            if value.shape != missing.shape:
+                raise DataError(
+                    f"{name}: {len(missing)} values are needed, one per row of the data"
+                )
+            arrays[name] = value[keep]
+    kept = (
+        data.iloc[keep] if hasattr(data, "iloc") else {k: np.asarray(data[k])[keep] for k in data}
+    )
+    return kept, keep, arrays
+
+
+def _missing(column) -> np.ndarray | None:
+    """Which values of a column are missing; None where its type has no missing values."""
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        return None
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        return np.isnan(np.asarray(column))
+    import pandas as pd
+
+    return np.asarray(pd.isna(column))
