@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.engine import fitted_values
 from mmfit.files import write_text
+from mmfit.inference import anova, tidy
 from mmfit.report.chosen import (
     anova_view,
     convergence_words,
@@ -109,8 +111,6 @@ def build_page(report: ReportInput) -> Page:
 
 def chosen_section(report: ReportInput, scaled: np.ndarray) -> Section:
     """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
-    from mmfit.inference import anova, tidy
-
     chosen, df = report.chosen, report.analysis.df
     fit = chosen.fits["REML"]
     tables = [
@@ -147,8 +147,6 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
 
 def residual_figures(chosen: Candidate, scaled: np.ndarray) -> tuple[Figure, ...]:
     """Residuals against fitted values, their quantiles, and by level of a small factor."""
-    from mmfit.engine import fitted_values
-
     matrices = chosen.matrices
     fitted = fitted_values(matrices, chosen.fits["REML"])
     figures = [

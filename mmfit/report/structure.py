@@ -8,7 +8,7 @@ import numpy as np
 
 from mmfit.report.figures import Figure
 from mmfit.report.numbers import count, listed, plural
-from mmfit.report.partitions import Grouping, chains, crossed_pairs, incidence
+from mmfit.report.partitions import Grouping, chains, crossed_pairs, groupings, incidence
 from mmfit.report.svg import opening
 from mmfit.selection.records import Candidate
 
@@ -226,6 +226,4 @@ def _short(text: str, length: int = 16) -> str:
 
 def structure_of(candidates: Sequence[Candidate]) -> tuple[Figure, ...]:
     """The drawings for the grouping factors that the candidates use."""
-    from mmfit.report.partitions import groupings
-
     return structure_figures(groupings(candidates), candidates[0].matrices.nobs)

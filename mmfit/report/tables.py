@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine import fitted_values
-from mmfit.inference.components import random_effects, varcorr
+from mmfit.inference import anova, random_effects, tidy, varcorr
 from mmfit.report.csvfile import write_csv
 from mmfit.selection.records import Candidate, Comparison
 
@@ -131,8 +131,6 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
 
     ``df`` names the method for the degrees of freedom, as in the analysis file.
     """
-    from mmfit.inference import tidy
-
     parts = [
         _labelled(tidy(candidate.fits["REML"], df=df, level=LEVEL), candidate.name, COEFFICIENTS)
         for candidate in candidates
@@ -141,7 +139,7 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
 
 
 def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """Variances and covariances of the REML fits (see ``mmfit.inference.components.varcorr``)."""
+    """Variances and covariances of the REML fits (see ``mmfit.inference.varcorr``)."""
     parts = [
         _labelled(varcorr(candidate.fits["REML"]), candidate.name, VARIANCE_COMPONENTS)
         for candidate in candidates
@@ -150,7 +148,7 @@ def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 
 def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """Conditional modes of the REML fits (see ``mmfit.inference.components.random_effects``)."""
+    """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     parts = [
         _labelled(random_effects(candidate.fits["REML"], LEVEL), candidate.name, RANDOM_EFFECTS)
         for candidate in candidates
@@ -160,8 +158,6 @@ def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 def anova_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
     """F tests of types I, II and III of the fixed terms of the REML fits."""
-    from mmfit.inference import anova
-
     parts = []
     for candidate in candidates:
         for type_ in ANOVA_TYPES:

@@ -1,5 +1,6 @@
 """The first paragraph of the report: what was decided, on what grounds, and what to beware of."""
 
+from mmfit.inference import tidy
 from mmfit.report.chosen import interval_texts, singular_words
 from mmfit.report.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.report.records import ReportInput
@@ -62,8 +63,6 @@ def _decision(step: SelectionStep) -> str:
 
 def _effects(report: ReportInput) -> str:
     """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
-    from mmfit.inference import tidy
-
     table = tidy(report.chosen.fits["REML"], df=report.analysis.df, level=LEVEL)
     rows = table[table["term"] != "(Intercept)"]
     if not 1 <= len(rows) <= MOST_EFFECTS:

@@ -1,4 +1,4 @@
-"""Records made by hand from the reference results (lme4), without formula parser and engine."""
+"""Candidates whose fits are made by hand from the reference results (lme4), not by the engine."""
 
 import json
 from functools import cache
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, GroupModes, OptimizerRecord, VarianceTerm, VarianceUncertainty
-from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
+from mmfit.formula import ModelMatrices, build, parse
 from mmfit.selection.records import Candidate
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -25,36 +25,19 @@ def data_set(name: str) -> pd.DataFrame:
     return pd.read_csv(REFERENCE / "data" / f"{name}.csv")
 
 
-def random_term(frame: pd.DataFrame, factors: tuple[str, ...], effects: tuple[str, ...]):
-    """A bar term with an intercept and numeric slopes, levels sorted as pandas sorts them."""
-    labels = frame[list(factors)].astype(str).agg(":".join, axis=1)
-    first = frame.assign(_label=labels).drop_duplicates("_label").sort_values(list(factors))
-    levels = tuple(first["_label"])
-    codes = labels.map({level: code for code, level in enumerate(levels)}).to_numpy(np.intp)
-    columns = [np.ones(len(frame)) if e == "(Intercept)" else frame[e].to_numpy() for e in effects]
-    name = ":".join(factors)
-    return RandomTerm(name, name, factors, effects, np.column_stack(columns), codes, levels)
+@cache
+def factors(name: str) -> tuple[str, ...]:
+    with open(REFERENCE / "expected.json", encoding="utf-8") as file:
+        return tuple(np.atleast_1d(json.load(file)["categorical"][name]).tolist())
 
 
-def matrices(case: str, random: tuple[RandomTerm, ...]) -> ModelMatrices:
-    """y, X and random terms of a reference case whose fixed effects are numeric columns."""
+def matrices(case: str) -> ModelMatrices:
+    """y, X and random terms of a reference case."""
     record = reference()[case]
-    frame = data_set(record["data"])
-    names = tuple(record["REML"]["fixef"])
-    X = [np.ones(len(frame)) if n == "(Intercept)" else frame[n].to_numpy(float) for n in names]
-    response = record["formula"].partition("~")[0].strip()
-    terms = tuple(FixedTerm(name, (name,), (i,)) for i, name in enumerate(names))
-    return ModelMatrices(
-        formula=record["formula"],
-        response=response,
-        y=frame[response].to_numpy(float),
-        X=np.column_stack(X),
-        fixed_names=names,
-        dropped=(),
-        fixed_terms=terms,
-        all_fixed_names=names,
-        random=random,
-    )
+    columns = factors(record["data"])
+    frame = data_set(record["data"]).astype(dict.fromkeys(columns, str))
+    frame = frame.astype(dict.fromkeys(columns, "category"))
+    return build(parse(record["formula"]), frame)
 
 
 def fit(case: str, criterion: str, model: ModelMatrices) -> Fit:
@@ -121,34 +104,18 @@ def _modes(record: dict, term: VarianceTerm, model: ModelMatrices) -> GroupModes
     return GroupModes(term.group, term.effects, levels, modes, covariance)
 
 
-def candidate(name: str, case: str, *terms: tuple[tuple[str, ...], tuple[str, ...]]) -> Candidate:
-    """A candidate from a reference case; ``terms`` are (factors, effects) in lme4's order."""
-    frame = data_set(reference()[case]["data"])
-    model = matrices(case, tuple(random_term(frame, *term) for term in terms))
+def candidate(name: str, case: str) -> Candidate:
+    model = matrices(case)
     return Candidate(name, model, {c: fit(case, c, model) for c in ("REML", "ML")})
 
 
-INTERCEPT = ("(Intercept)",)
-
-
 def sleep_candidates() -> tuple[Candidate, ...]:
-    return (
-        candidate("m1", "sleep_int", (("Subject",), INTERCEPT)),
-        candidate("m2", "sleep_slope", (("Subject",), ("(Intercept)", "Days"))),
-    )
+    return candidate("m1", "sleep_int"), candidate("m2", "sleep_slope")
 
 
 def nested_candidates() -> tuple[Candidate, ...]:
-    region, clinic = (("region",), INTERCEPT), (("clinic", "region"), INTERCEPT)
-    return (
-        candidate("region", "nested_region_only", region),
-        candidate("clinics", "nested_slash", clinic, region),
-    )
+    return candidate("region", "nested_region_only"), candidate("clinics", "nested_slash")
 
 
 def penicillin_candidates() -> tuple[Candidate, ...]:
-    plate, sample = (("plate",), INTERCEPT), (("sample",), INTERCEPT)
-    return (
-        candidate("plate", "penicillin_plate", plate),
-        candidate("both", "penicillin", plate, sample),
-    )
+    return candidate("plate", "penicillin_plate"), candidate("both", "penicillin")
