@@ -1,0 +1,1 @@
+"""Benchmarks beside lme4; never part of the tests."""
