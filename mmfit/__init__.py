@@ -5,7 +5,7 @@
 >>> fit.tidy()  # doctest: +SKIP
 """
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from mmfit.errors import (
     ComparisonError,
@@ -16,9 +16,9 @@ from mmfit.errors import (
     MmfitError,
     SpecError,
 )
-from mmfit.model import LinearMixedModel, compare, lmer
 
-__version__ = version("mmfit")
+if TYPE_CHECKING:
+    from mmfit.model import LinearMixedModel, compare, lmer
 
 __all__ = [
     "ComparisonError",
@@ -32,3 +32,21 @@ __all__ = [
     "compare",
     "lmer",
 ]
+
+
+def __getattr__(name: str):
+    # Loaded when first asked for: numpy, scipy and pandas take half a second, which commands and
+    # workflow rules that do not compute should not pay for.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mmfit")
+    if name in __all__:
+        from mmfit import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])
