@@ -8,10 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmfit import formula
-from mmfit.data.rows import model_variables
+from mmfit.formula import parse
 from mmfit.spec import Analysis, FileData
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def data_files(analysis: Analysis) -> list[str]:
@@ -24,8 +27,8 @@ def data(analysis: Analysis) -> str:
     models = analysis.models.values()
     return _canonical(
         {
-            "data": analysis.data.model_dump(mode="json"),
-            "variables": sorted({name for model in models for name in model_variables(model)}),
+            "data": _plain(analysis.data),
+            "variables": sorted({name for model in models for name in model.variables}),
         }
     )
 
@@ -36,7 +39,7 @@ def design(analysis: Analysis) -> str:
         {
             "categorical": analysis.data.categorical,
             "grouping": [
-                [bar.grouping.columns for bar in formula.parse(model.formula).random]
+                list(dict.fromkeys(bar.grouping.columns for bar in parse(model.formula).random))
                 for model in analysis.models.values()
             ],
         }
@@ -45,7 +48,7 @@ def design(analysis: Analysis) -> str:
 
 def fit(analysis: Analysis, model: str) -> str:
     """The model's own entry, the defaults of the analysis filled in."""
-    return _canonical(analysis.models[model].model_dump(mode="json"))
+    return _canonical(_plain(analysis.models[model]))
 
 
 def compare(analysis: Analysis) -> str:
@@ -55,7 +58,7 @@ def compare(analysis: Analysis) -> str:
 
 def select(analysis: Analysis) -> str:
     """What `compare` reads, and the settings of the selection."""
-    return _canonical([compare(analysis), analysis.selection.model_dump(mode="json")])
+    return _canonical([compare(analysis), _plain(analysis.selection)])
 
 
 def tables(analysis: Analysis) -> str:
@@ -71,6 +74,11 @@ def report(analysis: Analysis) -> str:
 def index(analyses: Iterable[Analysis]) -> str:
     """The analyses in their order, by name and title."""
     return _canonical([(analysis.name, analysis.title) for analysis in analyses])
+
+
+def _plain(record: "BaseModel") -> dict[str, Any]:
+    # pydantic warns where no tag says which kind of a union a record is; it has it right.
+    return record.model_dump(mode="json", warnings=False)
 
 
 def _canonical(value: object) -> str:

@@ -24,7 +24,7 @@ from mmfit.data import (
 )
 from mmfit.data.records import Dataset
 from mmfit.engine import fit_both, fit_from_json, fit_to_json
-from mmfit.errors import DataError
+from mmfit.errors import DataError, SpecError
 from mmfit.files import write_text
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import ModelMatrices
@@ -59,6 +59,10 @@ def design(analysis: Analysis, files: ResultFiles) -> None:
 
 def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
+    if model not in analysis.models:
+        raise SpecError(
+            f"no model is called {model!r}; the models are {', '.join(analysis.models)}"
+        )
     frame, _, _ = read_rows(files.folder)
     with _naming(model):
         fits = fit_both(_matrices(analysis, frame, model))

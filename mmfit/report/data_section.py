@@ -44,10 +44,8 @@ def source_words(source: "SourceRecord") -> str:
 
 def used_variables(report: ReportInput) -> tuple[str, ...]:
     """Columns that some candidate uses, each once, in order of appearance."""
-    from mmfit.data.rows import model_variables
-
     specs = report.analysis.models.values()
-    return tuple(dict.fromkeys(name for spec in specs for name in model_variables(spec)))
+    return tuple(dict.fromkeys(name for spec in specs for name in spec.variables))
 
 
 def variables_table(frame: pd.DataFrame, names: Sequence[str]) -> Table:

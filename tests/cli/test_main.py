@@ -67,7 +67,7 @@ def test_help_does_not_load_what_computes():
         "try: mmfit.cli.main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'scipy', 'pandas', 'pydantic', 'matplotlib', 'jinja2'}\n"
-        "sys.exit(', '.join(sorted(heavy & set(sys.modules))))\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -142,7 +142,7 @@ def test_stages_one_by_one_make_the_bytes_of_a_run(analysis, tmp_path):
 def test_a_failed_run_leaves_earlier_results_as_they_were(analysis, tmp_path, capsys):
     assert main(["run", analysis]) == 0
     before = _contents(tmp_path / "results")
-    text = ANALYSIS.replace("per_cell: 5", "per_cell: 1") + "  m3: y ~ x + (x | g)\n"
+    text = ANALYSIS + "  m3: y ~ 1 + (1 | g:x)\n"  # as many levels as rows
     (tmp_path / analysis).write_text(text)
     assert main(["run", analysis]) == 2
     error = capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_a_failed_run_leaves_earlier_results_as_they_were(analysis, tmp_path, ca
 
 
 def test_a_failed_first_run_leaves_no_file(analysis, tmp_path):
-    text = ANALYSIS.replace("per_cell: 5", "per_cell: 1") + "  m3: y ~ x + (x | g)\n"
+    text = ANALYSIS + "  m3: y ~ 1 + (1 | g:x)\n"  # as many levels as rows
     (tmp_path / analysis).write_text(text)
     assert main(["run", analysis]) == 2
     assert _contents(tmp_path / "results") == {}

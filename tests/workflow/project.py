@@ -134,14 +134,14 @@ class Project:
         """The jobs that snakemake would run: (rule, analysis, model), "" where a rule has none."""
         done = self.snakemake("--dry-run", *options)
         assert done.returncode == 0, done.stderr + done.stdout
-        jobs = set()
-        for block in re.split(r"\n\s*\n", done.stdout + done.stderr):
-            rule = re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)
-            if rule and rule[1] != "all":
-                wildcards = re.search(r"^\s*wildcards: (.*)$", block, re.MULTILINE)
-                pairs = dict(re.findall(r"(\w+)=([^,\s]+)", wildcards[1])) if wildcards else {}
-                jobs.add((rule[1], pairs.get("analysis", ""), pairs.get("model", "")))
-        return jobs
+        jobs: list[Job] = []
+        for line in (done.stdout + done.stderr).splitlines():
+            if rule := re.fullmatch(r"(?:local)?rule (\w+):", line):
+                jobs.append((rule[1], "", ""))
+            elif wildcards := re.fullmatch(r" *wildcards: (.*)", line):
+                values = dict(re.findall(r"(\w+)=([^,\s]+)", wildcards[1]))
+                jobs[-1] = (jobs[-1][0], values["analysis"], values.get("model", ""))
+        return {job for job in jobs if job[0] != "all"}
 
     def digests(self, results: str = "results") -> dict[str, str]:
         """SHA-256 of every result file by its path below ``results``; logs left out."""

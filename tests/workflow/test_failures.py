@@ -16,7 +16,7 @@ def test_all_problems_of_all_analyses_are_told_before_any_job(fresh):
     assert done.returncode != 0
     for part in (
         f"{SLEEP}:1: titel",
-        f"{SLEEP}:7: models.intercept",
+        f"{SLEEP}:8: models.intercept",
         f"{CROSSED}:4: data.simulate.seed",
     ):
         assert part in done.stderr
@@ -39,39 +39,49 @@ def test_a_configuration_that_cannot_be_used(fresh, old, new, message):
     assert "Traceback" not in done.stderr
 
 
-def test_a_failing_fit_shows_its_message_and_leaves_no_file(fresh):
-    # As many random effects as rows: the data are good, this model is not identified by them.
-    fresh.edit(SLEEP, "derive: {Days: Days - 2}", "derive: {Days: Days - 2, Day: Days - 2}\n  ")
-    fresh.edit(SLEEP, "  slope: ", "  impossible: Reaction ~ Days + (1 | Subject:Day)\n  slope: ")
-    fresh.edit(SLEEP, "categorical: [Subject]", "categorical: [Subject, Day]")
-    done = fresh.snakemake()
+@pytest.fixture
+def sleep_only(fresh):
+    """A project that has not run, with one analysis."""
+    fresh.edit("config/config.yaml", ", config/analyses/crossed.yaml", "")
+    return fresh
+
+
+def test_a_failing_fit_shows_its_message_and_leaves_no_file(sleep_only):
+    # A level per row: the data are good, but they cannot tell this model's variances apart.
+    good, bad = "(1 + Days | Subject)", "(1 | Subject:Days)"
+    sleep_only.edit(SLEEP, good, bad)
+    done = sleep_only.snakemake()
     assert done.returncode != 0
     assert "mmfit: error: " in done.stderr
-    assert "impossible" in done.stderr
+    assert "in the model 'slope'" in done.stderr
     assert "Traceback" not in done.stderr
-    folder = fresh.folder / "results" / "sleep"
-    written = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert not {name for name in written if name.startswith((".", "impossible"))}
-    assert "report.html" not in written
-    # The other models and the other analysis were finished all the same.
-    assert (folder / "fits" / "slope.REML.json").exists()
-    assert (fresh.folder / "results" / "crossed" / "report.html").exists()
+    folder = sleep_only.folder / "results" / "sleep"
+    written = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "logs"
+    }
+    fitted = {"fits/intercept.REML.json", "fits/intercept.ML.json"}
+    assert written == {"data.parquet", "design.json"} | fitted
+    sleep_only.edit(SLEEP, bad, good)
+    after = ("compare", "select", "tables", "report")
+    assert sleep_only.planned() == {
+        ("design", "sleep", ""),
+        ("fit", "sleep", "slope"),
+        ("index", "", ""),
+        *((rule, "sleep", "") for rule in after),
+    }
 
 
-def test_a_repaired_project_goes_on_where_it_stopped(fresh):
-    fresh.edit("config/config.yaml", ", config/analyses/crossed.yaml", "")
-    fresh.edit(SLEEP, "(1 + Days | Subject)", "(1 | nobody)")
-    assert fresh.snakemake().returncode != 0
-    fresh.edit(SLEEP, "(1 | nobody)", "(1 + Days | Subject)")
-    done = fresh.snakemake()
+def test_a_killed_run_is_recovered_to_the_same_bytes(finished, sleep_only):
+    sleep_only.kill_snakemake_after("results/sleep/data.parquet")
+    assert "--unlock" in sleep_only.snakemake().stderr
+    assert sleep_only.snakemake("--unlock").returncode == 0
+    done = sleep_only.snakemake()
     assert done.returncode == 0, done.stderr
-    assert (fresh.folder / "results" / "index.html").exists()
-
-
-def test_a_killed_run_is_recovered_to_the_same_bytes(finished, fresh):
-    fresh.kill_snakemake_after("results/sleep/data.parquet")
-    assert "--unlock" in fresh.snakemake().stderr
-    assert fresh.snakemake("--unlock").returncode == 0
-    done = fresh.snakemake()
-    assert done.returncode == 0, done.stderr
-    assert fresh.digests() == finished.digests()
+    expected = {
+        path: digest for path, digest in finished.digests().items() if path.startswith("sleep/")
+    }
+    made = sleep_only.digests()
+    del made["index.html"]
+    assert made == expected
