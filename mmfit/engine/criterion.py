@@ -174,6 +174,12 @@ class Evaluation:
         return average + self.second_slopes
 
     @cached_property
+    def profiled_hessian(self) -> np.ndarray:
+        """(k, k) exact Hessian in theta with sigma profiled out."""
+        H, k = self.hessian, len(self.theta)
+        return H[:k, :k] - np.outer(H[:k, k], H[:k, k]) / H[k, k]
+
+    @cached_property
     def information_traces(self) -> np.ndarray:
         """(k, k) tr(P V_i P V_j) under REML, tr(V^-1 V_i V^-1 V_j) under ML."""
         traces = self.factor.traces(self.directions)

@@ -201,10 +201,7 @@ def _uncertainty(system: System, at: Evaluation, back, sigma) -> VarianceUncerta
 def _optimizer_record(problem: Problem, optimum: Optimum) -> OptimizerRecord:
     at = optimum.evaluation
     k = len(at.theta)
-    # sigma profiled out of the exact Hessian
-    H = at.hessian
-    profiled = H[:k, :k] - np.outer(H[:k, k], H[:k, k]) / H[k, k]
-    curvature = float(np.linalg.eigvalsh(profiled)[0]) if k else 0.0
+    curvature = float(np.linalg.eigvalsh(at.profiled_hessian)[0]) if k else 0.0
     return OptimizerRecord(
         solver=problem.solver.name,
         method=optimum.method,

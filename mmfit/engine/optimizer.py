@@ -7,6 +7,7 @@ covariance is singular, the derivative with respect to Psi must not be negative 
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.optimize import minimize
@@ -17,6 +18,9 @@ from mmfit.errors import ComputationError
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
 _DECREASE = 1e-10
+# The average information is cheap and mostly right; a search that has not ended after so many steps
+# is one in which it is far from the curvature, so that the exact Hessian pays.
+_EXACT_AFTER = 6
 # Below this relative standard deviation (of sigma) an effect is tried at exactly zero.
 _SNAP = 1e-4
 # A derivative with respect to a variance at zero below -_NEGATIVE leaves the boundary.
@@ -102,11 +106,12 @@ def _message(converged, predicted, escape) -> str:
     return f"not converged: a further step still promises a decrease of {predicted:.1e}"
 
 
-def _newton_step(evaluation: Evaluation) -> tuple[np.ndarray, float]:
+def _newton_step(evaluation: Evaluation, exact: bool = False) -> tuple[np.ndarray, float]:
     """Step along the positive definite part of the Newton matrix, and the decrease it promises."""
     if not len(evaluation.theta):
         return np.zeros(0), 0.0
-    values, vectors = np.linalg.eigh(evaluation.newton_matrix)
+    matrix = evaluation.profiled_hessian if exact else evaluation.newton_matrix
+    values, vectors = np.linalg.eigh(matrix)
     size = np.abs(values)
     size = np.maximum(size, 1e-10 * max(size.max(), 1e-10))
     slope = vectors.T @ evaluation.gradient
@@ -116,8 +121,10 @@ def _newton_step(evaluation: Evaluation) -> tuple[np.ndarray, float]:
 
 def _descend(search: _Search, current: Evaluation) -> tuple[Evaluation, float]:
     predicted = np.inf
-    while search.count < MAX_EVALUATIONS:
-        step, predicted = _newton_step(current)
+    for iteration in count():
+        if search.count >= MAX_EVALUATIONS:
+            break
+        step, predicted = _newton_step(current, exact=iteration >= _EXACT_AFTER)
         if predicted < _DECREASE:
             return current, predicted
         limit = 4 * max(1.0, np.abs(current.theta).max())

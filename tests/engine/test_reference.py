@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mmfit.engine import fitted_values
-from tests.reference_cases import cases, fits, matrices
+from mmfit.engine import fit_model, fitted_values
+from mmfit.formula import build
+from tests.reference_cases import cases, data, fits, matrices
 
 # A criterion may be better than lme4's by more than rounding only if lme4 was not at the optimum,
 # which its runs from several starts exclude.
@@ -91,3 +92,13 @@ def test_scaled_residuals(case):
     residual = (m.y - fitted_values(m, fit)) / fit.sigma
     reference = cases()[case]["REML"]["scaled_residual_quantiles"]
     np.testing.assert_allclose(np.quantile(residual, [0, 0.25, 0.5, 0.75, 1]), reference, atol=1e-3)
+
+
+def test_a_search_far_from_the_average_information_ends_soon():
+    """Without a fixed intercept the random one has a mean: average information is far off."""
+    m = build("Reaction ~ 0 + Days + (Days | Subject)", data("sleepstudy"))
+    fit = fit_model(m)
+    assert fit.converged
+    assert fit.optimizer.evaluations < 30
+    # lme4 with tight tolerances
+    assert fit.objective == pytest.approx(1828.3399753861, abs=1e-6)

@@ -1,0 +1,10 @@
+"""One BLAS thread for all tests, as in the console script: results to the bit, and no contention."""
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    with threadpool_limits(1):
+        yield
