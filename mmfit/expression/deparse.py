@@ -20,8 +20,31 @@ from mmfit.expression.nodes import (
 
 _PLAIN = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*")
 _RESERVED = frozenset(
-    "and or not in pi TRUE True true FALSE False false if else repeat while function for next break"
-    " NULL NA NaN Inf".split()
+    [
+        "and",
+        "or",
+        "not",
+        "in",
+        "pi",
+        "TRUE",
+        "True",
+        "true",
+        "FALSE",
+        "False",
+        "false",
+        "if",
+        "else",
+        "repeat",
+        "while",
+        "function",
+        "for",
+        "next",
+        "break",
+        "NULL",
+        "NA",
+        "NaN",
+        "Inf",
+    ]
 )
 # R sets no spaces around these.
 _TIGHT = frozenset({"/", "^", ":", "%%"})

@@ -115,7 +115,11 @@ class Evaluator:
         if operator == "%in%":
             return self.membership(node)
         left, right = self.truth(node.left), self.truth(node.right)
-        return compare.conjunction(left, right) if operator == "&" else compare.disjunction(left, right)
+        return (
+            compare.conjunction(left, right)
+            if operator == "&"
+            else compare.disjunction(left, right)
+        )
 
     def comparison(self, node: Binary) -> Value:
         left, right = self.single(node.left), self.single(node.right)

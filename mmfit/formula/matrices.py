@@ -1,8 +1,14 @@
 """What a formula becomes on given data: the response, X and the random terms."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from mmfit.formula.design import DesignInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,11 @@ class ModelMatrices:
     dropped : tuple of str, names of columns left out because X was rank deficient.
     fixed_terms : tuple of FixedTerm; their ``columns`` index ``all_fixed_names``.
     all_fixed_names : tuple of str, names of the columns of X before any were dropped.
-    random : tuple of RandomTerm in lme4's order (number of levels, decreasing; ties as written).
+    random : tuple of RandomTerm in lme4's order (number of levels, decreasing; ties as written
+        where nothing had to be sorted, reversed otherwise).
     weights : (n,) float array of positive prior weights, or None.
     offset : (n,) float array, or None.
+    design : DesignInfo, what new rows and type III tests need, or None.
     """
 
     formula: str
@@ -76,6 +84,7 @@ class ModelMatrices:
     random: tuple[RandomTerm, ...]
     weights: np.ndarray | None = None
     offset: np.ndarray | None = None
+    design: DesignInfo | None = field(default=None, repr=False, compare=False)
 
     @property
     def nobs(self) -> int:

@@ -1,0 +1,247 @@
+"""A formula and data into model matrices."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmfit.errors import DataError
+from mmfit.expression.columns import Columns
+from mmfit.expression.evaluator import unknown_column
+from mmfit.expression.nodes import Expression, Name
+from mmfit.expression.parser import parse as parse_expression
+from mmfit.formula import checks
+from mmfit.formula.bars import Bar
+from mmfit.formula.design import DesignInfo, RandomDesign, left_value, sum_offsets
+from mmfit.formula.formula import Formula, parse
+from mmfit.formula.grouping import code_groups, term_order, unique_names
+from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
+from mmfit.formula.model_matrix import INTERCEPT, CodedMatrix, model_matrix
+from mmfit.formula.rank import independent_columns
+from mmfit.formula.terms import Terms, Variable
+from mmfit.formula.transforms import States
+from mmfit.formula.variables import Coded, VariableReader, code_variable
+
+Column = str | Sequence[float] | np.ndarray | None
+
+
+def build(
+    formula: Formula | str,
+    frame: Mapping[str, Any],
+    *,
+    weights: Column = None,
+    offset: Column = None,
+    contrasts: Mapping[str, object] | None = None,
+    categorical: Sequence[str] = (),
+    response: np.ndarray | None = None,
+) -> ModelMatrices:
+    """Build the response, X and the random terms of a model.
+
+    Parameters
+    ----------
+    formula : Formula or str.
+    frame : DataFrame (or mapping of arrays) without missing values in the columns used.
+    weights, offset : name of a column, text of an expression, or (n,) array.
+    contrasts : contrast by variable of the fixed part (``{"sex": "sum"}``, ``{"factor(Days)":
+        matrix}``); like lme4's, they leave the random terms alone. Names of columns that the
+        formula does not use are ignored.
+    categorical : names of columns whose numbers are labels.
+    response : (n,) array in place of the formula's response; needed for a one-sided formula.
+
+    Raises
+    ------
+    FormulaError
+        Unknown columns; expressions that cannot be evaluated or are not finite.
+    DataError
+        Missing values, a response, weights or offset that is not numeric, bad contrasts.
+    DesignError
+        A design that cannot identify the model.
+    """
+    return build_with_design(
+        formula,
+        frame,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        categorical=categorical,
+        response=response,
+    )[0]
+
+
+def build_with_design(
+    formula: Formula | str,
+    frame: Mapping[str, Any],
+    *,
+    weights: Column = None,
+    offset: Column = None,
+    contrasts: Mapping[str, object] | None = None,
+    categorical: Sequence[str] = (),
+    response: np.ndarray | None = None,
+) -> tuple[ModelMatrices, DesignInfo]:
+    """``build``, with the DesignInfo that new rows and type III tests need."""
+    if isinstance(formula, str):
+        formula = parse(formula, response=formula.lstrip()[:1] != "~")
+    columns = _columns(frame, categorical)
+    states = States()
+    reader = VariableReader(columns, formula.text, states)
+    y = _response(formula, reader, response)
+    fixed, coded = _fixed(formula.fixed, reader, _contrasts(contrasts, formula, columns))
+    kept = independent_columns(fixed.matrix)
+    random, designs = _random(formula.random, reader)
+    checks.check_random(random, columns.length)
+    checks.check_fixed(len(kept), columns.length)
+    prior = _weights(weights, columns)
+    known, given = _offset(formula, offset, columns)
+    total = sum_offsets(known, columns, formula.text, states)
+    if given is not None:
+        total = given if total is None else total + given
+    everything = len(kept) == len(fixed.names)
+    design = DesignInfo(
+        formula=formula,
+        categorical=tuple(categorical or ()),
+        fixed=coded,
+        kept=kept,
+        random=designs,
+        states=states.known,
+        offsets=known,
+        array_offset=given is not None,
+        rows=columns.length,
+    )
+    matrices = ModelMatrices(
+        formula=formula.text,
+        response=formula.response,
+        y=y,
+        X=fixed.matrix if everything else np.ascontiguousarray(fixed.matrix[:, kept]),
+        fixed_names=tuple(fixed.names[k] for k in kept),
+        dropped=tuple(name for k, name in enumerate(fixed.names) if k not in set(kept.tolist())),
+        fixed_terms=_fixed_terms(formula.fixed, fixed),
+        all_fixed_names=fixed.names,
+        random=random,
+        weights=prior,
+        offset=total,
+        design=design,
+    )
+    return matrices, design
+
+
+def _columns(frame: Mapping[str, Any], categorical: Sequence[str]) -> Columns:
+    columns = Columns(frame, tuple(categorical or ()))
+    for name in columns.categorical:
+        if name not in columns:
+            raise DataError(f"categorical: {unknown_column(name, columns.names())}")
+    if columns.length == 0:
+        raise DataError("the data have no rows")
+    return columns
+
+
+def _response(formula: Formula, reader: VariableReader, given: np.ndarray | None) -> np.ndarray:
+    label = formula.response or "response"
+    if given is not None:
+        y = checks.checked_column(given, label, reader.columns.length, "response")
+    elif formula.response_expression is None:
+        raise DataError("the formula names no response, and none is given")
+    else:
+        variable = Variable(formula.response, formula.response_expression)
+        y = reader.numbers(variable, "response")
+    checks.check_response(label, y)
+    return y
+
+
+def _contrasts(
+    contrasts: Mapping[str, object] | None, formula: Formula, columns: Columns
+) -> Mapping[str, object]:
+    labels = {variable.label for variable in formula.fixed.variables}
+    for name in contrasts or ():
+        if name not in labels and name not in columns:
+            raise DataError(f"contrasts: {unknown_column(name, columns.names())}")
+    return contrasts or {}
+
+
+def _fixed(
+    terms: Terms, reader: VariableReader, contrasts: Mapping[str, object]
+) -> tuple[CodedMatrix, tuple[Coded, ...]]:
+    coded = tuple(
+        code_variable(variable, reader.value(variable), contrasts) for variable in terms.variables
+    )
+    return model_matrix(terms, coded, reader.columns.length), coded
+
+
+def _fixed_terms(terms: Terms, fixed: CodedMatrix) -> tuple[FixedTerm, ...]:
+    intercept = ((INTERCEPT, ()),) if terms.intercept else ()
+    named = (
+        (label, tuple(terms.variables[k].label for k in members))
+        for label, members in zip(terms.labels, terms.members, strict=True)
+    )
+    return tuple(
+        FixedTerm(label, variables, columns)
+        for (label, variables), columns in zip(
+            (*intercept, *named), fixed.term_columns, strict=True
+        )
+    )
+
+
+def _random(
+    bars: Sequence[Bar], reader: VariableReader
+) -> tuple[tuple[RandomTerm, ...], tuple[RandomDesign, ...]]:
+    codings: dict[str, tuple] = {}
+    for bar in bars:
+        grouping = bar.grouping
+        if grouping.name not in codings:
+            factors = [reader.factor(variable) for variable in grouping.factors]
+            codings[grouping.name] = code_groups(factors)
+    order = term_order([len(codings[bar.grouping.name][1].levels) for bar in bars])
+    names = unique_names([bars[k].grouping.name for k in order])
+    pairs = [
+        _random_term(bars[k], name, *codings[bars[k].grouping.name], reader)
+        for k, name in zip(order, names, strict=True)
+    ]
+    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+
+
+def _random_term(bar, name, codes, groups, reader) -> tuple[RandomTerm, RandomDesign]:
+    coded = tuple(
+        code_variable(variable, left_value(variable, bar.grouping.columns, reader))
+        for variable in bar.terms.variables
+    )
+    left = model_matrix(bar.terms, coded, reader.columns.length)
+    term = RandomTerm(
+        group=name,
+        grouping=bar.grouping.name,
+        factors=bar.grouping.columns,
+        effects=left.names,
+        model=left.matrix,
+        codes=codes,
+        levels=groups.levels,
+    )
+    codings = tuple(variable.coding for variable in coded)
+    return term, RandomDesign(bar, name, left.names, codings, groups)
+
+
+def _named_column(text: str, columns: Columns) -> Variable:
+    """A column of this name, or an expression."""
+    if text in columns:
+        return Variable(text, Expression(Name(text), text))
+    return Variable(text, parse_expression(text))
+
+
+def _weights(weights: Column, columns: Columns) -> np.ndarray | None:
+    if weights is None:
+        return None
+    if not isinstance(weights, str):
+        return checks.checked_weights(weights, "given", columns.length)
+    variable = _named_column(weights, columns)
+    reader = VariableReader(columns, variable.expression.text, States())
+    values = reader.numbers(variable, "weights")
+    return checks.checked_weights(values, weights, columns.length)
+
+
+def _offset(
+    formula: Formula, offset: Column, columns: Columns
+) -> tuple[tuple[Variable, ...], np.ndarray | None]:
+    """Offsets that are known by their text, and the one given as numbers."""
+    known = formula.fixed.offsets
+    if offset is None:
+        return known, None
+    if isinstance(offset, str):
+        return (*known, _named_column(offset, columns)), None
+    return known, checks.checked_column(offset, "given", columns.length, "offset")

@@ -1,0 +1,102 @@
+"""Refusals of designs that cannot identify a model (lme4's ``checkNlevels`` and ``checkZdims``)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmfit.errors import DataError, DesignError
+from mmfit.formula.matrices import RandomTerm
+
+
+def check_random(terms: Sequence[RandomTerm], rows: int) -> None:
+    """Refuse grouping factors and random terms that these rows cannot support.
+
+    Raises
+    ------
+    DesignError
+        A grouping factor with one level, or with a level per row; a term with at least as many
+        random effects as there are rows.
+    """
+    for term in terms:
+        count = len(term.levels)
+        if count < 2:
+            only = f" ({term.levels[0]!r})" if term.levels else ""
+            raise DesignError(
+                f"the grouping factor {term.grouping} has a single level{only}; "
+                "a variance between groups needs two or more"
+            )
+        if count >= rows:
+            raise DesignError(
+                f"the grouping factor {term.grouping} has {count} levels for {rows} rows; with a "
+                "level per row its variance cannot be told from the residual variance"
+            )
+    for term in terms:
+        effects = len(term.levels) * len(term.effects)
+        if effects >= rows:
+            raise DesignError(
+                f"the random term of {', '.join(term.effects)} by {term.grouping} has {effects} "
+                f"random effects ({len(term.effects)} for each of {len(term.levels)} levels), but "
+                f"there are only {rows} rows; its covariance cannot be told from the residual "
+                "variance: use fewer effects per group"
+            )
+
+
+def check_fixed(columns: int, rows: int) -> None:
+    """Refuse a fixed part that leaves nothing to estimate a variance from.
+
+    Raises
+    ------
+    DesignError
+    """
+    if columns >= rows:
+        raise DesignError(
+            f"the fixed part has {columns} coefficients for {rows} rows; "
+            "nothing is left to estimate variances from"
+        )
+
+
+def check_response(response: str, y: np.ndarray) -> None:
+    """Refuse a response that is the same in every row.
+
+    Raises
+    ------
+    DesignError
+    """
+    if len(y) and y.min() == y.max():
+        raise DesignError(f"the response {response} is {y[0]:g} in every row; it has no variance")
+
+
+def checked_weights(values: np.ndarray, label: str, rows: int) -> np.ndarray:
+    """Prior weights, positive and finite, one per row.
+
+    Raises
+    ------
+    DataError
+    """
+    weights = checked_column(values, label, rows, "weights")
+    bad = np.flatnonzero(~(weights > 0))
+    if len(bad):
+        where = f"row {bad[0] + 1}" + (f" ({len(bad)} rows in all)" if len(bad) > 1 else "")
+        value = weights[bad[0]]
+        raise DataError(f"the weights {label} must be positive, but are {value:g} in {where}")
+    return weights
+
+
+def checked_column(values: np.ndarray, label: str, rows: int, role: str) -> np.ndarray:
+    """One finite number per row.
+
+    Raises
+    ------
+    DataError
+    """
+    column = np.asarray(values)
+    if column.ndim != 1 or len(column) != rows:
+        shape = " x ".join(map(str, column.shape)) or "a single number"
+        raise DataError(f"the {role} {label} must be one number per row ({rows}), not {shape}")
+    if column.dtype.kind not in "iuf":
+        raise DataError(f"the {role} {label} must be numeric, not {column.dtype}")
+    bad = np.flatnonzero(~np.isfinite(column))
+    if len(bad):
+        value = column[bad[0]]
+        raise DataError(f"the {role} {label} must be finite, but is {value:g} in row {bad[0] + 1}")
+    return column.astype(np.float64)

@@ -1,0 +1,67 @@
+"""Which columns of a matrix are linearly independent of those before them."""
+
+import numpy as np
+
+# lme4's tolerance (chkRank.drop.cols): the share of a column's length that must be new.
+TOLERANCE = 1e-7
+# A Cholesky factor of cross-products is good to about 1e-15 in squared length, so that a new share
+# above this one is beyond doubt.
+_CERTAIN = 1e-3
+
+
+def independent_columns(matrix: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Indices of the columns that R's pivoted QR keeps.
+
+    A column is dropped where its distance from the span of the columns kept before it is below
+    ``tolerance`` times its own length (LINPACK's ``dqrdc2``, limited column pivoting).
+
+    Parameters
+    ----------
+    matrix : (n, p) float array, finite.
+
+    Returns
+    -------
+    (rank,) intp array, ascending.
+    """
+    if matrix.shape[1] == 0:
+        return np.arange(0)
+    if _certainly_independent(matrix):
+        return np.arange(matrix.shape[1])
+    return _gram_schmidt(matrix, tolerance)
+
+
+def _certainly_independent(matrix: np.ndarray) -> bool:
+    rows, columns = matrix.shape
+    if columns > rows:
+        return False
+    products = matrix.T @ matrix
+    lengths = np.sqrt(np.diag(products))
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        return False
+    try:
+        factor = np.linalg.cholesky(products / lengths / lengths[:, None])
+    except np.linalg.LinAlgError:
+        return False
+    return bool((np.diag(factor) > _CERTAIN).all())
+
+
+def _gram_schmidt(matrix: np.ndarray, tolerance: float) -> np.ndarray:
+    """Column by column, orthogonalised twice (Giraud, Langou & Rozloznik 2005)."""
+    rows, columns = matrix.shape
+    # Scaled to a largest entry of 1, so that no squared length overflows.
+    largest = np.abs(matrix).max(axis=0, initial=0.0)
+    basis = np.empty((rows, min(rows, columns)), order="F")
+    kept: list[int] = []
+    for k in range(columns):
+        if largest[k] == 0 or len(kept) == rows:
+            continue
+        column = matrix[:, k] / largest[k]
+        length = np.linalg.norm(column)
+        span = basis[:, : len(kept)]
+        for _ in range(2):
+            column = column - span @ (span.T @ column)
+        rest = np.linalg.norm(column)
+        if rest >= tolerance * length:
+            basis[:, len(kept)] = column / rest
+            kept.append(k)
+    return np.array(kept, dtype=np.intp)
