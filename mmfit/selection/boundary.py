@@ -22,7 +22,8 @@ from mmfit.inference.null_distributions import (
     plain,
     wedge,
 )
-from mmfit.selection.families import SPECTRUM_TOLERANCE, image
+from mmfit.selection.embedding import SPECTRUM_TOLERANCE
+from mmfit.selection.families import image
 from mmfit.selection.validity import PairAssessment
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.selection.families import CovarianceFamily, Embedding, covariance_family, embed_family
+from mmfit.selection.embedding import Embedding
+from mmfit.selection.families import CovarianceFamily, covariance_family, embed_family
 from mmfit.selection.spans import ColumnSpan, column_span, columns_inside
 from mmfit.selection.witness import is_outside
 

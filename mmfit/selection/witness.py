@@ -7,12 +7,9 @@ can thus refute, and never prove.
 
 import numpy as np
 
-from mmfit.selection.families import (
-    COVARIANCE_TOLERANCE,
-    SPECTRUM_TOLERANCE,
-    CovarianceFamily,
-    FamilyTerm,
-)
+from mmfit.selection.embedding import COVARIANCE_TOLERANCE, SPECTRUM_TOLERANCE
+from mmfit.selection.families import CovarianceFamily
+from mmfit.selection.terms import FamilyTerm
 
 SAMPLE_ROWS = 160
 ROWS_PER_LEVEL = 20
@@ -32,20 +29,20 @@ def is_outside(term: FamilyTerm, outer: CovarianceFamily, weights: np.ndarray | 
 
 
 def _refutes(rows, term: FamilyTerm, outer: CovarianceFamily, weights) -> bool:
-    upper = np.triu_indices(len(rows))
+    views = _views(term, rows)
     residual = np.diag(np.ones(len(rows)) if weights is None else 1 / weights[rows])
-    columns, owners = [residual[upper]], [None]
+    columns, owners = [_equations(views, residual)], [None]
     for target in outer.terms:
         for a in range(target.rank):
             for b in range(a + 1):
-                columns.append(_covariance(target, rows, a, b)[upper])
+                columns.append(_equations(views, _covariance(target, rows, a, b)))
                 owners.append((target, a, b))
     design = np.column_stack(columns)
     length = np.linalg.norm(design, axis=0)
     length[length == 0] = 1.0
     design = design / length
     goals = [(i, j) for i in range(term.rank) for j in range(i + 1)]
-    wanted = np.column_stack([_covariance(term, rows, i, j)[upper] for i, j in goals])
+    wanted = np.column_stack([_equations(views, _covariance(term, rows, i, j)) for i, j in goals])
     found, _, rank, _ = np.linalg.lstsq(design, wanted, rcond=SPECTRUM_TOLERANCE)
     rest = np.linalg.norm(wanted - design @ found, axis=0)
     if np.any(rest > COVARIANCE_TOLERANCE * np.linalg.norm(wanted, axis=0).max()):
@@ -54,6 +51,29 @@ def _refutes(rows, term: FamilyTerm, outer: CovarianceFamily, weights) -> bool:
         return False
     squares = [g for g, (i, j) in enumerate(goals) if i == j]
     return any(_negative(found[:, g] / length, owners) for g in squares)
+
+
+def _views(term: FamilyTerm, rows: np.ndarray):
+    """Ways (L, R, scale) of looking at covariances V: L V R / scale, of size 1 for the term's own.
+
+    Beside V itself, V without the mean of each level of the term, on one side and on both: what a
+    year adds to an intercept is lost beside the square of its mean.
+    """
+    same = term.codes[rows][:, None] == term.codes[rows][None, :]
+    identity = np.eye(len(rows))
+    centring = identity - same / same.sum(axis=1)[:, None]
+    own = np.where(same, term.model[rows] @ term.model[rows].T, 0.0)
+    full = np.linalg.norm(own)
+    views = []
+    for left, right in ((identity, identity), (identity, centring), (centring, centring)):
+        scale = np.linalg.norm(left @ own @ right)
+        if scale > SPECTRUM_TOLERANCE * full:
+            views.append((left, right, scale))
+    return views
+
+
+def _equations(views, V: np.ndarray) -> np.ndarray:
+    return np.concatenate([(left @ V @ right).ravel() / scale for left, right, scale in views])
 
 
 def _sample(term: FamilyTerm, rng: np.random.Generator) -> np.ndarray:

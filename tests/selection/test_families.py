@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from mmfit.selection.families import (
-    canonical_codes,
-    covariance_family,
-    embed_family,
-    image,
-)
+from mmfit.selection.families import covariance_family, embed_family, image
+from mmfit.selection.terms import canonical_codes
 from mmfit.selection.validity import random_relation, structure
 from tests.selection.designs import Bar, dummies, matrices
 
@@ -172,3 +168,32 @@ def test_an_incomplete_factor_still_embeds_compound_symmetry():
     full = matrices({I: one}, Bar(dummies(h), g))
     found = random_relation(structure("a", symmetric), structure("b", full))
     assert found.kind == "inside"
+
+
+YEAR = 2010.0 + RNG.integers(-2, 3, N)
+
+
+def test_years_are_judged_by_their_variation():
+    """1 and a year differ by a thousandth; an origin at 2000 is another model all the same."""
+    parts = {
+        "raw": [Bar({I: ONE}, G), Bar({"year": YEAR}, G)],
+        "since 2000": [Bar({I: ONE}, G), Bar({"since": YEAR - 2000}, G)],
+        "since 2001": [Bar({I: ONE}, G), Bar({"since": YEAR - 2001}, G)],
+        "one year on": [Bar({I: ONE}, G), Bar({"since": YEAR - 1}, G)],
+        "correlated": [Bar({I: ONE, "since": YEAR - 2000}, G)],
+    }
+    models = {name: structure(name, matrices({I: ONE}, *bars)) for name, bars in parts.items()}
+    assert {m.family.dimension for m in models.values()} == {2, 3}
+    for first in list(models)[:4]:
+        assert random_relation(models[first], models["correlated"]).kind == "inside"
+        for second in list(models)[:4]:
+            expected = "equal" if first == second else "neither"
+            assert random_relation(models[first], models[second]).kind == expected
+
+
+def test_seconds_since_1970_keep_their_slope():
+    seconds = 1.7e9 + 1e5 * X
+    both = covariance_family(matrices({I: ONE}, Bar({I: ONE}, G), Bar({"s": seconds}, G)))
+    assert (both.dimension, both.redundant) == (2, ())
+    full = structure("full", matrices({I: ONE}, Bar({I: ONE, "s": seconds}, G)))
+    assert random_relation(full, STRUCTURES["(1+x|g)"]).kind == "equal"
