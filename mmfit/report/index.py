@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mmfit.errors import MmfitError
 from mmfit.files import write_text
 from mmfit.report.page import render
+from mmfit.report.verdict import decision_words, ranking_words
 from mmfit.selection.records import Selection
 from mmfit.selection.serialize import selection_from_json
 
@@ -26,7 +27,7 @@ class IndexEntry:
     candidates : int.
     chosen, formula : str, name and formula of the chosen model.
     singular : bool, whether its ranking marks it as singular.
-    last_step : str, the last decision in words.
+    grounds : tuple of str, the decisions on the way, and whether AIC and BIC agree.
     """
 
     name: str
@@ -37,7 +38,7 @@ class IndexEntry:
     chosen: str
     formula: str
     singular: bool
-    last_step: str
+    grounds: tuple[str, ...]
 
 
 def index_entry(analysis: "Analysis", selection: Selection) -> IndexEntry:
@@ -45,6 +46,8 @@ def index_entry(analysis: "Analysis", selection: Selection) -> IndexEntry:
     simulation = getattr(analysis.data, "simulate", None)
     data = analysis.data.file if simulation is None else f"simulated, seed {simulation.seed}"
     ranked = [model for ranking in selection.rankings for model in ranking.models]
+    several = len(analysis.models) > 1
+    rankings = ranking_words(selection.rankings, selection.chosen) if several else ""
     return IndexEntry(
         name=analysis.name,
         title=analysis.title,
@@ -54,7 +57,7 @@ def index_entry(analysis: "Analysis", selection: Selection) -> IndexEntry:
         chosen=selection.chosen,
         formula=analysis.models[selection.chosen].formula,
         singular=any(model.singular for model in ranked if model.model == selection.chosen),
-        last_step=selection.steps[-1].text,
+        grounds=tuple(text for text in (decision_words(selection), rankings) if text),
     )
 
 

@@ -109,7 +109,8 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
             "The plain p-value takes χ² with as many degrees of freedom as there are parameters "
             "between the models. Where the smaller model puts a variance at zero, the edge of its "
             "range, that p-value is too large; the boundary p-value uses the mixture that holds "
-            "there. Decisions rest on the boundary p-value."
+            "there. Decisions rest on the boundary p-value, and on the plain one where a dash "
+            "stands for the other; the last column then says why."
         )
     return texts
 
@@ -163,9 +164,8 @@ def ranking_table(ranking: Ranking, chosen: str) -> Table:
 
 
 def _because(comparison: Comparison) -> str:
-    """Reason and note; as they are, because they may begin with the name of a model."""
-    texts = [text for text in (comparison.reason, comparison.note) if text]
-    return " ".join(f"{text.rstrip('.')}." for text in texts)
+    """Reason and note, unaltered, because they may begin with the name of a model."""
+    return "; ".join(text for text in (comparison.reason, comparison.note) if text)
 
 
 def _place(report: ReportInput) -> int:

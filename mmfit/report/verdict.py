@@ -5,7 +5,7 @@ from mmfit.report.chosen import interval_texts, singular_words
 from mmfit.report.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.report.records import ReportInput
 from mmfit.report.tables import LEVEL
-from mmfit.selection.records import Ranking, SelectionStep
+from mmfit.selection.records import Ranking, Selection, SelectionStep
 
 MOST_EFFECTS = 3
 
@@ -19,15 +19,15 @@ def verdict(report: ReportInput) -> tuple[str, ...]:
         f"{chosen.name} is {among} for {chosen.matrices.response}, fitted to "
         f"{plural(chosen.matrices.nobs, 'observation')}."
     )
-    decisions = [_decision(step) for step in report.selection.steps if step.method is not None]
     texts = [opening]
+    decisions = decision_words(report.selection)
     if decisions:
-        texts.append(f"On the way: {'; '.join(decisions)} (α = {report.selection.alpha:g}).")
+        texts.append(decisions)
     effects = _effects(report)
     if effects:
         texts.append(effects)
     if number > 1:
-        texts.append(_rankings(report.selection.rankings, chosen.name))
+        texts.append(ranking_words(report.selection.rankings, chosen.name))
     return tuple(texts)
 
 
@@ -48,6 +48,12 @@ def alerts(report: ReportInput) -> tuple[str, ...]:
             f"Not converged: {listed(failed)}. Their numbers are no optimum and no test uses them."
         )
     return tuple(texts)
+
+
+def decision_words(selection: Selection) -> str:
+    """Every comparison on the way with its grounds; empty where there was none."""
+    decisions = [_decision(step) for step in selection.steps if step.method is not None]
+    return f"On the way: {'; '.join(decisions)} (α = {selection.alpha:g})." if decisions else ""
 
 
 def _decision(step: SelectionStep) -> str:
@@ -78,7 +84,7 @@ def _effects(report: ReportInput) -> str:
     return f"Estimates: {'; '.join(parts)}."
 
 
-def _rankings(rankings: tuple[Ranking, ...], chosen: str) -> str:
+def ranking_words(rankings: tuple[Ranking, ...], chosen: str) -> str:
     """Whether the information criteria put the chosen model first."""
     agreeing, others = [], []
     for ranking in rankings:

@@ -95,7 +95,7 @@ def test_a_refused_pair_is_named_with_its_reason_and_no_number(text):
         "<code>m1</code>",
         "<code>x&lt;y</code>",
         "refused",
-        "the fixed parts are not nested &amp; so no test.",
+        "the fixed parts are not nested &amp; so no test",
     ]
 
 
