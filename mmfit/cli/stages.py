@@ -1,7 +1,8 @@
 """The stages: each reads the files of those before it, computes, and writes its own.
 
 Each computes everything that it writes before it writes the first file, so that a failure leaves
-nothing of the stage behind.
+nothing of the stage behind. In the workflow each stage is a process of its own, so what only some
+stages need is imported by those.
 """
 
 import contextlib
@@ -28,21 +29,8 @@ from mmfit.errors import DataError, SpecError
 from mmfit.files import write_text
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.report.index import write_index
-from mmfit.report.page import write_report
-from mmfit.report.provenance import write_provenance
-from mmfit.report.reading import read_comparisons
-from mmfit.report.records import ReportInput
-from mmfit.report.tables import write_comparisons, write_tables
-from mmfit.selection import (
-    Candidate,
-    Comparison,
-    Selection,
-    compare_all,
-    select_model,
-    selection_from_json,
-    selection_to_json,
-)
+from mmfit.selection.records import Candidate, Comparison, Selection
+from mmfit.selection.serialize import selection_from_json, selection_to_json
 from mmfit.spec import Analysis
 
 
@@ -73,12 +61,17 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
 
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv."""
+    from mmfit.report.tables import write_comparisons
+    from mmfit.selection import compare_all
+
     candidates = _candidates(analysis, files)
     write_comparisons(files.tables, compare_all(candidates, pairs=analysis.comparisons))
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
     """selection.json."""
+    from mmfit.selection import select_model
+
     candidates = _candidates(analysis, files)
     selection = select_model(candidates, _comparisons(files), alpha=analysis.selection.alpha)
     write_text(files.selection, selection_to_json(selection))
@@ -86,11 +79,17 @@ def select(analysis: Analysis, files: ResultFiles) -> None:
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
+    from mmfit.report.tables import write_tables
+
     write_tables(files.tables, _candidates(analysis, files), analysis.df)
 
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
+    from mmfit.report.page import write_report
+    from mmfit.report.provenance import write_provenance
+    from mmfit.report.records import ReportInput
+
     dataset = read_dataset(files.folder)
     content = ReportInput(
         analysis=analysis,
@@ -117,6 +116,8 @@ STAGES = MappingProxyType(
 
 def index(analyses: Sequence[Analysis], results: Path) -> None:
     """index.html over these analyses."""
+    from mmfit.report.index import write_index
+
     write_index(results, analyses)
 
 
@@ -172,6 +173,8 @@ def _matrices(analysis: Analysis, frame: pd.DataFrame, model: str) -> ModelMatri
 
 
 def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
+    from mmfit.report.reading import read_comparisons
+
     with _needing("compare"):
         return read_comparisons(files.tables)
 

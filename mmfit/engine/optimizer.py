@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from scipy.optimize import minimize
 
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.errors import ComputationError
@@ -155,6 +154,9 @@ def _line_search(search, current, step) -> Evaluation | None:
 
 def _bfgs(search, current) -> Evaluation | None:
     """A quasi-Newton search from here; None when it finds nothing better."""
+    # Here, because it takes 0.15 s and is hardly ever needed.
+    from scipy.optimize import minimize
+
     search.method = "bfgs"
 
     def value_and_gradient(theta):
