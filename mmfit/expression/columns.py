@@ -104,7 +104,7 @@ def _convert(values: Any, name: str) -> Value:
     dtype = column.dtype
     if isinstance(dtype, pd.StringDtype):
         return _texts(column)
-    kind = pd.api.types.infer_dtype(column, skipna=True) if dtype == object else ""
+    kind = pd.api.types.infer_dtype(column, skipna=True) if dtype.kind == "O" else ""
     if pd.api.types.is_bool_dtype(dtype) or kind == "boolean":
         unknown = column.isna().to_numpy()
         true = column.astype(object).where(~unknown, False).to_numpy(dtype=bool)

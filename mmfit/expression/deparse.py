@@ -20,31 +20,9 @@ from mmfit.expression.nodes import (
 
 _PLAIN = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*")
 _RESERVED = frozenset(
-    [
-        "and",
-        "or",
-        "not",
-        "in",
-        "pi",
-        "TRUE",
-        "True",
-        "true",
-        "FALSE",
-        "False",
-        "false",
-        "if",
-        "else",
-        "repeat",
-        "while",
-        "function",
-        "for",
-        "next",
-        "break",
-        "NULL",
-        "NA",
-        "NaN",
-        "Inf",
-    ]
+    {"and", "or", "not", "in", "pi", "TRUE", "True", "true", "FALSE", "False", "false"}
+    | {"if", "else", "repeat", "while", "function", "for", "next", "break"}
+    | {"NULL", "NA", "NaN", "Inf"}
 )
 # R sets no spaces around these.
 _TIGHT = frozenset({"/", "^", ":", "%%"})

@@ -56,7 +56,7 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """An infix operator under its R spelling: ``^`` for ``**``, ``%%`` for ``%``, ``%in%`` for ``in``."""
+    """An infix operator, spelt as in R: ``^`` for ``**``, ``%%`` for ``%``, ``%in%`` for ``in``."""
 
     operator: str
     left: "Node"
@@ -93,7 +93,7 @@ Node = Number | Text | Boolean | Name | Group | Unary | Binary | Call | Sequence
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed expression with the text that it stands in (the whole formula, for a part of one)."""
+    """A parsed expression and the text that it stands in (for a part of a formula, all of it)."""
 
     root: Node
     text: str = field(default="", compare=False)

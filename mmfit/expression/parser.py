@@ -258,7 +258,7 @@ def parse(text: str) -> Expression:
 
     The grammar is closed: numbers, texts in quotes, column names (letters, digits, ``_`` and ``.``;
     anything in backticks), ``+ - * / ^ ** % %%``, comparisons, ``& | !`` and ``and or not``, ``in``
-    with a list, parentheses, ``TRUE``/``FALSE``, ``pi`` and calls of the functions that mmfit knows.
+    with a list, parentheses, ``TRUE``/``FALSE``, ``pi`` and calls of the known functions.
     ``%`` (remainder) binds more tightly than ``*``, as R's ``%%`` does.
 
     Raises
@@ -276,7 +276,7 @@ def parse(text: str) -> Expression:
 
 
 def one_line(text: str) -> str:
-    """The text with every line break and tab as one space, so that carets stand where they should."""
+    """The text with each line break and tab as a space, so that carets stand where they should."""
     if not isinstance(text, str):
         raise FormulaError(f"a text is expected, not {type(text).__name__}")
     return "".join(" " if character.isspace() else character for character in text)

@@ -8,7 +8,7 @@ from mmfit.errors import FormulaError
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``kind`` is ``number``, ``text``, ``name``, ``quoted`` (in backticks), ``end`` or an operator."""
+    """``kind``: ``number``, ``text``, ``name``, ``quoted`` (backticks), ``end`` or an operator."""
 
     kind: str
     value: str

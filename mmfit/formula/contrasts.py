@@ -13,10 +13,19 @@ KINDS = ("treatment", "sum", "helmert", "poly", "SAS")
 
 @dataclass(frozen=True, slots=True)
 class ContrastChoice:
-    """A contrast that was asked for: its kind and, for ``treatment``, the baseline (from 1)."""
+    """A contrast that was asked for.
+
+    Attributes
+    ----------
+    kind : str, one of ``KINDS``.
+    base : int, the baseline of treatment contrasts, from 1.
+    numbered : bool, columns of treatment and SAS contrasts named by number, not by level; R does
+        so where the contrast is given as a function, ``C(f, contr.treatment)``.
+    """
 
     kind: str
     base: int = 1
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +102,8 @@ def make_contrast(choice: object, levels: Sequence[str], factor: str) -> Contras
             if not 1 <= base <= count:
                 raise DataError(f"the baseline {base} of {factor} is not among its {count} levels")
             kept = [k for k in range(count) if k != base - 1]
-            return Contrast(np.eye(count)[:, kept], tuple(levels[k] for k in kept))
+            names = (str(k + 1) if choice.numbered else levels[k] for k in kept)
+            return Contrast(np.eye(count)[:, kept], tuple(names))
         case "sum":
             matrix = np.vstack([np.eye(count - 1), -np.ones((1, count - 1))])
         case "helmert":

@@ -118,7 +118,7 @@ def crossed(evaluator: Evaluator, node: Call) -> Factor:
 
 
 def with_contrast(evaluator: Evaluator, node: Call) -> Factor:
-    """``C(x, contrast, base)``: x with contrasts of its own (treatment, sum, helmert, poly, SAS)."""
+    """``C(x, contrast, base)``: x with contrasts of its own."""
     arguments = bind(node, ("object", "contr", "base"))
     factor = factor_of(evaluator, arguments["object"])
     chosen = arguments.get("contr")
@@ -136,7 +136,9 @@ def with_contrast(evaluator: Evaluator, node: Call) -> Factor:
     place = 1 if base is None else whole(evaluator, base, 1)
     if place > len(factor.levels):
         evaluator.fail(f"there are only {len(factor.levels)} levels", base)
-    return replace(factor, contrast=ContrastChoice(kind, place))
+    function = not isinstance(chosen, Text) and deparse(chosen).startswith("contr.")
+    numbered = function or base is not None
+    return replace(factor, contrast=ContrastChoice(kind, place, numbered))
 
 
 def _contrast_name(evaluator: Evaluator, node: Node) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def term_order(level_counts: Sequence[int]) -> list[int]:
     they had to be sorted: lme4's ``mkReTrms`` takes ``rev(order(nl))``.
     """
     positions = list(range(len(level_counts)))
-    if all(b <= a for a, b in zip(level_counts, level_counts[1:], strict=False)):
+    if all(b <= a for a, b in pairwise(level_counts)):
         return positions
     return sorted(positions, key=lambda k: level_counts[k])[::-1]
 

@@ -1,4 +1,4 @@
-"""Orthogonal polynomials over given points (Kennedy & Gentle 1980, Statistical Computing, p. 343)."""
+"""Polynomials orthogonal over given points (Kennedy & Gentle 1980, Statistical Computing, 343)."""
 
 from dataclasses import dataclass
 
