@@ -62,7 +62,10 @@ def run(args: argparse.Namespace) -> None:
 
         for analysis in analyses:
             with _naming(analysis):
-                stages.run(analysis, args.results)
+                selection = stages.run(analysis, args.results)
+            formula = analysis.models[selection.chosen].formula
+            report = args.results / analysis.name / "report.html"
+            print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
         stages.index(analyses, args.results)
 
 

@@ -121,7 +121,7 @@ def index(analyses: Sequence[Analysis], results: Path) -> None:
     write_index(results, analyses)
 
 
-def run(analysis: Analysis, results: Path) -> None:
+def run(analysis: Analysis, results: Path) -> Selection:
     """All stages of one analysis, in a folder of their own; moved into place when all is done."""
     results.mkdir(parents=True, exist_ok=True)
     staging = ResultFiles(results / f".{analysis.name}.{os.getpid()}")
@@ -131,9 +131,11 @@ def run(analysis: Analysis, results: Path) -> None:
             fit(analysis, staging, model)
         for stage in (compare, select, tables, report):
             stage(analysis, staging)
+        selection = _selection(staging)
         _move(staging.folder, results / analysis.name)
     finally:
         shutil.rmtree(staging.folder, ignore_errors=True)
+    return selection
 
 
 def _move(source: Path, target: Path) -> None:

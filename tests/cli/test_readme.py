@@ -1,0 +1,46 @@
+"""What the README shows is what comes out."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mmfit.cli import main
+from mmfit.spec import load_analysis
+
+ROOT = Path(__file__).parents[2]
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_output_shown_is_the_output(readme, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["run", "config/analyses/sleepall.yaml", "--results", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out.replace(str(tmp_path), "results")
+    assert words(printed) in words(readme)
+    selection = json.loads((tmp_path / "sleepall" / "selection.json").read_text(encoding="utf-8"))
+    for number, step in enumerate(selection["steps"], 1):
+        assert words(f"{number}. {step['text']}") in words(readme)
+
+
+def test_the_analysis_shown_is_valid(readme, tmp_path):
+    block = re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)[1]
+    path = tmp_path / "trial.yaml"
+    path.write_text(re.sub(r"^ {3}", "", block, flags=re.MULTILINE), encoding="utf-8")
+    assert list(load_analysis(path).models) == ["centre", "patient", "slope", "no_arm"]
+
+
+def test_files_and_targets_named_exist(readme):
+    for path in re.findall(r"\]\(([\w./-]+)\)", readme):
+        assert (ROOT / path).exists(), path
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"\bmake ([a-z]+)\b", readme)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
