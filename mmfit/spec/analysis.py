@@ -1,0 +1,199 @@
+"""What an analysis file may hold, and the Analysis that is made of it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from mmfit.expression import variables as expression_variables
+from mmfit.formula import parse
+from mmfit.spec.base import ExpressionText, FormulaText, MistakeError, Name, Record, Text, listed
+from mmfit.spec.simulation import Simulation
+
+SUPPORTED_DF = ("satterthwaite", "residual", "normal")
+"""The methods for degrees of freedom that the inference offers."""
+
+CONTRASTS = ("treatment", "sum", "helmert", "poly")
+
+
+class _Data(Record):
+    categorical: Annotated[
+        listed(Name),
+        Field(
+            description="Columns that are factors although their labels are numbers. Text columns "
+            "are factors anyway."
+        ),
+    ] = ()
+    where: Annotated[
+        ExpressionText | None,
+        Field(description="Keep the rows for which this holds, in terms of the file's columns."),
+    ] = None
+    derive: Annotated[
+        dict[Name, ExpressionText],
+        Field(
+            default_factory=dict,
+            description="New or replaced columns, computed after `where`, in this order.",
+        ),
+    ]
+    missing: Annotated[
+        Literal["drop", "error"],
+        Field(
+            description="Rows in which a variable of any candidate model is missing: drop them "
+            "for all models, or stop."
+        ),
+    ] = "drop"
+
+
+def _sha256(text: str) -> str:
+    if len(text) != 64 or set(text.lower()) - set("0123456789abcdef"):
+        raise MistakeError(
+            f"{text!r} ({len(text)} characters) is no SHA-256 checksum",
+            "64 characters, 0-9 and a-f, are allowed, as `sha256sum FILE` prints them",
+        )
+    return text.lower()
+
+
+class FileData(_Data):
+    """Data read from a file."""
+
+    file: Annotated[
+        Text,
+        Field(
+            description="csv, tsv or parquet, also .gz; relative to the folder in which mmfit runs."
+        ),
+    ]
+    sha256: Annotated[
+        Annotated[Text, AfterValidator(_sha256)] | None,
+        Field(description="Checksum of the file; a file with other bytes is refused."),
+    ] = None
+
+
+class SimulatedData(_Data):
+    """Data simulated from a design."""
+
+    simulate: Annotated[Simulation, Field(description="A data set to simulate, in place of file.")]
+
+
+def _data_kind(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    return "<simulated>" if "simulate" in value and "file" not in value else "<file>"
+
+
+Contrasts = dict[Name, Literal[CONTRASTS]]
+
+
+class _ModelDefaults(Record):
+    weights: Annotated[
+        ExpressionText | None,
+        Field(description="Prior weights: a column or an expression; all positive."),
+    ] = None
+    offset: Annotated[
+        ExpressionText | None,
+        Field(description="A known part of the response: a column or an expression."),
+    ] = None
+    contrasts: Annotated[
+        Contrasts,
+        Field(default_factory=dict, description="Coding of factors in the fixed part, by factor."),
+    ]
+
+
+class ModelSpec(_ModelDefaults):
+    """One candidate model."""
+
+    formula: Annotated[FormulaText, Field(description="The model, in lme4's notation.")]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The data columns that the model uses, weights and offset included, each once."""
+        names = list(parse(self.formula).variables)
+        for text in (self.weights, self.offset):
+            if text is not None:
+                names.extend(expression_variables(text))
+        return tuple(dict.fromkeys(names))
+
+
+def _model_kind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "<mapping>"
+    return "<formula>" if isinstance(value, str) else None
+
+
+ModelEntry = Annotated[
+    Annotated[FormulaText, Tag("<formula>")] | Annotated[ModelSpec, Tag("<mapping>")],
+    Discriminator(_model_kind),
+]
+
+
+class SelectionSpec(Record):
+    """How the final model is chosen."""
+
+    alpha: Annotated[
+        float, Field(gt=0, lt=1, description="Significance level of each step of the selection.")
+    ] = 0.05
+
+
+def _pair(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) != 2:
+        raise MistakeError(
+            f"found {len(value)} names", "a comparison is a pair [null, alternative]"
+        )
+    return value
+
+
+Pair = Annotated[listed(Name), AfterValidator(_pair)]
+
+
+def _comparisons_kind(value: Any) -> str | None:
+    if isinstance(value, (list, tuple)):
+        return "<pairs>"
+    return "<all>" if isinstance(value, str) else None
+
+
+class AnalysisFile(_ModelDefaults):
+    """One analysis: data, candidate models, and what to do with them."""
+
+    title: Annotated[Text | None, Field(description="Heading of the report.")] = None
+    data: Annotated[
+        Annotated[FileData, Tag("<file>")] | Annotated[SimulatedData, Tag("<simulated>")],
+        Discriminator(_data_kind),
+        Field(description="Where the data come from and how they are prepared."),
+    ]
+    models: Annotated[
+        dict[Name, ModelEntry],
+        Field(min_length=1, description="Candidate models by name: a formula, or a mapping."),
+    ]
+    comparisons: Annotated[
+        Annotated[Literal["all"], Tag("<all>")]
+        | Annotated[listed(Pair), Field(min_length=1), Tag("<pairs>")],
+        Discriminator(_comparisons_kind),
+        Field(description="`all`: every valid pair; or a list of [null, alternative]."),
+    ] = "all"
+    selection: Annotated[SelectionSpec, Field(description="How the final model is chosen.")] = (
+        SelectionSpec()
+    )
+    df: Annotated[
+        Literal[SUPPORTED_DF],
+        Field(description="Degrees of freedom of the t and F tests."),
+    ] = "satterthwaite"
+
+
+class Analysis(AnalysisFile):
+    """A validated analysis.
+
+    Attributes
+    ----------
+    name : str, the stem of the file; the folder of the results.
+    path : str, the file as given.
+    title : str, the name where the file gives none.
+    data : FileData or SimulatedData.
+    models : dict of ModelSpec by name, in file order, with the analysis's ``weights``, ``offset``
+        and ``contrasts`` filled in where a model has none of its own.
+    comparisons : ``"all"`` or a tuple of (null, alternative).
+    selection : SelectionSpec.
+    df : str.
+    """
+
+    name: str
+    path: str
+    title: str
+    models: dict[str, ModelSpec]
