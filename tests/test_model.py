@@ -39,7 +39,7 @@ def test_contract_attributes(slope):
         "conf_low",
         "conf_high",
     ]
-    assert list(slope.tidy().columns)[:4] == columns
+    assert list(slope.tidy().columns) == columns
     assert slope.glance().loc[0, "deviance"] == slope.objective
     assert list(slope.augment()["row"]) == list(range(180))
     assert "180 rows" in repr(slope)

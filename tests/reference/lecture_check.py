@@ -30,9 +30,6 @@ SHORT_OF_OPTIMUM = {
 }
 # R rounds what a summary prints twice: 10.40545 to 10.405, and that to 10.40.
 ROUNDED_TWICE = {("sleepall m1, REML", "fixed: Days: statistic")}
-# A fit knows its estimates to about this; a number so close to the edge between two printed values
-# may print as either.
-KNOWN_TO = 2e-7
 QUANTILES = {"min": "min", "1q": "q1", "median": "median", "3q": "q3", "max": "max"}
 MODEL_COLUMNS = {
     "npar": "npar",
@@ -82,7 +79,7 @@ class Check:
         if self.bound:
             return "below" if self.found < float(self.printed) else None
         distance = abs(self.found - float(self.printed))
-        if distance <= 0.5 * self.unit + KNOWN_TO * abs(self.found):
+        if distance <= 0.5 * self.unit:
             return "all digits"
         place = (self.block, self.number)
         if place in SHORT_OF_OPTIMUM and self.relative <= RELATIVE:
