@@ -9,7 +9,7 @@ from mmfit.errors import FormulaError
 from mmfit.expression import compare
 from mmfit.expression.columns import Columns
 from mmfit.expression.deparse import deparse
-from mmfit.expression.functions import FUNCTIONS
+from mmfit.expression.functions import FUNCTIONS, bind
 from mmfit.expression.nodes import (
     Binary,
     Boolean,
@@ -151,16 +151,18 @@ class Evaluator:
         if node.function == "ifelse":
             return self.choice(node)
         function = FUNCTIONS[node.function]
-        positional = [a for a in node.arguments if a.name is None]
-        named = {a.name: self.numbers(a.value) for a in node.arguments if a.name is not None}
+        if function.options:
+            given = bind(node, function.options)
+            parts = [given[name] for name in function.options if name in given]
+        else:
+            parts = [argument.value for argument in node.arguments]
         with np.errstate(all="ignore"):
-            return _plain(function.apply(*(self.numbers(a.value) for a in positional), **named))
+            return _plain(function.apply(*map(self.numbers, parts)))
 
     def choice(self, node: Call) -> Value:
         names = FUNCTIONS["ifelse"].options
-        free = iter([name for name in names if name not in {a.name for a in node.arguments}])
-        parts = {a.name or next(free): a.value for a in node.arguments}
-        test, yes, no = (parts[name] for name in names)
+        given = bind(node, names)
+        test, yes, no = (given[name] for name in names)
         left, right = self.single(yes), self.single(no)
         if isinstance(left, Factor | str) != isinstance(right, Factor | str):
             self.fail("ifelse would mix numbers and texts in one column", node)

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from mmfit.errors import FormulaError
-from mmfit.expression.nodes import Call, Expression, walk
+from mmfit.expression.nodes import Call, Expression, Node, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,38 @@ def _check_call(node: Call, known: Mapping[str, Function], text: str) -> None:
     count = len(node.arguments)
     if not function.least <= count <= function.most:
         raise FormulaError(_wrong_count(node.function, function, count), text, node.position)
-    taken = set()
-    for place, argument in enumerate(node.arguments):
+    if function.options:
+        _check_names(node, function, text)
+        return
+    named = next((argument for argument in node.arguments if argument.name is not None), None)
+    if named is not None:
+        message = f"{node.function} takes its arguments without names"
+        raise FormulaError(message, text, named.position)
+
+
+def _check_names(node: Call, function: Function, text: str) -> None:
+    seen = set()
+    for argument in node.arguments:
         name = argument.name
-        if name is None:
-            name = function.options[place] if place < len(function.options) else None
-        elif name not in function.options:
-            choices = ", ".join(function.options) or "none by name"
-            message = f"{node.function} takes no argument {name!r}; it takes {choices}"
-            raise FormulaError(message, text, argument.position)
-        if name is not None and name in taken:
+        if name is not None and name not in function.options:
+            message = f"{node.function} takes no argument {name!r}; it takes "
+            raise FormulaError(message + ", ".join(function.options), text, argument.position)
+        if name is not None and name in seen:
             message = f"{node.function} is given the argument {name!r} twice"
             raise FormulaError(message, text, argument.position)
-        taken.add(name)
+        seen.add(name)
+    given = bind(node, function.options)
+    for name in function.options[: function.least]:
+        if name not in given:
+            message = f"{node.function} lacks its argument {name!r}"
+            raise FormulaError(message, text, node.position)
+
+
+def bind(node: Call, options: tuple[str, ...]) -> dict[str, Node]:
+    """The arguments of a call by name; positional ones fill the names left over, as in R."""
+    given = {argument.name for argument in node.arguments if argument.name is not None}
+    free = iter([name for name in options if name not in given])
+    return {a.name or next(free): a.value for a in node.arguments}
 
 
 def _wrong_count(name: str, function: Function, count: int) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 from mmfit.expression.compare import is_truth
 from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator, Special
+from mmfit.expression.functions import bind
 from mmfit.expression.labels import value_label
 from mmfit.expression.nodes import Call, Name, Node, Sequence, Text
 from mmfit.expression.values import Factor, Logical, as_factor
 from mmfit.formula.contrasts import KINDS, ContrastChoice, contrast_kind
 from mmfit.formula.transforms import (
-    bind,
     bspline,
     centered,
     natural_spline,

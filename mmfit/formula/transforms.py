@@ -11,7 +11,7 @@ import numpy as np
 from mmfit.expression.columns import Columns
 from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator
-from mmfit.expression.functions import FUNCTIONS, Function
+from mmfit.expression.functions import FUNCTIONS, Function, bind
 from mmfit.expression.nodes import Boolean, Call, Group, Name, Node, Number, Unary
 from mmfit.expression.values import Matrix, as_numbers
 from mmfit.formula.orthogonal import OrthogonalBasis, orthogonal_basis
@@ -74,13 +74,6 @@ class FormulaEvaluator(Evaluator):
     def __init__(self, columns: Columns, text: str, states: States, special: Mapping):
         super().__init__(columns, text, special)
         self.states = states
-
-
-def bind(node: Call, options: tuple[str, ...]) -> dict[str, Node]:
-    """The arguments of a call by name; positional ones fill the names left over, as in R."""
-    given = {a.name for a in node.arguments if a.name is not None}
-    free = iter([name for name in options if name not in given])
-    return {a.name or next(free): a.value for a in node.arguments}
 
 
 def column_argument(evaluator: Evaluator, node: Call, argument: Node) -> np.ndarray:
