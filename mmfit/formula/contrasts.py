@@ -42,11 +42,6 @@ class Contrast:
     names: tuple[str, ...]
 
 
-def indicator(levels: Sequence[str]) -> Contrast:
-    """A dummy variable for each level."""
-    return Contrast(np.eye(len(levels)), tuple(levels))
-
-
 def contrast_kind(name: str) -> str:
     """``sum`` for ``contr.sum`` or ``sum``; ``""`` where there is no such contrast."""
     short = name.removeprefix("contr.")

@@ -7,11 +7,9 @@ import numpy as np
 
 from mmfit.errors import DesignError
 from mmfit.formula.terms import Terms
-from mmfit.formula.variables import Coded
+from mmfit.formula.variables import MAX_CELLS, Coded, too_large
 
 INTERCEPT = "(Intercept)"
-# 4 GiB of float64: beyond it a factor was almost surely meant as a grouping factor.
-MAX_CELLS = 1 << 29
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +51,8 @@ def model_matrix(
     ]
     total = sum(widths) + terms.intercept
     if rows * total > MAX_CELLS:
-        raise DesignError(_too_large(terms, widths, rows))
+        widest = int(np.argmax(widths))
+        raise DesignError(too_large(terms.labels[widest], widths[widest], rows))
     matrix = np.empty((rows, total))
     names: list[str] = []
     columns = []
@@ -103,19 +102,15 @@ def _term(variables: Sequence[Coded], flags: Sequence[bool]) -> tuple[np.ndarray
 def _variable(coded: Coded, contrasted: bool) -> tuple[np.ndarray, list[str]]:
     coding, data = coded.coding, coded.data
     label = coding.variable.label
+    if coding.levels is not None and contrasted:
+        return coding.contrast.matrix[data], [label + name for name in coding.contrast.names]
     if coding.levels is not None:
-        contrast = coding.contrast if contrasted else coding.dummies
-        return contrast.matrix[data], [label + name for name in contrast.names]
+        dummies = np.zeros((len(data), len(coding.levels)))
+        dummies[np.arange(len(data)), data] = 1.0
+        return dummies, [label + level for level in coding.levels]
     if data.ndim == 1:
         return data[:, None], [label]
     # R numbers the columns of a matrix only where there are several.
     suffixes = coding.suffixes if len(coding.suffixes) > 1 else ("",)
     return data, [label + suffix for suffix in suffixes]
 
-
-def _too_large(terms: Terms, widths: list[int], rows: int) -> str:
-    widest = int(np.argmax(widths))
-    return (
-        f"the term {terms.labels[widest]} would take {widths[widest]} columns over {rows} rows; "
-        f"was a grouping factor meant, (1 | {terms.labels[widest]})?"
-    )

@@ -9,11 +9,15 @@ from mmfit.errors import DataError, DesignError
 from mmfit.expression.columns import Columns
 from mmfit.expression.nodes import Name
 from mmfit.expression.values import Factor, Logical, Matrix, Value
-from mmfit.formula.contrasts import Contrast, ContrastChoice, indicator, make_contrast, read_choice
+from mmfit.formula.contrasts import Contrast, ContrastChoice, make_contrast, read_choice
 from mmfit.formula.factors import SPECIAL, factor_of
 from mmfit.formula.names import column_names
 from mmfit.formula.terms import Variable
 from mmfit.formula.transforms import FormulaEvaluator, States
+
+
+# 4 GiB of float64: beyond it a factor was almost surely meant as a grouping factor.
+MAX_CELLS = 1 << 29
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +28,7 @@ class Coding:
     ----------
     variable : Variable.
     levels : tuple of str for a factor, or None for numbers.
-    contrast, dummies : Contrast of a factor (its contrasts; a column per level), or None.
+    contrast : Contrast of a factor, or None.
     suffixes : tuple of str, names of the columns of a numeric variable behind its own (``("",)``
         for a single column).
     """
@@ -32,7 +36,6 @@ class Coding:
     variable: Variable
     levels: tuple[str, ...] | None
     contrast: Contrast | None
-    dummies: Contrast | None
     suffixes: tuple[str, ...]
 
     def width(self, contrasted: bool) -> int:
@@ -158,7 +161,7 @@ def code_variable(
     Raises
     ------
     DesignError
-        For a factor with a single level.
+        For a factor with a single level, or with so many that its columns would not fit in memory.
     DataError
         For contrasts that do not fit.
     """
@@ -169,17 +172,26 @@ def code_variable(
         if chosen is not None:
             raise DataError(f"contrasts are given for {variable.label}, which is numeric")
         if isinstance(value, Matrix):
-            return Coded(Coding(variable, None, None, None, value.suffixes), value.columns)
-        return Coded(Coding(variable, None, None, None, ("",)), value)
+            return Coded(Coding(variable, None, None, value.suffixes), value.columns)
+        return Coded(Coding(variable, None, None, ("",)), value)
     if len(value.levels) < 2:
         only = f" ({value.levels[0]!r})" if value.levels else ""
         raise DesignError(f"the factor {variable.label} has a single level{only}; two are needed")
+    if len(value.levels) * len(value.codes) > MAX_CELLS:
+        raise DesignError(too_large(variable.label, len(value.levels) - 1, len(value.codes)))
     choice = value.contrast or ContrastChoice("poly" if value.ordered else "treatment")
     if chosen is not None:
         choice = read_choice(chosen, variable.label)
     contrast = make_contrast(choice, value.levels, variable.label)
-    coding = Coding(variable, value.levels, contrast, indicator(value.levels), ("",))
-    return Coded(coding, value.codes)
+    return Coded(Coding(variable, value.levels, contrast, ("",)), value.codes)
+
+
+def too_large(label: str, columns: int, rows: int) -> str:
+    """The message about a term that takes too much memory."""
+    return (
+        f"the term {label} would take {columns} columns over {rows} rows; "
+        f"was a grouping factor meant, (1 | {label})?"
+    )
 
 
 def align(coding: Coding, value: Value) -> Coded:
