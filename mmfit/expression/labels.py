@@ -11,7 +11,7 @@ def number_label(value: float) -> str:
     >>> number_label(308.0), number_label(1.5), number_label(1e5), number_label(0.00012)
     ('308', '1.5', '1e+05', '0.00012')
     """
-    value = float(value)
+    value = float(value) + 0.0  # no minus before a zero
     if value != value or value in (float("inf"), float("-inf")):
         return "NaN" if value != value else ("Inf" if value > 0 else "-Inf")
     mantissa, exponent = f"{value:.14e}".split("e")

@@ -113,4 +113,3 @@ def _variable(coded: Coded, contrasted: bool) -> tuple[np.ndarray, list[str]]:
     # R numbers the columns of a matrix only where there are several.
     suffixes = coding.suffixes if len(coding.suffixes) > 1 else ("",)
     return data, [label + suffix for suffix in suffixes]
-

@@ -34,7 +34,8 @@ def _certainly_independent(matrix: np.ndarray) -> bool:
     rows, columns = matrix.shape
     if columns > rows:
         return False
-    products = matrix.T @ matrix
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = matrix.T @ matrix
     lengths = np.sqrt(np.diag(products))
     if not (np.isfinite(lengths).all() and lengths.all()):
         return False

@@ -95,25 +95,27 @@ class Encoder:
         self.text = text
         self.intercept = True
         self.adding = True
-        self.variables: dict[str, Variable] = {}
+        self.bits: dict[str, int] = {}
+        self.variables: list[Variable] = []
         self.offsets: list[Variable] = []
 
     def terms(self, items: list[tuple[str, Node]]) -> Terms:
         """The terms of a sum of signed items."""
         masks = self.sum(items)
-        return make_terms(self.intercept, tuple(self.variables.values()), masks, self.offsets)
+        return make_terms(self.intercept, tuple(self.variables), masks, self.offsets)
 
     def sum(self, items: list[tuple[str, Node]]) -> list[int]:
-        masks: list[int] = []
+        masks: dict[int, None] = {}
         for sign, node in items:
             if sign == "+":
-                masks = _unique(masks + self.encode(node))
+                masks.update(dict.fromkeys(self.encode(node)))
                 continue
             self.adding = not self.adding
-            removed = set(self.encode(node))
+            removed = self.encode(node)
             self.adding = not self.adding
-            masks = [mask for mask in masks if mask not in removed]
-        return masks
+            for mask in removed:
+                masks.pop(mask, None)
+        return list(masks)
 
     def encode(self, node: Node) -> list[int]:
         """The masks of one item; 0 and 1 switch the intercept and give none."""
@@ -182,9 +184,10 @@ class Encoder:
         if isinstance(node, Binary) and node.operator in ("|", "||", "~"):
             self.fail("a bar belongs in parentheses, as (1 | group), added with +", node)
         label = deparse(node)
-        if label not in self.variables:
-            self.variables[label] = Variable(label, Expression(node, self.text))
-        return 1 << list(self.variables).index(label)
+        if label not in self.bits:
+            self.bits[label] = 1 << len(self.bits)
+            self.variables.append(Variable(label, Expression(node, self.text)))
+        return self.bits[label]
 
     def fail(self, message: str, node: Node) -> None:
         raise FormulaError(message, self.text, node.position)

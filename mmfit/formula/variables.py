@@ -15,7 +15,6 @@ from mmfit.formula.names import column_names
 from mmfit.formula.terms import Variable
 from mmfit.formula.transforms import FormulaEvaluator, States
 
-
 # 4 GiB of float64: beyond it a factor was almost surely meant as a grouping factor.
 MAX_CELLS = 1 << 29
 

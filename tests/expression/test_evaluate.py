@@ -29,7 +29,9 @@ FRAME = pd.DataFrame(
         "b": [True, False, True, True],
         "s": ["a", "b", None, "a"],
         "Subject": pd.Categorical(["308", "309", "308", "310"]),
-        "grade": pd.Categorical(["low", "mid", "high", "low"], ["low", "mid", "high"], ordered=True),
+        "grade": pd.Categorical(
+            ["low", "mid", "high", "low"], ["low", "mid", "high"], ordered=True
+        ),
         "whole": pd.array([1, None, 3, 4], dtype="Int64"),
         "maybe": pd.array([True, None, False, True], dtype="boolean"),
         "my var": [4.0, 3.0, 2.0, 1.0],

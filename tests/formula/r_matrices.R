@@ -18,7 +18,7 @@ new <- data.frame(x=c(-1.5, .25, 4), z=c(.5, 5, 12), f=factor(c("c", "a", "b")),
 
 fixed <- c("1", "x", "0 + x", "x - 1", "x - 1 + 1", "f", "0 + f", "f - 1", "0 + x + f", "f + g", "f * g", "f:g", "0 + f:g", "f + f:g",
   "g %in% f", "f + g %in% f", "f / g", "(f + g) / s", "f / g / s", "(f + g + s)^2", "(f + g + s)^2 - f:g", "f * g * s", "f * g - f",
-  "x * f", "x:f", "f:x", "0 + f:x", "0 + x + x:f", "x + f:x:g", "x:z", "x * z * f", "s:f + x", "f:g + f", "x + z:x", "f:g:s",
+  "x * f", "x:f", "f:x", "0 + f:x", "0 + x + x:f", "x + f:x:g", "x:z", "x * z * f", "s:f + x", "f:g + f", "x + z:x", "f:g:s", "x:z + f:x", "f:x:z + g:x", "x:z + f:x + g:f",
   "flag", "0 + flag", "flag:x", "flag * f", "dose", "0 + dose", "dose * x", "dose:f", "factor(day)", "factor(day) * f", "x * factor(day)",
   "I(x^2)", "x + I(x^2) + I(x**3)", "log(z)", "log(z + 1) + exp(-x)", "sqrt(z):f", "I(x/2) + I(x * 2) + I(-x) + I((x + 1) * 2)", "I(x > 0)",
   "I(x %in% c(1, 2)) + x", "I(day == 2 | day >= 10)", "I(!flag)", "I(z %% 2)", "I(1e5 * x)", "I(x^-1)", "ifelse(f == 'a', 1, 0)",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmfit.expression.columns import Columns
 from mmfit.expression.labels import number_label
 from mmfit.formula import build_with_design, full_dummy_matrix
 from mmfit.formula.build import _fixed
@@ -14,7 +15,6 @@ from mmfit.formula.formula import parse
 from mmfit.formula.rank import independent_columns
 from mmfit.formula.transforms import States
 from mmfit.formula.variables import VariableReader
-from mmfit.expression.columns import Columns
 
 HERE = Path(__file__).parent
 R = json.loads((HERE / "r_matrices.json").read_text())

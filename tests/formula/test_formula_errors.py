@@ -176,7 +176,9 @@ def test_design_errors(formula, message):
 
 def test_a_dummy_expansion_without_bounds_is_refused_before_it_is_made():
     rows = 40_000
-    frame = pd.DataFrame({"y": np.arange(rows) % 7.0, "id": np.arange(rows), "g": np.arange(rows) % 9})
+    frame = pd.DataFrame(
+        {"y": np.arange(rows) % 7.0, "id": np.arange(rows), "g": np.arange(rows) % 9}
+    )
     message = r"id\) would take 39999 columns over 40000 rows; was a grouping factor meant"
     with pytest.raises(DesignError, match=message):
         build("y ~ factor(id) + (1 | g)", frame)
