@@ -65,26 +65,25 @@ class Columns:
 
 def _plain_numbers(column: Any) -> np.ndarray | None:
     """A numeric numpy column in its own type (integers stay integers), or None."""
-    values = column if isinstance(column, np.ndarray) else getattr(column, "array", None)
-    dtype = getattr(values, "dtype", None)
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "iuf":
+    dtype = getattr(column, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iuf" or column.ndim != 1:
         return None
-    return np.asarray(column)
+    return _array(column)
+
+
+def _array(column: Any) -> np.ndarray:
+    return column if isinstance(column, np.ndarray) else column.to_numpy()
 
 
 def _read(column: Any, name: str) -> Value:
-    values = column if isinstance(column, np.ndarray) else getattr(column, "array", column)
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype):
-        if dtype.kind in "iuf":
-            return np.asarray(column, dtype=np.float64)
-        if dtype.kind == "b":
-            return np.asarray(column)
-    if hasattr(values, "categories"):
-        return _categorical(values)
-    if getattr(values, "ndim", 1) != 1:
+    if getattr(column, "ndim", 1) != 1:
         raise DataError(f"the column {name!r} stands more than once in the data")
-    return _convert(values, name)
+    dtype = getattr(column, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
+        values = _array(column)
+        return values if dtype.kind == "b" or dtype == np.float64 else values.astype(np.float64)
+    values = getattr(column, "array", column)
+    return _categorical(values) if hasattr(values, "categories") else _convert(values, name)
 
 
 def _categorical(values: Any) -> Factor:

@@ -142,7 +142,8 @@ def _response(formula: Formula, reader: VariableReader, given: np.ndarray | None
         raise DataError("the formula names no response, and none is given")
     else:
         variable = Variable(formula.response, formula.response_expression)
-        y = reader.numbers(variable, "response")
+        # A copy: the column itself belongs to the frame.
+        y = reader.numbers(variable, "response").copy()
     checks.check_response(label, y)
     return y
 

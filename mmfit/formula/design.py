@@ -152,7 +152,7 @@ def sum_offsets(
     for variable in offsets:
         reader = VariableReader(columns, variable.expression.text or text, states)
         value = reader.numbers(variable, "offset")
-        total = value if total is None else total + value
+        total = value.copy() if total is None else total + value
     return total
 
 

@@ -103,7 +103,9 @@ def _variable(coded: Coded, contrasted: bool) -> tuple[np.ndarray, list[str]]:
     coding, data = coded.coding, coded.data
     label = coding.variable.label
     if coding.levels is not None and contrasted:
-        return coding.contrast.matrix[data], [label + name for name in coding.contrast.names]
+        return coding.contrast.matrix.take(data, axis=0), [
+            label + name for name in coding.contrast.names
+        ]
     if coding.levels is not None:
         dummies = np.zeros((len(data), len(coding.levels)))
         dummies[np.arange(len(data)), data] = 1.0

@@ -1,4 +1,4 @@
-"""What build gives beyond names and numbers of R: order, coding of each kind of column, new rows."""
+"""What build gives: order, the coding of each kind of column, new rows, reference names."""
 
 import json
 from pathlib import Path
@@ -237,7 +237,8 @@ def test_contrasts_leave_random_terms_alone_and_ignore_unused_columns(frame):
 def test_matrices_do_not_share_memory_with_the_frame(frame):
     before = frame.copy()
     matrices = build("y ~ x + (x | region)", frame, weights="z", offset="z")
-    matrices.X[:] = 0
+    for array in (matrices.y, matrices.X, matrices.weights, matrices.offset):
+        array[:] = 0
     matrices.random[0].model[:] = 0
     pd.testing.assert_frame_equal(frame, before)
 

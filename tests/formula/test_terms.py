@@ -111,14 +111,9 @@ def frame():
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "a", "x + a", "a * b", "x * a", "a:b", "a + a:b", "0 + a", "0 + a + b", "x + x:z + a:x"]
-    + [
-        "(a + b + x)^2",
-        "a / b",
-        "poly(x, 3)",
-        "log(z) + x",
-        "scale(x)",
-        "0 + a:b",
+    [
+        *("x", "a", "x + a", "a * b", "x * a", "a:b", "a + a:b", "0 + a", "0 + a + b", "0 + a:b"),
+        *("x + x:z + a:x", "(a + b + x)^2", "a / b", "poly(x, 3)", "log(z) + x", "scale(x)"),
         "x + bs(z, df=5)",
     ],
 )
