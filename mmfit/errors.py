@@ -6,7 +6,7 @@ so that it can be shown to a user as it stands, without a traceback.
 
 
 class MmfitError(ValueError):
-    """Base of all errors of this package; exit code 2 (bad input) unless a subclass says otherwise."""
+    """Base of all errors of this package; exit code 2 (bad input) unless a subclass has another."""
 
     exit_code = 2
 

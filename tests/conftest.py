@@ -1,4 +1,4 @@
-"""One BLAS thread for all tests, as in the console script: results to the bit, and no contention."""
+"""One BLAS thread for all tests, as in the console script: the same bits, and no contention."""
 
 import pytest
 from threadpoolctl import threadpool_limits
