@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from mmfit.data.checks import check_models
 from mmfit.data.diagnosis import (
     Columns,
     DesignDiagnosis,
@@ -26,9 +27,13 @@ def load_dataset(analysis: Analysis) -> Dataset:
     DataError
         A file that cannot be read, columns that are not there, rows that cannot be used: see
         ``read_table`` and ``prepare_rows``.
+    DataError, DesignError, FormulaError
+        Candidates that these rows cannot support: see ``check_models``.
     """
     source, record = _source(analysis)
     frame, rows = prepare_rows(source, analysis)
+    check_models(frame, analysis)
+    frame = frame.reset_index(drop=True)
     return Dataset(frame, record, rows, diagnose(frame, analysis))
 
 

@@ -1,6 +1,6 @@
 """From the source's rows to the rows used: ``where``, ``derive``, missing values, factors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,27 @@ from mmfit.spec.problems import did_you_mean, listing
 _SHOWN = 5
 
 
-def require_columns(frame: pd.DataFrame, names: Iterable[str], place: str) -> None:
-    """Raise DataError for the first name that is no column, with the nearest one that is."""
-    for name in names:
-        if name not in frame.columns:
-            columns = list(frame.columns)
-            raise DataError(
-                f"{place}: the data have no column {name!r}{did_you_mean(name, columns)}; "
-                f"columns: {listing(columns)}"
-            )
+def require_columns(frame: pd.DataFrame, used: Mapping[str, Iterable[str]]) -> None:
+    """Refuse names that are no columns, all of them, each with the nearest one that is.
+
+    Parameters
+    ----------
+    used : names by the place that uses them (``file: models.m1``).
+
+    Raises
+    ------
+    DataError
+    """
+    columns = [str(column) for column in frame.columns]
+    problems = [
+        f"{place}: the data have no column {name!r}{did_you_mean(name, columns)}; "
+        f"columns: {listing(columns)}"
+        for place, names in used.items()
+        for name in dict.fromkeys(names)
+        if name not in columns
+    ]
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame, RowReport]:
@@ -52,12 +64,9 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     selected = len(frame)
     for name, text in data.derive.items():
         frame = frame.assign(**{name: _derive(frame, name, text, file)})
-    require_columns(frame, data.categorical, f"{file}: data.categorical")
-    needed: dict[str, None] = {}
-    for name, spec in analysis.models.items():
-        used = spec.variables
-        require_columns(frame, used, f"{file}: models.{name}")
-        needed |= dict.fromkeys(used)
+    used = {f"{file}: models.{name}": spec.variables for name, spec in analysis.models.items()}
+    require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
+    needed = {name for names in used.values() for name in names}
     columns = [column for column in frame.columns if column in needed]
     _refuse_infinite(frame, columns, file)
     complete, missing = _complete(frame, columns)
@@ -74,7 +83,7 @@ def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
     if where is None:
         return frame
     place = f"{file}: data.where"
-    require_columns(frame, variables(where), place)
+    require_columns(frame, {place: variables(where)})
     try:
         kept = frame[condition(where, frame)]
     except FormulaError as error:
@@ -87,7 +96,7 @@ def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
 def _derive(frame: pd.DataFrame, name: str, text: str, file: str) -> pd.Series:
     place = f"{file}: data.derive.{name}"
     used = variables(text)
-    require_columns(frame, used, place)
+    require_columns(frame, {place: used})
     try:
         values = pd.Series(evaluate(text, frame), index=frame.index)
     except FormulaError as error:
@@ -110,9 +119,9 @@ def _refuse_infinite(frame: pd.DataFrame, columns: list[str], file: str) -> None
             continue
         infinite = np.isinf(frame[column].to_numpy(dtype=float, na_value=np.nan))
         if infinite.any():
-            rows = frame.index[infinite]
+            rows = rows_text(frame.index[infinite])
             raise DataError(
-                f"{file}: data: the column {column!r} is infinite in {_rows(rows)} of the data; "
+                f"{file}: data: the column {column!r} is infinite in {rows} of the data; "
                 "finite numbers, or nothing for a missing value, are allowed"
             )
 
@@ -130,14 +139,14 @@ def _missing_error(frame: pd.DataFrame, missing: tuple[MissingCount, ...], file:
     said = []
     for count in missing:
         rows = frame.index[frame[count.column].isna()]
-        said.append(f"{count.column!r} in {_rows(rows)}")
+        said.append(f"{count.column!r} in {rows_text(rows)}")
     return DataError(
         f"{file}: data.missing: values are missing, and `missing: error` is set: "
         f"{'; '.join(said)} of the data; fill them in, or write `missing: drop`"
     )
 
 
-def _rows(rows: pd.Index) -> str:
+def rows_text(rows: pd.Index) -> str:
     """``row 3`` or ``rows 3, 5, 8, … (12 in all)``."""
     return f"row{'s' * (len(rows) != 1)} {listing([str(row) for row in rows], _SHOWN)}"
 

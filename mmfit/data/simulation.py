@@ -39,16 +39,16 @@ def simulate(simulation: Simulation, replicate: int = 0) -> pd.DataFrame:
     Parameters
     ----------
     simulation : checked (``mmfit.spec.load_analysis``).
-    replicate : int, which of the data sets of this seed; the design is the same in all, the
-        covariates and everything random differ.
+    replicate : int, which of the data sets of this seed; the design and the covariates are the
+        same in all, random effects and residuals differ.
 
     Returns
     -------
     DataFrame, rows ordered by the cells of the design, factors as categoricals.
     """
     seed = simulation.seed
-    factors, position = _design(simulation, stream(seed, replicate, Purpose.CELLS))
-    frame = factors.assign(**_covariates(simulation, factors, position, replicate))
+    factors, position = _design(simulation, stream(seed, 0, Purpose.CELLS))
+    frame = factors.assign(**_covariates(simulation, factors, position))
     formula = parse(simulation.formula)
     y = stream(seed, replicate, Purpose.RESIDUALS).standard_normal(len(frame))
     y *= simulation.residual_sd
@@ -126,11 +126,11 @@ def _kept_cells(
 
 
 def _covariates(
-    simulation: Simulation, factors: pd.DataFrame, position: np.ndarray, replicate: int
+    simulation: Simulation, factors: pd.DataFrame, position: np.ndarray
 ) -> dict[str, np.ndarray | pd.Categorical]:
     drawn = {}
     for index, (name, covariate) in enumerate(simulation.covariates.items()):
-        rng = stream(simulation.seed, replicate, Purpose.COVARIATES, index)
+        rng = stream(simulation.seed, 0, Purpose.COVARIATES, index)
         if isinstance(covariate, Sequence):
             values = covariate.values(position)
         elif covariate.per is None:

@@ -6,7 +6,16 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from mmfit.expression import variables as expression_variables
 from mmfit.formula import parse
-from mmfit.spec.base import ExpressionText, FormulaText, MistakeError, Name, Record, Text, listed
+from mmfit.spec.base import (
+    ExpressionText,
+    Finite,
+    FormulaText,
+    MistakeError,
+    Name,
+    Record,
+    Text,
+    listed,
+)
 from mmfit.spec.simulation import Simulation
 
 SUPPORTED_DF = ("satterthwaite", "residual", "normal")
@@ -128,14 +137,14 @@ class SelectionSpec(Record):
     """How the final model is chosen."""
 
     alpha: Annotated[
-        float, Field(gt=0, lt=1, description="Significance level of each step of the selection.")
+        Finite, Field(gt=0, lt=1, description="Significance level of each step of the selection.")
     ] = 0.05
 
 
 def _pair(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(value) != 2:
         raise MistakeError(
-            f"found {len(value)} names", "a comparison is a pair [null, alternative]"
+            f"found a list of {len(value)}", "a comparison is a pair [null, alternative]"
         )
     return value
 

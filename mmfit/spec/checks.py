@@ -12,7 +12,7 @@ from typing import Any
 from mmfit.errors import FormulaError
 from mmfit.expression import variables as expression_variables
 from mmfit.formula import parse as parse_formula
-from mmfit.spec.base import MODEL_NAME
+from mmfit.spec.base import MODEL_NAME, VARIABLE
 from mmfit.spec.problems import Problem, did_you_mean, listing
 from mmfit.spec.simulation import Simulation
 
@@ -91,7 +91,10 @@ def check_simulated_columns(simulation: Simulation, raw: dict[str, Any]) -> Iter
     except FormulaError:
         return
     data = raw["data"]
-    columns = [response, *simulation.design, *simulation.covariates]
+    columns = [*simulation.design, *simulation.covariates]
+    if not VARIABLE.fullmatch(response) or response in columns:
+        return
+    columns.insert(0, response)
     if isinstance(data.get("categorical"), list):
         names = [name for name in data["categorical"] if isinstance(name, str)]
         yield from _unknown_columns(("data", "categorical"), names, columns)

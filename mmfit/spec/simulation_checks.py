@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mmfit.errors import MmfitError
-from mmfit.formula import build
+from mmfit.expression import variables
+from mmfit.formula import Formula, build, parse
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 from mmfit.spec.base import VARIABLE
 from mmfit.spec.distributions import Covariate, Sequence
@@ -83,8 +84,6 @@ def check_correlation(path: KeyPath, effects: RandomEffects) -> Iterator[Problem
 
 
 def _check_model(simulation: Simulation) -> Iterator[Problem]:
-    from mmfit.formula import parse
-
     path = (*_HERE, "formula")
     formula = parse(simulation.formula)
     columns = [*simulation.design, *simulation.covariates]
@@ -104,8 +103,10 @@ def _check_model(simulation: Simulation) -> Iterator[Problem]:
         )
     if unknown:
         return
+    if full_rows(simulation) * simulation.fraction > _MOST_ROWS:
+        return
     try:
-        matrices = build(formula, skeleton(simulation, formula.response))
+        matrices = build(formula, skeleton(simulation, formula))
     except MmfitError as error:
         yield Problem(path, str(error), "a model of the simulated columns is needed")
         return
@@ -113,15 +114,21 @@ def _check_model(simulation: Simulation) -> Iterator[Problem]:
     yield from _check_random(simulation, matrices)
 
 
-def skeleton(simulation: Simulation, response: str) -> "pandas.DataFrame":  # noqa: F821
-    """A small frame with all columns and all levels, from which the names of effects follow.
+def skeleton(simulation: Simulation, formula: Formula) -> "pandas.DataFrame":  # noqa: F821
+    """A small frame with all columns, from which the names of the model's effects follow.
 
+    Factors that only group have a few levels here, those with effects of their own have all.
     Every combination stands more often than a level can have random effects, as a model must not
     have more of these than rows.
     """
     import pandas as pd
 
-    counts = level_counts(simulation)
+    parts = (formula.fixed, *(bar.terms for bar in formula.random))
+    named = {n for part in parts for v in part.variables for n in variables(v.expression)}
+    counts = {
+        name: count if name in named else min(count, 4)
+        for name, count in level_counts(simulation).items()
+    }
     distinct = max([12, *counts.values()])
     copies = 2 + sum(map(_columns_of, simulation.covariates.values()))
     copies += max((len(effects.sd) for effects in simulation.random.values()), default=0)
@@ -140,7 +147,7 @@ def skeleton(simulation: Simulation, response: str) -> "pandas.DataFrame":  # no
             columns[name] = pd.Categorical.from_codes(index % len(labels), labels)
         else:
             columns[name] = covariate.draw(rng, rows)
-    columns[response] = rng.standard_normal(rows)
+    columns[formula.response] = rng.standard_normal(rows)
     return pd.DataFrame(columns)
 
 
@@ -231,9 +238,11 @@ def _check_effects(
             f"{len(names)} are needed, for {listing(names)}",
         )
         return
+    rows = effects.correlation or ()
+    if [len(row) for row in rows] != [len(names)] * len(names):
+        return
     block = np.repeat(np.arange(len(terms)), [len(term.effects) for term in terms])
-    matrix = np.array(effects.correlation) if effects.correlation else np.eye(len(names))
-    if matrix.shape == (len(names),) * 2 and (matrix[block[:, None] != block] != 0).any():
+    if (np.array(rows)[block[:, None] != block] != 0).any():
         yield Problem(
             (*path, "correlation"),
             "a correlation between effects that the formula keeps apart (`||` or separate terms)",

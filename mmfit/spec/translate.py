@@ -1,5 +1,6 @@
 """pydantic's errors in the words of the analysis file."""
 
+import math
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -69,9 +70,17 @@ def _words(item: Any, loc: KeyPath, path: KeyPath, root: type[BaseModel]) -> tup
         name, allowed = _BOUNDS[kind]
         return f"found {describe(item['input'])}", allowed.format(f"{context[name]:g}")
     allowed = _TYPES.get(kind, item["msg"])
-    if "number" in allowed and isinstance(item["input"], str):
+    if "number" in allowed and _is_number(item["input"]):
         allowed += " (without quotes)"
     return f"found {describe(item['input'])}", allowed
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is text that would be a number without its quotes."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def describe(value: Any) -> str:
@@ -100,8 +109,11 @@ def _missing_key(key: str, path: KeyPath) -> tuple[str, str]:
 
 
 def _not_listed(value: Any, expected: str) -> tuple[str, str]:
+    """A word that is not in its list; one that is planned is told so, because lmerTest has it."""
     names = [name.strip("'\" ") for name in expected.replace(" or ", ", ").split(", ")]
     hint = did_you_mean(value, names) if isinstance(value, str) else ""
+    if value == "kenward-roger":
+        hint = ", which is not offered yet"
     return f"found {describe(value)}{hint}", f"allowed: {', '.join(names)}"
 
 
@@ -122,7 +134,9 @@ def _keys_at(root: type[BaseModel], loc: KeyPath) -> list[str]:
     here: Any = root
     for step in loc:
         here = _descend(here, step)
-    return list(next(_records(here)).model_fields)
+    keys = list(next(_records(here)).model_fields)
+    # Data without `simulate` are taken for a file's; a misspelt `simulate` is to be recognised.
+    return [*keys, "simulate"] if here is not root and "file" in keys else keys
 
 
 def _descend(annotation: Any, step: str | int) -> Any:
