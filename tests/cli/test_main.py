@@ -146,7 +146,7 @@ def test_a_failed_run_leaves_earlier_results_as_they_were(analysis, tmp_path, ca
     (tmp_path / analysis).write_text(text)
     assert main(["run", analysis]) == 2
     error = capsys.readouterr().err
-    assert "in the model 'm3'" in error
+    assert "models.m3" in error
     assert "in the analysis small.yaml" in error
     assert _contents(tmp_path / "results") == before
 

@@ -37,6 +37,9 @@ VALUES = st.recursive(
 )
 
 
+QUICK = settings(deadline=None, derandomize=True)
+
+
 def places(value, path=()):
     """The paths of all values within a value."""
     yield path
@@ -75,13 +78,13 @@ def test_any_value_at_any_place(folder, analysis, data, value):
     attempt(folder, yaml.safe_dump(changed, allow_unicode=True, sort_keys=False))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(QUICK, max_examples=150)
 @given(st.text(max_size=40) | st.text(alphabet="ab:[]{}-?&*!|>'\"# \n\t", max_size=30))
 def test_any_text(folder, text):
     attempt(folder, text.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(QUICK, max_examples=50)
 @given(st.binary(max_size=30))
 def test_any_bytes(folder, content):
     attempt(folder, content)
