@@ -4,9 +4,15 @@ from tests.workflow.project import Project
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def template(tmp_path_factory):
+    """A project that has not run; tests copy it and leave it as it is."""
+    return Project.create(tmp_path_factory.mktemp("template") / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(template, tmp_path_factory):
     """A project that has run once with one core; tests copy it and leave it as it is."""
-    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
+    project = template.copy(tmp_path_factory.mktemp("finished") / "project")
     done = project.snakemake()
     assert done.returncode == 0, done.stderr
     return project
@@ -19,6 +25,6 @@ def project(finished, tmp_path):
 
 
 @pytest.fixture
-def fresh(tmp_path):
-    """A project that has not run."""
-    return Project.create(tmp_path / "project")
+def fresh(template, tmp_path):
+    """A project that has not run, to change."""
+    return template.copy(tmp_path / "project")
