@@ -106,6 +106,6 @@ def _weights(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[DataError]:
     if len(bad):
         first = values[frame.index.get_loc(bad[0])]
         yield DataError(
-            f"the weights {spec.weights} are {first:g} in {rows_text(bad)} of the data; "
-            "weights are positive (leave a row out by `where`)"
+            f"the weights {spec.weights} are not positive in {rows_text(bad)} of the data "
+            f"({first:g} in the first); leave rows without weight out by `where`"
         )

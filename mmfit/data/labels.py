@@ -197,7 +197,7 @@ def _counter_restarts(frame: pd.DataFrame, combination: _Combination) -> bool:
 
 def _labels(column: pd.Series) -> list[str]:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return list(column.cat.categories)
+        return level_labels(column.cat.categories.to_numpy())
     return level_labels(np.unique(column.to_numpy()))
 
 
@@ -229,10 +229,13 @@ def _warning(frame: pd.DataFrame, combination: _Combination, sign: str) -> Desig
 
 def _note(frame: pd.DataFrame, combination: _Combination) -> DesignNote:
     outer, inner = combination.outer, combination.inner
+    # Where both columns count, nothing but the order of writing says which would be the outer one.
+    either = _counter_restarts(frame, _combine(frame, inner, outer))
     message = (
         f"As written, {outer} and {inner} are crossed: {_same(frame, combination)}. "
         f"If each level of {outer} has levels of {inner} of its own, whose labels only start "
-        f"again, nesting is meant: write (1 | {outer}/{inner})."
+        f"again, nesting is meant: write (1 | {outer}/{inner})"
+        + (f", or (1 | {inner}/{outer}) if it is the other way round." if either else ".")
     )
     return DesignNote("reused labels", "note", (outer, inner), message)
 

@@ -15,6 +15,7 @@ from mmfit.data.reading import read_table
 from mmfit.data.records import Dataset, SourceRecord
 from mmfit.data.rows import prepare_rows
 from mmfit.data.simulation import simulate
+from mmfit.errors import MmfitError
 from mmfit.formula import parse
 from mmfit.spec import Analysis, SimulatedData
 
@@ -28,7 +29,7 @@ def load_dataset(analysis: Analysis) -> Dataset:
         A file that cannot be read, columns that are not there, rows that cannot be used: see
         ``read_table`` and ``prepare_rows``.
     DataError, DesignError, FormulaError
-        Candidates that these rows cannot support: see ``check_models``.
+        A simulation or candidates that these rows cannot support: see ``check_models``.
     """
     source, record = _source(analysis)
     frame, rows = prepare_rows(source, analysis)
@@ -53,7 +54,11 @@ def diagnose(frame: pd.DataFrame, analysis: Analysis) -> DesignDiagnosis:
 def _source(analysis: Analysis) -> tuple[pd.DataFrame, SourceRecord]:
     data = analysis.data
     if isinstance(data, SimulatedData):
-        return simulate(data.simulate), SourceRecord("simulation", seed=data.simulate.seed)
+        try:
+            frame = simulate(data.simulate)
+        except MmfitError as error:
+            raise type(error)(f"{analysis.path}: data.simulate: {error}") from None
+        return frame, SourceRecord("simulation", seed=data.simulate.seed)
     table = read_table(data.file, data.sha256)
     return table.frame, SourceRecord("file", file=table.file, sha256=table.sha256)
 
