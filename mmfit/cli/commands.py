@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 def validate(args: argparse.Namespace) -> None:
     """Check analysis files whole: every problem of every file, each with its place."""
-    from mmfit.spec import load_analyses
+    from mmfit.spec import check_data_files, load_analyses
 
-    for analysis in load_analyses(args.analyses):
+    analyses = load_analyses(args.analyses)
+    check_data_files(analyses)
+    for analysis in analyses:
         count = len(analysis.models)
         print(f"{analysis.path}: {count} model{'s' * (count != 1)}, no problems")
 

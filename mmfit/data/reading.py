@@ -22,7 +22,7 @@ import pyarrow.parquet
 
 from mmfit.errors import DataError
 from mmfit.expression.labels import level_labels
-from mmfit.spec.problems import did_you_mean, listing
+from mmfit.spec.data_files import data_file_problem, data_kind
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _MISSING = pa.array(["", "NA", "NaN"])
@@ -56,26 +56,10 @@ def require_file(path: str | Path) -> Path:
         If there is no such file (with the nearest name in that folder), it is a directory, or its
         name does not end in .csv, .tsv or .parquet, with or without .gz.
     """
-    file = Path(path)
-    if file.is_dir():
-        raise DataError(f"{path}: this is a directory; give a csv, tsv or parquet file")
-    if not file.exists():
-        names = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
-        folder = "" if file.parent.is_dir() else f" (there is no folder {str(file.parent)!r})"
-        raise DataError(f"{path}: no such file{did_you_mean(file.name, names)}{folder}")
-    if _kind(file) not in (*_DELIMITERS, ".parquet"):
-        raise DataError(
-            f"{path}: unknown kind of file {file.suffix!r}; "
-            "a name that ends in .csv, .tsv or .parquet, with or without .gz, is allowed"
-        )
-    return file
-
-
-def _kind(file: Path) -> str:
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
+    problem = data_file_problem(path)
+    if problem is not None:
+        raise DataError("; ".join(problem))
+    return Path(path)
 
 
 def read_table(path: str | Path, sha256: str | None = None) -> Table:
@@ -104,7 +88,7 @@ def read_table(path: str | Path, sha256: str | None = None) -> Table:
         raw = _unzip(name, raw)
     if not raw.strip():
         raise DataError(f"{name}: the file is empty; a header and rows are needed")
-    kind = _kind(file)
+    kind = data_kind(file)
     frame = _parquet(name, raw) if kind == ".parquet" else _text(name, raw, _DELIMITERS[kind])
     if frame.empty:
         raise DataError(f"{name}: a header but no rows")
@@ -225,11 +209,3 @@ def _plain(column: pd.Series) -> pd.Series:
         column.dtype == object and column.dropna().map(type).eq(bool).all()
     )
     return column.map({True: "TRUE", False: "FALSE"}) if truth else column
-
-
-def unknown_column(file: str, column: str, columns: list[str], place: str) -> DataError:
-    """The error for a column that is not there, with the nearest name."""
-    return DataError(
-        f"{place}: {file} has no column {column!r}{did_you_mean(column, columns)}; "
-        f"columns: {listing(columns)}"
-    )

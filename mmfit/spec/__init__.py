@@ -9,6 +9,7 @@ from mmfit.spec.analysis import (
     SelectionSpec,
     SimulatedData,
 )
+from mmfit.spec.data_files import check_data_files
 from mmfit.spec.loading import Config, check_config, load_analyses, load_analysis, load_config
 from mmfit.spec.schema import json_schema, json_schema_text
 from mmfit.spec.simulation import Factor, RandomEffects, Simulation
@@ -26,6 +27,7 @@ __all__ = [
     "SimulatedData",
     "Simulation",
     "check_config",
+    "check_data_files",
     "json_schema",
     "json_schema_text",
     "load_analyses",

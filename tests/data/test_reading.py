@@ -66,7 +66,7 @@ BAD_FILES = {
     "unknown_kind": (
         "trial.xlsx",
         b"1",
-        ": unknown kind of file '.xlsx'; a name that ends in .csv, .tsv or .parquet, with or "
+        " is of an unknown kind, '.xlsx'; a name that ends in .csv, .tsv or .parquet, with or "
         "without .gz, is allowed",
     ),
 }
@@ -85,15 +85,16 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     with pytest.raises(DataError) as caught:
         read_table(tmp_path / "sleepstdy.csv")
     assert str(caught.value) == (
-        f"{tmp_path}/sleepstdy.csv: no such file (did you mean 'sleepstudy.csv'?)"
+        f"no such file: {tmp_path}/sleepstdy.csv (did you mean 'sleepstudy.csv'?); "
+        "paths are relative to the folder in which mmfit runs"
     )
-    with pytest.raises(DataError, match=r"no such file \(there is no folder '.*/none'\)$"):
+    with pytest.raises(DataError, match=r"^no such file: .*csv \(there is no folder '.*none'\);"):
         read_table(tmp_path / "none" / "a.csv")
 
 
 def test_a_directory_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(DataError, match=r"this is a directory; give a csv, tsv or parquet file$"):
+    with pytest.raises(DataError, match=r"csv is a directory; a csv, tsv or parquet file"):
         read_table(tmp_path / "a.csv")
 
 

@@ -8,6 +8,7 @@ from mmfit.spec import (
     SUPPORTED_DF,
     FileData,
     check_config,
+    check_data_files,
     load_analyses,
     load_analysis,
     load_config,
@@ -155,3 +156,27 @@ def test_a_mistake_in_the_configuration(tmp_path, content, message):
     with pytest.raises(SpecError) as caught:
         load_config(path)
     assert str(caught.value).startswith(f"{path}{message.replace('{0}', str(tmp_path))}")
+
+
+def test_every_missing_data_file_is_told_with_its_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "x", "data.csv")
+    files = {"good": "data.csv", "near": "dta.csv", "far": "none/a.csv"}
+    files |= {"dir": ".", "kind": "a.xls"}
+    write(tmp_path, "x", "a.xls")
+    paths = [
+        write(tmp_path, f"title: t\ndata:\n  file: {file}\n{MODELS}", f"{name}.yaml").name
+        for name, file in files.items()
+    ]
+    with pytest.raises(SpecError) as caught:
+        check_data_files(load_analyses(paths))
+    assert caught.value.problems == (
+        "near.yaml:3: data.file: no such file: dta.csv (did you mean 'data.csv'?); "
+        "paths are relative to the folder in which mmfit runs",
+        "far.yaml:3: data.file: no such file: none/a.csv (there is no folder 'none'); "
+        "paths are relative to the folder in which mmfit runs",
+        "dir.yaml:3: data.file: . is a directory; a csv, tsv or parquet file is needed",
+        "kind.yaml:3: data.file: a.xls is of an unknown kind, '.xls'; a name that ends in .csv, "
+        ".tsv or .parquet, with or without .gz, is allowed",
+    )
+    check_data_files(load_analyses(paths[:1]))

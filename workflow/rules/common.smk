@@ -9,12 +9,13 @@ from mmfit.cli import reads
 from mmfit.cli.digest import environment_digest, package_digest
 from mmfit.errors import MmfitError
 from mmfit.report.provenance import SOFTWARE
-from mmfit.spec import check_config, load_analyses
+from mmfit.spec import check_config, check_data_files, load_analyses
 
 # Every analysis is checked whole, here, before any job exists.
 try:
     CONFIG = check_config(config)
     ANALYSES = {analysis.name: analysis for analysis in load_analyses(CONFIG.analyses)}
+    check_data_files(ANALYSES.values())
 except MmfitError as error:
     raise WorkflowError(f"Nothing was run, because of this:\n{error}") from None
 
