@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmfit.digest import CODE, TEMPLATES, package_digest
 from mmfit.files import write_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
             "df": analysis.df,
             "comparisons": _plain(analysis.comparisons),
         },
-        "package": {"name": "mmfit", "version": version("mmfit"), "sha256": package_digest()},
+        "package": {
+            "name": "mmfit",
+            "version": version("mmfit"),
+            "sha256": package_digest(CODE, TEMPLATES),
+        },
         "software": {"python": platform.python_version()}
         | {name: version(name) for name in SOFTWARE},
         "platform": _platform(),
@@ -64,17 +69,6 @@ def file_digest(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def package_digest() -> str:
-    """SHA-256 over the package's own files: names and bytes of modules and templates, sorted."""
-    root = Path(__file__).resolve().parents[1]
-    files = [*root.rglob("*.py"), *(root / "report" / "templates").iterdir()]
-    digest = hashlib.sha256()
-    for path in sorted(files, key=lambda file: file.relative_to(root).as_posix()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(bytes.fromhex(file_digest(path)))
-    return digest.hexdigest()
 
 
 def _data(dataset: "Dataset") -> dict[str, Any]:

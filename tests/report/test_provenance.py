@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmfit.report.provenance import flat, package_digest, provenance, write_provenance
+from mmfit.report.provenance import flat, provenance, write_provenance
 from tests.report.builders import data_set, sleep_candidates
 from tests.report.inputs import report_input
 
@@ -39,22 +39,6 @@ def test_two_runs_write_the_same_bytes(report, tmp_path):
     text = (tmp_path / "one.json").read_text()
     assert text == (tmp_path / "two.json").read_text()
     assert json.loads(text) == provenance(report.analysis, report.dataset)
-
-
-def test_package_digest_covers_modules_and_templates(monkeypatch, tmp_path):
-    before = package_digest()
-    assert before == package_digest()
-    root = tmp_path / "mmfit"
-    templates = root / "report" / "templates"
-    templates.mkdir(parents=True)
-    (root / "report" / "provenance.py").write_text("a = 1\n")
-    (templates / "page.html").write_text("<p>")
-    monkeypatch.setattr("mmfit.report.provenance.__file__", str(root / "report" / "provenance.py"))
-    first = package_digest()
-    (templates / "page.html").write_text("<b>")
-    second = package_digest()
-    (root / "report" / "provenance.py").write_text("a = 2\n")
-    assert len({before, first, second, package_digest()}) == 4
 
 
 def test_flat_rows():

@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mmfit.cli import reads
-from mmfit.cli.digest import environment_digest, package_digest
+from mmfit.digest import CODE, TEMPLATES, environment_digest, package_digest
 from mmfit.errors import MmfitError
 from mmfit.report.provenance import SOFTWARE
 from mmfit.spec import check_config, check_data_files, load_analyses
@@ -23,8 +23,8 @@ RESULTS = CONFIG.results
 
 # Snakemake does not see edits of the package, nor other versions of numpy and its kin. As a value
 # of `params` these digests let what computes run again; touching a file changes neither.
-PACKAGE = package_digest("**/*.py") + environment_digest()
-PRESENTATION = package_digest("report/templates/*") + environment_digest(SOFTWARE)
+PACKAGE = package_digest(CODE) + environment_digest()
+PRESENTATION = package_digest(TEMPLATES) + environment_digest(SOFTWARE)
 
 
 wildcard_constraints:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 import mmfit
-from mmfit.cli import digest
+from mmfit import digest
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A copy of the package that ``mmfit.cli.digest`` takes for the package."""
+    """A copy of the package that ``mmfit.digest`` takes for the package."""
     root = tmp_path / "mmfit"
     shutil.copytree(Path(mmfit.__file__).parent, root)
     monkeypatch.setattr(mmfit, "__file__", str(root / "__init__.py"))
