@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy
 import pandas as pd
 import scipy
+import scipy.linalg  # its BLAS must be loaded before it can be held to one thread
 from threadpoolctl import threadpool_limits
 
 import mmfit

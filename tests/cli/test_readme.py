@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import mmfit
 from mmfit.cli import main
 from mmfit.spec import load_analysis
 
@@ -44,3 +46,18 @@ def test_files_and_targets_named_exist(readme):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"\bmake ([a-z]+)\b", readme)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_python_shown_gives_what_its_comments_say(readme, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
+    for line in ("tidy()", "varcorr", "ranef", "anova(type=3)", "compare(intercept, slope)"):
+        assert line in block
+    data = pd.read_csv("config/data/sleepstudy.csv")
+    intercept, slope = (
+        mmfit.lmer(formula, data) for formula in re.findall(r'lmer\("(.*?)"', block)
+    )
+    assert slope.tidy()["df"].round(6).tolist() == [17, 17]
+    test = mmfit.compare(intercept, slope)
+    said = f"{test.criterion}: chisq {test.chisq:.2f} on {test.df} df, {test.null_distribution}"
+    assert f"{said}, p {test.p_value_boundary:.1e}" in block
