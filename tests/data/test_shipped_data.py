@@ -8,7 +8,7 @@ import pytest
 
 from mmfit.data import load_dataset
 from mmfit.data.reading import read_table
-from mmfit.spec import load_analysis, load_config
+from mmfit.spec import load_analysis
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference" / "data"
@@ -61,8 +61,3 @@ def test_where_and_derive_make_the_rows_of_the_lecture():
         assert np.array_equal(values, lecture[column].to_numpy(float))
     assert used.frame["sex"].tolist() == lecture["sex"].tolist()
     assert used.frame["Subject"].astype(float).tolist() == lecture["Subject"].tolist()
-
-
-def test_the_configuration_lists_what_is_shipped():
-    listed = {Path(path).name for path in load_config("config/config.yaml").analyses}
-    assert listed >= {path.name for path in (ROOT / "config" / "analyses").glob("*.yaml")}
