@@ -4,6 +4,9 @@ Every message says what is wrong, where it is (file, key, line or column) and wh
 so that it can be shown to a user as it stands, without a traceback.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 
 class MmfitError(ValueError):
     """Base of all errors of this package; exit code 2 (bad input) unless a subclass has another."""
@@ -55,3 +58,13 @@ class ComputationError(MmfitError):
     """A computation that failed on good input; exit code 1."""
 
     exit_code = 1
+
+
+@contextlib.contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Let an error of this package say where it happened, e.g. ``the model 'm1'``."""
+    try:
+        yield
+    except MmfitError as error:
+        error.add_note(f"in {place}")
+        raise

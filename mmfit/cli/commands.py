@@ -6,10 +6,8 @@ Heavy packages are imported by the commands that need them, so that the others s
 import argparse
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mmfit.spec import Analysis
+from mmfit.errors import naming
 
 
 def validate(args: argparse.Namespace) -> None:
@@ -36,7 +34,7 @@ def stage(args: argparse.Namespace) -> None:
     from mmfit.spec import load_analyses
 
     (analysis,) = load_analyses([args.analysis])
-    with _one_blas_thread(), _naming(analysis):
+    with _one_blas_thread(), naming(f"the analysis {analysis.path}"):
         from mmfit.cli import stages
 
         files = ResultFiles(args.results / analysis.name)
@@ -63,22 +61,12 @@ def run(args: argparse.Namespace) -> None:
         from mmfit.cli import stages
 
         for analysis in analyses:
-            with _naming(analysis):
+            with naming(f"the analysis {analysis.path}"):
                 selection = stages.run(analysis, args.results)
             formula = analysis.models[selection.chosen].formula
             report = args.results / analysis.name / "report.html"
             print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
         stages.index(analyses, args.results)
-
-
-@contextlib.contextmanager
-def _naming(analysis: "Analysis") -> Iterator[None]:
-    """Let an error say which analysis it came from."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"in the analysis {analysis.path}")
-        raise
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from mmfit.data import (
 )
 from mmfit.data.records import Dataset
 from mmfit.engine import fit_both, fit_from_json, fit_to_json
-from mmfit.errors import DataError, SpecError
+from mmfit.errors import DataError, SpecError, naming
 from mmfit.files import write_text
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import ModelMatrices
@@ -52,7 +52,7 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
             f"no model is called {model!r}; the models are {', '.join(analysis.models)}"
         )
     frame, _, _ = read_rows(files.folder)
-    with _naming(model):
+    with naming(f"the model {model!r}"):
         fits = fit_both(_matrices(analysis, frame, model))
     texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
     for path, text in texts.items():
@@ -159,7 +159,7 @@ def _candidate(
             criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
             for criterion in CRITERIA
         }
-    with _naming(model):
+    with naming(f"the model {model!r}"):
         return Candidate(model, _matrices(analysis, frame, model), MappingProxyType(fits))
 
 
@@ -195,13 +195,3 @@ def _needing(stage: str) -> Iterator[None]:
         raise DataError(
             f"{error.filename}: no such file; `mmfit {stage}` makes it, `mmfit run` makes all"
         ) from None
-
-
-@contextlib.contextmanager
-def _naming(model: str) -> Iterator[None]:
-    """Let an error say which model it came from."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"in the model {model!r}")
-        raise

@@ -48,7 +48,9 @@ def test_thinned_levels_keep_both_ends():
 
 @pytest.mark.parametrize("spread", [0.0, 1e-12, 1e9])
 def test_any_scale_can_be_drawn(spread):
-    Page(figures.caterpillar_figure(modes(4, spread), 0, 0.95, "key").svg)
+    figure = figures.caterpillar_figure(modes(4, spread), 0, 0.95, "key")
+    Page(figure.svg)
+    assert figure.caption
 
 
 def test_many_rows_become_hexagons_that_hold_them_all():
