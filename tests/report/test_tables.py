@@ -1,5 +1,7 @@
 """Tables against the reference fits (lme4): columns, order, numbers that come back exactly."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -171,3 +173,13 @@ def test_same_input_same_bytes(written, candidates, tmp_path):
     tables.write_tables(tmp_path, candidates, "satterthwaite")
     for name in tables.TABLE_FILES:
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_the_readme_of_the_results_names_every_table_and_its_columns(written):
+    readme = (Path(__file__).parents[2] / "results" / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in readme.splitlines() if line.startswith("| `")}
+    for path in written.glob("*.csv"):
+        for column in path.read_text().split("\n")[0].split(","):
+            assert column.removesuffix("_null").removesuffix("_alternative") in (
+                rows[path.name].lower()
+            )
