@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.report.numbers import column, count, fixed, general, listed, p_text
+from mmfit.report.numbers import column, count, fixed, general, listed, p_text, typeset_powers
 from mmfit.report.view import Table, rows_of, table
 
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
@@ -144,7 +144,7 @@ def convergence_words(fit: Fit) -> str:
     record = fit.optimizer
     methods = {"newton": "average-information Newton steps", "bfgs": "BFGS steps"}
     state = "converged" if record.converged else "did NOT converge"
-    detail = record.message.removeprefix("converged: ").rstrip(".")
+    detail = typeset_powers(record.message.removeprefix("converged: ").rstrip("."))
     return (
         f"The {fit.criterion} fit {state}: {detail}. Solver: {record.solver}; "
         f"{methods.get(record.method, record.method)}, {record.evaluations} evaluations of the "

@@ -1,6 +1,7 @@
 """Numbers as text for readers; the tables on disk keep every digit."""
 
 import math
+import re
 from collections.abc import Sequence
 
 MINUS = "−"
@@ -45,6 +46,16 @@ def scientific(mantissa: str, exponent: int) -> str:
     """``2.35 × 10⁻⁶`` from ``2.35`` and -6."""
     raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa}{NO_BREAK}×{NO_BREAK}10{raised}"
+
+
+def typeset_powers(text: str, before: str = "") -> str:
+    """Numbers like ``2.35e-06`` within a text as ``2.35 × 10⁻⁶``.
+
+    ``before`` is a regular expression for what must stand in front of them, where other text
+    (names of models) may look like a number.
+    """
+    pattern = rf"({before})(\d(?:\.\d+)?)e([+-]\d+)"
+    return re.sub(pattern, lambda match: match[1] + scientific(match[2], int(match[3])), text)
 
 
 def column(values: Sequence[float | None], digits: int = 4) -> list[str]:

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Sequence
 
-from mmfit.report.numbers import MISSING, NO_BREAK, column, count, fixed, p_text, plural, scientific
+from mmfit.report.numbers import (
+    MISSING,
+    NO_BREAK,
+    column,
+    count,
+    fixed,
+    p_text,
+    plural,
+    typeset_powers,
+)
 from mmfit.report.records import ReportInput
 from mmfit.report.view import Table, rows_of, table
 from mmfit.selection.records import Comparison, Ranking, Selection
@@ -134,8 +143,7 @@ def steps_words(selection: Selection) -> list[str]:
 
 def _typeset(text: str) -> str:
     """Chi-squares and powers of ten as they are printed."""
-    powers = r"(p = |chi-square: )(\d(?:\.\d+)?)e([+-]\d+)"
-    text = re.sub(powers, lambda match: match[1] + scientific(match[2], int(match[3])), text)
+    text = typeset_powers(text, before="p = |chi-square: ")
     return distribution_text(text).replace("chi-square", "χ²")
 
 

@@ -46,3 +46,9 @@ def test_words():
     assert numbers.plural(1, "row") == "1 row"
     assert numbers.plural(73421, "row") == "73\u202f421 rows"
     assert numbers.plural(2, "analysis", "analyses") == "2 analyses"
+
+
+def test_powers_in_a_text():
+    assert typeset_powers("a decrease of 3.9e-16, 2e+05") == "a decrease of 3.9 × 10⁻¹⁶, 2 × 10⁵"
+    guarded = typeset_powers("m1e-5: p = 1.2e-06", before="p = ")
+    assert guarded == "m1e-5: p = 1.2 × 10⁻⁶"
