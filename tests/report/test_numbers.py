@@ -49,6 +49,9 @@ def test_words():
 
 
 def test_powers_in_a_text():
-    assert typeset_powers("a decrease of 3.9e-16, 2e+05") == "a decrease of 3.9 × 10⁻¹⁶, 2 × 10⁵"
-    guarded = typeset_powers("m1e-5: p = 1.2e-06", before="p = ")
+    assert (
+        numbers.typeset_powers("a decrease of 3.9e-16, 2e+05")
+        == "a decrease of 3.9 × 10⁻¹⁶, 2 × 10⁵"
+    )
+    guarded = numbers.typeset_powers("m1e-5: p = 1.2e-06", before="p = ")
     assert guarded == "m1e-5: p = 1.2 × 10⁻⁶"
