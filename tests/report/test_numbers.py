@@ -49,9 +49,7 @@ def test_words():
 
 
 def test_powers_in_a_text():
-    assert (
-        numbers.typeset_powers("a decrease of 3.9e-16, 2e+05")
-        == "a decrease of 3.9 × 10⁻¹⁶, 2 × 10⁵"
-    )
+    free = numbers.typeset_powers("a decrease of 3.9e-16, 2e+05")
+    assert free.replace("\u00a0", " ") == "a decrease of 3.9 × 10⁻¹⁶, 2 × 10⁵"
     guarded = numbers.typeset_powers("m1e-5: p = 1.2e-06", before="p = ")
-    assert guarded == "m1e-5: p = 1.2 × 10⁻⁶"
+    assert guarded.replace("\u00a0", " ") == "m1e-5: p = 1.2 × 10⁻⁶"
