@@ -158,10 +158,12 @@ def test_rows_of_a_message_are_those_of_the_data_or_it_says_so(tmp_path):
 def test_a_column_of_ones_stands_for_the_intercept_where_there_is_none(tmp_path):
     write_data(tmp_path, TABLE)
     data = {"derive": {"one": "0 * x + 1"}}
-    load_dataset(analysis(tmp_path, {"m1": "y ~ 0 + one + x + (0 + one | g)"}, data=data))
+    used = load_dataset(analysis(tmp_path, {"m1": "y ~ 0 + one + x + (0 + one | g)"}, data=data))
+    assert used.frame["one"].eq(1).all()
 
 
 def test_a_constant_weight_or_offset_is_fine(tmp_path):
     write_data(tmp_path, TABLE)
     data = {"derive": {"two": "0 * x + 2"}}
-    load_dataset(analysis(tmp_path, data=data, weights="two", offset="two"))
+    used = load_dataset(analysis(tmp_path, data=data, weights="two", offset="two"))
+    assert used.row_report.kept == used.row_report.read

@@ -320,7 +320,8 @@ def test_a_circle_of_nesting_is_told_for_each_factor_in_it(tmp_path):
 
 def test_a_semidefinite_correlation_is_allowed(tmp_path):
     perfect = doctor(sd=[5, 1], correlation=[[1, 1], [1, 1]])
-    load_analysis(write(tmp_path, content(perfect)))
+    loaded = load_analysis(write(tmp_path, content(perfect)))
+    assert loaded.data.simulate.random["doctor"].sd == (5, 1)
 
 
 def test_columns_of_the_candidates_must_be_simulated(tmp_path):
