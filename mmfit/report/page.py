@@ -40,7 +40,7 @@ from mmfit.report.sections import (
     ranking_table,
     steps_words,
 )
-from mmfit.report.tables import LEVEL, TABLE_FILES, scaled_residuals
+from mmfit.report.tables import LEVEL, TABLE_FILES, scaled_residuals, weighted_residuals
 from mmfit.report.verdict import alerts, verdict
 from mmfit.report.view import Section, Table, table
 from mmfit.selection.records import Candidate
@@ -82,7 +82,6 @@ def render_report(report: ReportInput) -> str:
 def build_page(report: ReportInput) -> Page:
     """All sections of the report."""
     chosen = report.chosen
-    scaled = scaled_residuals(chosen)
     return Page(
         path=str(report.analysis.path),
         verdict=verdict(report),
@@ -100,21 +99,21 @@ def build_page(report: ReportInput) -> Page:
         ),
         chosen_name=chosen.name,
         chosen_formula=chosen.matrices.formula,
-        chosen=chosen_section(report, scaled),
+        chosen=chosen_section(report),
         effects=effect_figures(chosen),
-        residuals=residual_figures(chosen, scaled),
+        residuals=residual_figures(chosen, weighted_residuals(chosen)),
         methods=methods(report),
         provenance=provenance_table(report),
         files=(*TABLE_FILES, "comparisons.csv"),
     )
 
 
-def chosen_section(report: ReportInput, scaled: np.ndarray) -> Section:
+def chosen_section(report: ReportInput) -> Section:
     """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
     chosen, df = report.chosen, report.analysis.df
     fit = chosen.fits["REML"]
     tables = [
-        residual_quantiles(scaled),
+        residual_quantiles(scaled_residuals(chosen)),
         random_table(fit),
         fixed_table(tidy(fit, df=df, level=LEVEL), df),
         correlation_table(fit),
@@ -126,6 +125,8 @@ def chosen_section(report: ReportInput, scaled: np.ndarray) -> Section:
         for name, text in (("Weights", spec.weights), ("Offset", spec.offset))
         if text is not None
     ]
+    if spec.weights is not None:
+        extras.append("The residual plots show scaled residuals times the root of the weight.")
     extras += [f"Contrasts of {factor}: {code}." for factor, code in spec.contrasts.items()]
     singular = singular_words(fit)
     criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."

@@ -176,10 +176,18 @@ def residual_quantiles_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 
 def scaled_residuals(candidate: Candidate) -> np.ndarray:
-    """lme4's scaled residuals of the REML fit: sqrt(weight) (response - fitted) / sigma, (n,)."""
+    """lme4's scaled residuals of the REML fit, (n,): without the weights, if there are any."""
     fit, matrices = candidate.fits["REML"], candidate.matrices
-    residuals = (matrices.y - fitted_values(matrices, fit)) / fit.sigma
-    return residuals if matrices.weights is None else np.sqrt(matrices.weights) * residuals
+    return (matrices.y - fitted_values(matrices, fit)) / fit.sigma
+
+
+def weighted_residuals(candidate: Candidate) -> np.ndarray:
+    """Scaled residuals times the square root of the prior weight, (n,): of variance 1 in the model.
+
+    These, and not lme4's, are what a plot can judge the residual variance by.
+    """
+    scaled, weights = scaled_residuals(candidate), candidate.matrices.weights
+    return scaled if weights is None else np.sqrt(weights) * scaled
 
 
 def fixed_correlation_table(candidates: Sequence[Candidate]) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import pytest
 from mmfit.errors import DataError
 from mmfit.report import tables
 from mmfit.report.reading import read_comparisons
-from mmfit.selection import Comparison, compare_all
+from mmfit.selection import Candidate, Comparison, compare_all
+from tests.reference_cases import cases, fits, matrices
 from tests.report.builders import (
     nested_candidates,
     penicillin_candidates,
@@ -125,6 +126,17 @@ def test_scaled_residuals_have_lme4s_quantiles(written):
     rows = pd.read_csv(written / "residual_quantiles.csv").set_index("model")
     expected = reference()["sleep_slope"]["REML"]["scaled_residual_quantiles"]
     np.testing.assert_allclose(rows.loc["m2"], expected, rtol=1e-6)
+
+
+def test_weights_stay_out_of_lme4s_scaled_residuals_but_not_of_the_plots():
+    candidate = Candidate("w", matrices("sleep_weights"), fits("sleep_weights"))
+    expected = cases()["sleep_weights"]["REML"]["scaled_residual_quantiles"]
+    found = tables.residual_quantiles_table([candidate]).iloc[0, 1:].to_numpy(float)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    weighted = tables.weighted_residuals(candidate)
+    scaled = tables.scaled_residuals(candidate)
+    np.testing.assert_allclose(weighted**2, scaled**2 * candidate.matrices.weights)
+    assert not np.allclose(weighted, scaled)
 
 
 def test_fixed_correlation_is_each_pair_once(written):
