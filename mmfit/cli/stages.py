@@ -16,6 +16,7 @@ import pandas as pd
 
 from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import (
+    candidate_matrices,
     diagnose,
     load_dataset,
     read_dataset,
@@ -27,8 +28,6 @@ from mmfit.data.records import Dataset
 from mmfit.engine import fit_both, fit_from_json, fit_to_json
 from mmfit.errors import DataError, SpecError, naming
 from mmfit.files import write_text
-from mmfit.formula import build, parse
-from mmfit.formula.matrices import ModelMatrices
 from mmfit.selection.records import Candidate, Comparison, Selection
 from mmfit.selection.serialize import selection_from_json, selection_to_json
 from mmfit.spec import Analysis
@@ -53,7 +52,7 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
         )
     frame, _, _ = read_rows(files.folder)
     with naming(f"the model {model!r}"):
-        fits = fit_both(_matrices(analysis, frame, model))
+        fits = fit_both(candidate_matrices(frame, analysis.models[model]))
     texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
     for path, text in texts.items():
         write_text(path, text)
@@ -160,18 +159,9 @@ def _candidate(
             for criterion in CRITERIA
         }
     with naming(f"the model {model!r}"):
-        return Candidate(model, _matrices(analysis, frame, model), MappingProxyType(fits))
-
-
-def _matrices(analysis: Analysis, frame: pd.DataFrame, model: str) -> ModelMatrices:
-    spec = analysis.models[model]
-    return build(
-        parse(spec.formula),
-        frame,
-        weights=spec.weights,
-        offset=spec.offset,
-        contrasts=spec.contrasts,
-    )
+        return Candidate(
+            model, candidate_matrices(frame, analysis.models[model]), MappingProxyType(fits)
+        )
 
 
 def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:

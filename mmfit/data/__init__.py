@@ -1,5 +1,6 @@
 """The data of an analysis: read or simulated, rows fixed for all candidates, design diagnosed."""
 
+from mmfit.data.checks import candidate_matrices
 from mmfit.data.diagnosis import DesignDiagnosis, DesignNote, FactorRecord, PairRecord
 from mmfit.data.loading import diagnose, load_dataset
 from mmfit.data.records import Dataset, MissingCount, RowReport, SourceRecord
@@ -15,6 +16,7 @@ __all__ = [
     "PairRecord",
     "RowReport",
     "SourceRecord",
+    "candidate_matrices",
     "diagnose",
     "load_dataset",
     "read_dataset",

@@ -10,7 +10,7 @@ from mmfit.data.rows import rows_text
 from mmfit.errors import DataError, DesignError, MmfitError
 from mmfit.expression import evaluate, variables
 from mmfit.expression.nodes import Name
-from mmfit.formula import build, parse
+from mmfit.formula import ModelMatrices, build, parse
 from mmfit.spec import Analysis, ModelSpec
 
 
@@ -42,19 +42,24 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
     raise kind(messages)
 
 
+def candidate_matrices(frame: pd.DataFrame, spec: ModelSpec) -> ModelMatrices:
+    """The matrices of one candidate on the rows used; raises as ``mmfit.formula.build`` does."""
+    return build(
+        parse(spec.formula),
+        frame,
+        weights=spec.weights,
+        offset=spec.offset,
+        contrasts=spec.contrasts,
+    )
+
+
 def _problems(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[MmfitError]:
     """What is wrong with one model, the plainest words first."""
     yield from _response(frame, spec)
     yield from _constant(frame, spec)
     yield from _weights(frame, spec)
     try:
-        build(
-            parse(spec.formula),
-            frame,
-            weights=spec.weights,
-            offset=spec.offset,
-            contrasts=spec.contrasts,
-        )
+        candidate_matrices(frame, spec)
     except MmfitError as error:
         if len(frame) != frame.index[-1]:
             error = type(error)(f"{error}\n(rows are counted among the {len(frame)} used)")

@@ -77,10 +77,14 @@ class Evaluation:
         return [W @ v for W in self.cross]
 
     @cached_property
+    def R_inverse(self) -> np.ndarray:
+        """Inverse of the upper triangular factor of X'V^-1 X."""
+        return np.linalg.inv(self.R_x)
+
+    @cached_property
     def C(self) -> np.ndarray:
         """(X'V^-1 X)^-1."""
-        inverse = np.linalg.inv(self.R_x)
-        return inverse @ inverse.T
+        return self.R_inverse @ self.R_inverse.T
 
     @cached_property
     def trace_blocks(self) -> list[np.ndarray]:
@@ -89,7 +93,7 @@ class Evaluation:
             return self.factor.trace_blocks()
         out = []
         for G, W in zip(self.factor.trace_blocks(), self.cross, strict=True):
-            side = W[:, :, :-1] @ np.linalg.inv(self.R_x)
+            side = W[:, :, :-1] @ self.R_inverse
             out.append(G - np.einsum("lap,lbp->ab", side, side, optimize=True))
         return out
 

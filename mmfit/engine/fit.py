@@ -96,7 +96,7 @@ def _whitened_start(system: System, theta: np.ndarray) -> np.ndarray:
     white = np.linalg.solve(system.theta_jacobian(), np.asarray(theta, dtype=float))
     lambdas = system.layout.lambdas(white)
     for block in system.terms:
-        s = slice(block.offset, block.offset + block.size)
+        s = block.place
         part = lambdas[block.group][s, s]
         values, vectors = np.linalg.eigh(part @ part.T)
         if values.min() < 1e-4:
@@ -110,13 +110,13 @@ def _to_fit(matrices: ModelMatrices, problem: Problem, optimum: Optimum) -> Fit:
     sigma = float(system.scale * np.sqrt(at.r2 / problem.nu))
     p = system.nfixed
     back = solve_triangular(system.x_factor, np.eye(p)) if p else np.zeros((0, 0))
-    roots = [at.lambdas[b.group][_slice(b), _slice(b)] for b in system.terms]
+    roots = [at.lambdas[b.group][b.place, b.place] for b in system.terms]
     singular = tuple(
         term.group
         for term, root in zip(matrices.random, roots, strict=True)
         if np.linalg.svd(root, compute_uv=False)[-1] < SINGULAR
     )
-    half = back @ np.linalg.inv(at.R_x) * sigma
+    half = back @ at.R_inverse * sigma
     return Fit(
         formula=matrices.formula,
         criterion="REML" if problem.reml else "ML",
@@ -136,10 +136,6 @@ def _to_fit(matrices: ModelMatrices, problem: Problem, optimum: Optimum) -> Fit:
         uncertainty=_uncertainty(system, at, back, sigma),
         optimizer=_optimizer_record(problem, optimum),
     )
-
-
-def _slice(block) -> slice:
-    return slice(block.offset, block.offset + block.size)
 
 
 def _variance_terms(matrices, system, roots, sigma) -> tuple[VarianceTerm, ...]:

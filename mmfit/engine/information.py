@@ -38,7 +38,7 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
     lambdas = [np.zeros((q, q)) for q in system.layout.sizes]
     directions, weights, labels = [], [], []
     for block, term in zip(system.terms, fit.terms, strict=True):
-        s = slice(block.offset, block.offset + block.size)
+        s = block.place
         psi = block.transform @ term.covariance @ block.transform.T / fit.sigma**2
         lambdas[block.group][s, s] = semidefinite_cholesky(psi)
         for column in range(block.size):

@@ -178,17 +178,13 @@ def _bfgs(search, current) -> Evaluation | None:
     return found
 
 
-def _term_slices(problem):
-    for block in problem.system.terms:
-        yield block.group, slice(block.offset, block.offset + block.size)
-
-
 def _snap(search, current: Evaluation) -> Evaluation:
     """Put effects whose variance is all but zero at exactly zero where that costs nothing."""
     problem = search.problem
     lambdas = [lam.copy() for lam in current.lambdas]
     changed = False
-    for g, s in _term_slices(problem):
+    for term in problem.system.terms:
+        g, s = term.group, term.place
         block = lambdas[g][s, s]
         values, vectors = np.linalg.eigh(block @ block.T)
         small = values < _SNAP**2
@@ -208,7 +204,8 @@ def _leave_boundary(search, current: Evaluation) -> Evaluation | None:
     """A better point next to a boundary at which the criterion still falls, else None."""
     problem = search.problem
     lambdas = [lam.copy() for lam in current.lambdas]
-    for g, s in _term_slices(problem):
+    for term in problem.system.terms:
+        g, s = term.group, term.place
         block = current.lambdas[g][s, s]
         values, vectors = np.linalg.eigh(block @ block.T)
         null = vectors[:, values < _SNAP**2]

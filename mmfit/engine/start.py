@@ -26,7 +26,7 @@ def starting_theta(problem: Problem) -> np.ndarray:
         for i in np.flatnonzero(layout.term == t):
             r, c = layout.row[i] - block.offset, layout.column[i] - block.offset
             estimate[r, c] = estimate[c, r] = psi[i]
-        s = slice(block.offset, block.offset + block.size)
+        s = block.place
         lambdas[block.group][s, s] = _positive_root(estimate / sigma2)
     return layout.theta(lambdas)
 

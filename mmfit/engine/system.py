@@ -35,6 +35,11 @@ class TermBlock:
     size: int
     transform: np.ndarray
 
+    @property
+    def place(self) -> slice:
+        """The term's rows and columns in the group's Lambda."""
+        return slice(self.offset, self.offset + self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

@@ -58,6 +58,13 @@ class CrossedSolver:
         bounds = np.cumsum([0, *(groups[g].levels * groups[g].size for g in self.tail)])
         self.slices = [slice(a, b) for a, b in pairwise(bounds)]
 
+    def diagonal_blocks(self, M: np.ndarray, g: int) -> np.ndarray:
+        """Diagonal blocks (levels, q, q) of tail group g in a (T, T) matrix."""
+        s, group = self.slices[self.tail.index(g)], self.groups[g]
+        view = M[s, s].reshape(group.levels, group.size, group.levels, group.size)
+        index = np.arange(group.levels)
+        return view[index, :, index, :]
+
     def factorize(self, lambdas: list[np.ndarray]) -> "CrossedFactorization":
         return CrossedFactorization(self, lambdas)
 
@@ -168,20 +175,10 @@ class CrossedFactorization:
         tail_right = tail_right - solver.coupling.T @ self._flat(self.precision @ lead_right)
         return self._expand(lead_right, tail_right, self.solve(tail_right))
 
-    def _tail_blocks(self, M: np.ndarray) -> list[np.ndarray]:
-        """Diagonal blocks (levels, q, q) of a (T, T) matrix, per tail group."""
-        out = []
-        for g, s in zip(self.solver.tail, self.solver.slices, strict=True):
-            group = self.solver.groups[g]
-            view = M[s, s].reshape(group.levels, group.size, group.levels, group.size)
-            index = np.arange(group.levels)
-            out.append(view[index, :, index, :])
-        return out
-
     def posterior_blocks(self) -> list[np.ndarray]:
         out: list[np.ndarray] = [np.empty(0)] * len(self.solver.groups)
-        for g, blocks in zip(self.solver.tail, self._tail_blocks(self.J), strict=True):
-            out[g] = blocks
+        for g in self.solver.tail:
+            out[g] = self.solver.diagonal_blocks(self.J, g)
         W = self.precision
         out[self.solver.lead] = W + W @ self.lead_adjoint @ W
         return out
@@ -192,18 +189,17 @@ class CrossedFactorization:
         G = self.shrink
         own = G @ solver.own - G @ self.lead_adjoint @ np.swapaxes(G, 1, 2)
         out[solver.lead] = own.sum(axis=0)
-        inverse_blocks = self._tail_blocks(self.inverse)
-        raw_blocks = self._tail_blocks(self.S)
         for k, g in enumerate(solver.tail):
             lam, q = self.lambdas[g], solver.groups[g].size
             if _well_conditioned(lam):
                 # N = Gamma^-T (I - K^-1) Gamma^-1 loses nothing when the variance is large
                 back = np.linalg.inv(lam)
-                total = (np.eye(q) - inverse_blocks[k]).sum(axis=0)
+                total = (np.eye(q) - solver.diagonal_blocks(self.inverse, g)).sum(axis=0)
                 out[g] = back.T @ total @ back
             else:
                 columns = self.S[:, solver.slices[k]]
-                out[g] = raw_blocks[k].sum(axis=0) - _block_gram(columns, self.J @ columns, q)
+                raw = solver.diagonal_blocks(self.S, g).sum(axis=0)
+                out[g] = raw - _block_gram(columns, self.J @ columns, q)
         return out
 
     def traces(self, directions: list[tuple[int, np.ndarray]]) -> np.ndarray:

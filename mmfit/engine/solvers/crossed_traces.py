@@ -26,18 +26,10 @@ def crossed_traces(factor, directions: list[tuple[int, np.ndarray]]) -> np.ndarr
         seen = inner[a] if at_zero else Q.T @ inner[a] @ Q
         for b in tail:
             g, E = directions[b]
-            blocks = _diagonal(seen, solver, g)
+            blocks = solver.diagonal_blocks(seen, g)
             out[a, b] = out[b, a] = np.einsum("lij,ji->", blocks, E)
     _lead_lead(out, factor, directions, lead, inner, at_zero)
     return out
-
-
-def _diagonal(M, solver, g):
-    s = solver.slices[solver.tail.index(g)]
-    group = solver.groups[g]
-    view = M[s, s].reshape(group.levels, group.size, group.levels, group.size)
-    index = np.arange(group.levels)
-    return view[index, :, index, :]
 
 
 def _tail_tail(out, solver, N, directions, tail):
