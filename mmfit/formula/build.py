@@ -213,6 +213,7 @@ def _random_term(bar, name, codes, groups, reader) -> tuple[RandomTerm, RandomDe
         model=left.matrix,
         codes=codes,
         levels=groups.levels,
+        constant=tuple(bar.terms.intercept and k == 0 for k in range(len(left.names))),
     )
     codings = tuple(variable.coding for variable in coded)
     return term, RandomDesign(bar, name, left.names, codings, groups)

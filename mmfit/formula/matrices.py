@@ -41,6 +41,8 @@ class RandomTerm:
     model : (n, q) float array, the raw model matrix of the bar's left-hand side.
     codes : (n,) intp array, the level of each row.
     levels : tuple of str, length L, labels as in lme4 (``1:1``), only levels that occur.
+    constant : tuple of bool, length q, True where a column of ``model`` is exactly 1 in every row
+        by construction (the intercept); all False where nothing is said.
     """
 
     group: str
@@ -50,6 +52,11 @@ class RandomTerm:
     model: np.ndarray
     codes: np.ndarray
     levels: tuple[str, ...]
+    constant: tuple[bool, ...] = ()
+
+    def __post_init__(self):
+        if not self.constant:
+            object.__setattr__(self, "constant", (False,) * len(self.effects))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmfit.formula import build, build_with_design, parse
+from mmfit.formula import RandomTerm, build, build_with_design, parse
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "expected.json").read_text())
@@ -286,3 +286,21 @@ def test_a_design_survives_pickling(frame):
     _, design = build_with_design(FORMULAS[0], frame)
     again = pickle.loads(pickle.dumps(design))
     np.testing.assert_array_equal(again.rebuild(frame).X, design.rebuild(frame).X)
+
+
+def test_constant_columns_of_random_terms_are_marked(frame):
+    terms = build("y ~ x + (x + f | region) + (0 + x | clinic) + (1 | clinic)", frame).random
+    marked = {(t.grouping, t.effects[0]): t.constant for t in terms}
+    assert marked == {
+        ("region", "(Intercept)"): (True, False, False, False),
+        ("clinic", "x"): (False,),
+        ("clinic", "(Intercept)"): (True,),
+    }
+    for term in terms:
+        assert [bool((column == 1).all()) for column in term.model.T] == list(term.constant)
+
+
+def test_nothing_is_said_to_be_constant_by_default(frame):
+    (term,) = build("y ~ x + (x | region)", frame).random
+    plain = RandomTerm("g", "g", ("g",), term.effects, term.model, term.codes, term.levels)
+    assert plain.constant == (False, False)
