@@ -324,7 +324,9 @@ def lmer(
 def _complete_rows(parsed, data, weights, offset):
     """The data without the rows that have a missing value in a column used, and their places."""
     from mmfit.expression import variables
+    from mmfit.expression.columns import Columns
 
+    columns = Columns(data)
     names, arrays = list(parsed.variables), {"weights": weights, "offset": offset}
     for value in arrays.values():
         if isinstance(value, str):
@@ -332,12 +334,12 @@ def _complete_rows(parsed, data, weights, offset):
     missing = None
     for name in dict.fromkeys(names):
         if name in data:
-            mask = _missing(data[name])
+            mask = _missing(columns[name])
             if mask is not None:
                 missing = mask if missing is None else missing | mask
     arrays = {k: v if v is None or isinstance(v, str) else np.asarray(v) for k, v in arrays.items()}
     if missing is None or not missing.any():
-        return data, None, arrays
+        return columns, None, arrays
     keep = np.flatnonzero(~missing)
     if not len(keep):
         raise DataError("every row has a missing value in one of the columns that the model uses")
@@ -355,12 +357,17 @@ def _complete_rows(parsed, data, weights, offset):
 
 
 def _missing(column) -> np.ndarray | None:
-    """Which values of a column are missing; None where its type has no missing values."""
+    """Which values of a column are missing; None where none is, or could be."""
     dtype = getattr(column, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         return None
     if isinstance(dtype, np.dtype) and dtype.kind == "f":
-        return np.isnan(np.asarray(column))
+        missing = np.isnan(np.asarray(column))
+        return missing if missing.any() else None
+    values = getattr(column, "array", column)
+    if hasattr(values, "categories") and getattr(column, "ndim", 1) == 1:
+        return values.codes < 0 if values.codes.min(initial=0) < 0 else None
     import pandas as pd
 
-    return np.asarray(pd.isna(column))
+    # A DataFrame has no array: its name stands more than once, which is refused later.
+    return np.asarray(pd.isna(values))

@@ -6,27 +6,39 @@ from typing import Any
 import numpy as np
 
 from mmfit.errors import DataError
-from mmfit.expression.values import Factor, Logical, Value, as_factor, code_texts, level_labels
+from mmfit.expression.labels import Labels, level_labels
+from mmfit.expression.values import Factor, Logical, Value, as_factor, code_texts
 
 
 class Columns:
-    """The columns of a DataFrame (or of a mapping of arrays), each converted once.
+    """The columns of a DataFrame (or of a mapping of arrays), each looked up and converted once.
 
     Parameters
     ----------
-    frame : DataFrame, or mapping of names to one-dimensional arrays of one length.
+    frame : DataFrame, or mapping of names to one-dimensional arrays of one length; other Columns,
+        whose look-ups are then shared.
     categorical : names of columns whose numbers are labels.
     """
 
-    def __init__(self, frame: Mapping[str, Any], categorical: tuple[str, ...] = ()):
-        self.frame = frame
+    def __init__(self, frame: "Mapping[str, Any] | Columns", categorical: tuple[str, ...] = ()):
+        shared = isinstance(frame, Columns)
+        self.frame: Mapping[str, Any] = frame.frame if shared else frame
+        # A look-up in a DataFrame takes longer than all else that is done with a short column.
+        self._raw: dict[str, Any] = frame._raw if shared else {}
         self.categorical = frozenset(categorical)
         self._values: dict[str, Value] = {}
         self._factors: dict[str, Factor] = {}
         self._length: int | None = None
 
     def __contains__(self, name: str) -> bool:
-        return name in self.frame
+        return name in self._raw or name in self.frame
+
+    def __getitem__(self, name: str) -> Any:
+        """The column as the frame holds it."""
+        found = self._raw.get(name)
+        if found is None:
+            found = self._raw[name] = self.frame[name]
+        return found
 
     @property
     def length(self) -> int:
@@ -49,7 +61,7 @@ class Columns:
         """
         found = self._values.get(name)
         if found is None:
-            found = self.factor(name) if name in self.categorical else _read(self.frame[name], name)
+            found = self.factor(name) if name in self.categorical else _read(self[name], name)
             self._values[name] = found
         return found
 
@@ -57,8 +69,8 @@ class Columns:
         """The column as a factor, whatever its type."""
         found = self._factors.get(name)
         if found is None:
-            column = _plain_numbers(self.frame[name])
-            found = as_factor(_read(self.frame[name], name) if column is None else column)
+            column = _plain_numbers(self[name])
+            found = as_factor(_read(self[name], name) if column is None else column)
             self._factors[name] = found
         return found
 
@@ -87,22 +99,23 @@ def _read(column: Any, name: str) -> Value:
 
 
 def _categorical(values: Any) -> Factor:
-    labels = level_labels(values.categories.to_numpy())
-    codes = np.asarray(values.codes)
-    if codes.dtype != np.intp:
-        codes = codes.astype(np.intp)
-    ordered = bool(values.ordered)
-    return Factor(codes, tuple(labels), ordered, "categorical").without_unused()
+    categories = values.categories
+    labels = Labels(len(categories), lambda: level_labels(categories.to_numpy()))
+    # A copy where they have the type already: the codes belong to the frame.
+    codes = values.codes.astype(np.intp)
+    return Factor(codes, labels, bool(values.ordered), "categorical").without_unused()
 
 
 def _convert(values: Any, name: str) -> Value:
     """Columns of pandas' own types, of objects and of lists."""
     import pandas as pd
 
+    if isinstance(getattr(values, "dtype", None), pd.StringDtype):
+        return _texts(values)
     column = pd.Series(values)
     dtype = column.dtype
     if isinstance(dtype, pd.StringDtype):
-        return _texts(column)
+        return _texts(column.array)
     kind = pd.api.types.infer_dtype(column, skipna=True) if dtype.kind == "O" else ""
     if pd.api.types.is_bool_dtype(dtype) or kind == "boolean":
         unknown = column.isna().to_numpy()
@@ -111,7 +124,7 @@ def _convert(values: Any, name: str) -> Value:
     if pd.api.types.is_numeric_dtype(dtype) or kind in _NUMBERS:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     if kind in _TEXTS:
-        return _texts(column)
+        return _texts(column.array)
     raise DataError(
         f"the column {name!r} holds {kind or dtype}; numbers, texts or truth values are needed"
     )
@@ -121,6 +134,6 @@ _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})
 _TEXTS = frozenset({"string", "mixed-integer", "mixed", "empty"})
 
 
-def _texts(column: Any) -> Factor:
-    codes, levels = code_texts(column)
+def _texts(values: Any) -> Factor:
+    codes, levels = code_texts(values)
     return Factor(codes, levels, kind="text")

@@ -1,8 +1,74 @@
 """Numbers written as R writes them, for the labels of levels and the names of coefficients."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+
+
+class Labels(Sequence):
+    """The labels of the levels of a factor, formed when one of them is first looked at.
+
+    It stands for a tuple of str and equals it. A grouping factor may have a hundred thousand
+    levels, whose labels a fit never needs; how many there are is known without forming them.
+
+    Parameters
+    ----------
+    count : int, how many labels there are.
+    form : function without arguments that gives them, as an iterable of str; called at most once.
+
+    >>> labels = Labels(2, lambda: ("a", "b"))
+    >>> len(labels), labels[1], labels == ("a", "b")
+    (2, 'b', True)
+    """
+
+    __slots__ = ("_count", "_form", "_texts")
+
+    def __init__(self, count: int, form: Callable[[], Iterable[str]]):
+        self._count, self._form, self._texts = count, form, None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The labels themselves."""
+        if self._texts is None:
+            self._texts = tuple(self._form())
+            # What the labels were formed from need not be kept in memory any longer.
+            self._form = None
+        return self._texts
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index):
+        return self.texts[index]
+
+    def __iter__(self):
+        return iter(self.texts)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.texts
+
+    def index(self, label: str, *bounds: int) -> int:
+        return self.texts.index(label, *bounds)
+
+    def count(self, label: str) -> int:
+        return self.texts.count(label)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Labels | tuple):
+            return NotImplemented
+        return len(self) == len(other) and self.texts == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.texts)
+
+    def __repr__(self) -> str:
+        return repr(self.texts)
+
+    def __reduce__(self):
+        # A plain tuple is all that another process needs of it.
+        return tuple, (self.texts,)
 
 
 def number_label(value: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmfit.expression.labels import level_labels
+from mmfit.expression.labels import Labels, level_labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,14 +18,15 @@ class Factor:
     Attributes
     ----------
     codes : (n,) intp array, positions in ``levels``; -1 where missing.
-    levels : tuple of str, in the order of the levels; each occurs unless ``kind`` says otherwise.
+    levels : tuple of str or Labels, in the order of the levels; each occurs unless ``kind`` says
+        otherwise.
     ordered : bool, an ordered categorical.
     kind : ``"text"`` (strings), ``"categorical"`` or ``"number"`` (numbers used as labels).
     contrast : a contrast that was asked for (by ``C()``), or None.
     """
 
     codes: np.ndarray
-    levels: tuple[str, ...]
+    levels: tuple[str, ...] | Labels
     ordered: bool = False
     kind: str = "categorical"
     contrast: object = field(default=None)
@@ -35,14 +36,13 @@ class Factor:
 
     def without_unused(self) -> "Factor":
         """The same column with only those levels that occur."""
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
-        if counts.all():
+        kept, position = present_codes(self.codes, len(self.levels))
+        if position is None:
             return self
-        kept = np.flatnonzero(counts)
-        position = np.full(len(self.levels) + 1, -1, dtype=np.intp)
-        position[kept] = np.arange(len(kept))
-        levels = tuple(self.levels[k] for k in kept)
-        return Factor(position[self.codes], levels, self.ordered, self.kind, self.contrast)
+        levels = self.levels
+        fewer = Labels(len(kept), lambda: map(tuple(levels).__getitem__, kept.tolist()))
+        codes = position[self.codes]
+        return Factor(codes, fewer, self.ordered, self.kind, self.contrast)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,42 +80,92 @@ class Matrix:
 
 Value = np.ndarray | float | bool | str | Factor | Logical | Matrix
 
-# Integers are coded by counting as long as the table stays in proportion to the rows.
-_TABLE_PER_ROW = 8
+# Codes are renumbered through a table as long as it stays in proportion to the rows.
+TABLE_PER_ROW = 16
 _SORT_BELOW = 4096
+# Below so many texts a dictionary is faster than all that pandas does around its own.
+_FEW = 512
+# A share of the rows in which a level that occurs is found almost surely.
+_SAMPLE_PER_LEVEL = 16
 
 
-def code_numbers(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def present_codes(codes: np.ndarray, span: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Which of the codes 0 to ``span - 1`` occur, and the place of each among them.
+
+    Parameters
+    ----------
+    codes : (n,) intp array, -1 where missing;  span : int.
+
+    Returns
+    -------
+    kept : ascending array of the codes that occur, or None where all do.
+    position : (span + 1,) intp array, -1 in its last place so that -1 stays -1; or None.
+    """
+    seen = np.zeros(span + 1, dtype=bool)
+    stride = len(codes) // (_SAMPLE_PER_LEVEL * span + 1)
+    if stride > 1:
+        seen[codes[::stride]] = True
+        if seen[:span].all():
+            return None, None
+    seen[codes] = True
+    seen = seen[:span]
+    if seen.all():
+        return None, None
+    kept = np.flatnonzero(seen)
+    position = np.empty(span + 1, dtype=np.intp)
+    position[kept] = np.arange(len(kept))
+    position[span] = -1
+    return kept, position
+
+
+def code_numbers(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...] | Labels]:
     """Codes (by value, ascending; -1 for NaN) and labels of a numeric column.
 
     Two floats with one label (equal to 15 digits) are one level, as in R's ``factor``.
     """
-    if values.dtype.kind in "iu" and len(values):
-        low, high = int(values.min()), int(values.max())
-        if high - low <= max(_TABLE_PER_ROW * len(values), 1024):
-            return _code_small_range(values, low, high)
+    values = _whole_numbers(values)
+    if values.dtype.kind in "iu":
+        return _code_integers(values)
     codes, distinct = _code_sorted(values)
     labels = level_labels(distinct)
     if len(set(labels)) == len(labels):
-        return codes, labels
+        return codes, tuple(labels)
     first = {}
     for label in labels:
         first.setdefault(label, len(first))
     merged = np.array([first[label] for label in labels] + [-1], dtype=np.intp)
-    return merged[codes], list(first)
+    return merged[codes], tuple(first)
 
 
-def _code_small_range(values: np.ndarray, low: int, high: int) -> tuple[np.ndarray, list[str]]:
-    shifted = (values - values.dtype.type(low)).astype(np.intp)
-    present = np.flatnonzero(np.bincount(shifted, minlength=high - low + 1))
-    position = np.empty(high - low + 1, dtype=np.intp)
-    position[present] = np.arange(len(present))
-    return position[shifted], [str(value) for value in (present + low).tolist()]
+def _whole_numbers(values: np.ndarray) -> np.ndarray:
+    """A float column of whole numbers as the integers that it is labelled by."""
+    if values.dtype.kind != "f" or not len(values) or float(values[0]) % 1:
+        return values
+    if not np.isfinite(values).all() or max(-float(values.min()), float(values.max())) >= 1e15:
+        return values
+    whole = values.astype(np.int64)
+    return whole if (whole == values).all() else values
+
+
+def _code_integers(values: np.ndarray) -> tuple[np.ndarray, Labels]:
+    if not len(values):
+        return np.empty(0, dtype=np.intp), Labels(0, tuple)
+    low, high = int(values.min()), int(values.max())
+    if high - low > max(TABLE_PER_ROW * len(values), 1024):
+        codes, distinct = _code_sorted(values)
+        return codes, Labels(len(distinct), lambda: level_labels(distinct))
+    if values.dtype.itemsize < 8:
+        values = values.astype(np.intp)
+    codes = (values - values.dtype.type(low)).astype(np.intp, copy=False)
+    kept, position = present_codes(codes, high - low + 1)
+    if position is None:
+        return codes, Labels(high - low + 1, lambda: map(str, range(low, high + 1)))
+    return position[codes], Labels(len(kept), lambda: [str(k + low) for k in kept.tolist()])
 
 
 def _code_sorted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
     if len(values) < _SORT_BELOW:
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
         distinct, inverse = np.unique(values[~missing], return_inverse=True)
         codes = np.full(len(values), -1, dtype=np.intp)
         codes[~missing] = inverse
@@ -137,12 +187,21 @@ def code_texts(values) -> tuple[np.ndarray, tuple[str, ...]]:
     """Codes (by label, in code point order; -1 where missing) and labels of a column of texts."""
     import pandas as pd
 
+    if len(values) < _FEW and isinstance(values.dtype, pd.StringDtype) and not values.isna().any():
+        return _code_few(values.tolist())
     codes, distinct = pd.factorize(values)
     labels = level_labels(distinct.tolist() if hasattr(distinct, "tolist") else list(distinct))
     levels = sorted(set(labels))
     position = {label: k for k, label in enumerate(levels)}
     merged = np.array([position[label] for label in labels] + [-1], dtype=np.intp)
     return merged[codes], tuple(levels)
+
+
+def _code_few(texts: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    levels = sorted(set(texts))
+    position = {label: k for k, label in enumerate(levels)}
+    codes = np.fromiter(map(position.__getitem__, texts), dtype=np.intp, count=len(texts))
+    return codes, tuple(levels)
 
 
 def as_factor(value: Value) -> Factor:
@@ -156,7 +215,7 @@ def as_factor(value: Value) -> Factor:
     if value.dtype.kind == "b":
         return Factor(value.astype(np.intp), ("FALSE", "TRUE")).without_unused()
     codes, labels = code_numbers(value)
-    return Factor(codes, tuple(labels), kind="number")
+    return Factor(codes, labels, kind="number")
 
 
 def as_numbers(value: np.ndarray | float | bool | Logical) -> np.ndarray | float:

@@ -14,13 +14,13 @@ from mmfit.formula import checks
 from mmfit.formula.bars import Bar
 from mmfit.formula.design import DesignInfo, RandomDesign, left_value, sum_offsets
 from mmfit.formula.formula import Formula, parse
-from mmfit.formula.grouping import code_groups, term_order, unique_names
+from mmfit.formula.grouping import Groups, code_groups, term_order, unique_names
 from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
 from mmfit.formula.model_matrix import INTERCEPT, CodedMatrix, model_matrix
 from mmfit.formula.rank import independent_columns
 from mmfit.formula.terms import Terms, Variable
 from mmfit.formula.transforms import States
-from mmfit.formula.variables import Coded, VariableReader, code_variable
+from mmfit.formula.variables import Coded, Coding, VariableReader, code_variable
 
 Column = str | Sequence[float] | np.ndarray | None
 
@@ -86,7 +86,7 @@ def build_with_design(
     reader = VariableReader(columns, formula.text, states)
     y = _response(formula, reader, response)
     fixed, coded = _fixed(formula.fixed, reader, _contrasts(contrasts, formula, columns))
-    kept = independent_columns(fixed.matrix)
+    kept = independent_columns(fixed.distinct)
     random, designs = _random(formula.random, reader)
     checks.check_random(random, columns.length)
     checks.check_fixed(len(kept), columns.length)
@@ -96,6 +96,7 @@ def build_with_design(
     if given is not None:
         total = given if total is None else total + given
     everything = len(kept) == len(fixed.names)
+    numbers = set(kept.tolist())
     design = DesignInfo(
         formula=formula,
         categorical=tuple(categorical or ()),
@@ -111,9 +112,9 @@ def build_with_design(
         formula=formula.text,
         response=formula.response,
         y=y,
-        X=fixed.matrix if everything else np.ascontiguousarray(fixed.matrix[:, kept]),
+        X=fixed.matrix if everything else fixed.matrix.T[kept].T,
         fixed_names=tuple(fixed.names[k] for k in kept),
-        dropped=tuple(name for k, name in enumerate(fixed.names) if k not in set(kept.tolist())),
+        dropped=tuple(name for k, name in enumerate(fixed.names) if k not in numbers),
         fixed_terms=_fixed_terms(formula.fixed, fixed),
         all_fixed_names=fixed.names,
         random=random,
@@ -184,39 +185,58 @@ def _fixed_terms(terms: Terms, fixed: CodedMatrix) -> tuple[FixedTerm, ...]:
 def _random(
     bars: Sequence[Bar], reader: VariableReader
 ) -> tuple[tuple[RandomTerm, ...], tuple[RandomDesign, ...]]:
-    codings: dict[str, tuple] = {}
-    for bar in bars:
-        grouping = bar.grouping
-        if grouping.name not in codings:
-            factors = [reader.factor(variable) for variable in grouping.factors]
-            codings[grouping.name] = code_groups(factors)
-    order = term_order([len(codings[bar.grouping.name][1].levels) for bar in bars])
+    known: dict[tuple[str, ...], Groups] = {}
+    lefts: dict[tuple, tuple] = {}
+    groups = [_groups(bar.grouping.factors, reader, known) for bar in bars]
+    order = term_order([len(found.coding.levels) for found in groups])
     names = unique_names([bars[k].grouping.name for k in order])
     pairs = [
-        _random_term(bars[k], name, *codings[bars[k].grouping.name], reader)
+        _random_term(bars[k], name, groups[k], _left(bars[k], reader, lefts))
         for k, name in zip(order, names, strict=True)
     ]
     return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
 
 
-def _random_term(bar, name, codes, groups, reader) -> tuple[RandomTerm, RandomDesign]:
-    coded = tuple(
-        code_variable(variable, left_value(variable, bar.grouping.columns, reader))
-        for variable in bar.terms.variables
-    )
-    left = model_matrix(bar.terms, coded, reader.columns.length)
+def _groups(factors: tuple[Variable, ...], reader: VariableReader, known: dict) -> Groups:
+    """The groups of combined factors; those of ``a/b/c`` share the work on ``b:a``."""
+    key = tuple(variable.label for variable in factors)
+    if key not in known:
+        rest = _groups(factors[1:], reader, known) if len(factors) > 1 else None
+        known[key] = code_groups(reader.factor(factors[0]), rest)
+    return known[key]
+
+
+def _left(bar: Bar, reader: VariableReader, known: dict) -> tuple[CodedMatrix, tuple[Coding, ...]]:
+    """The model matrix of the left of a bar; bars with equal sides share one."""
+    labels = (variable.label for variable in bar.terms.variables)
+    variables = tuple((label, label in bar.grouping.columns) for label in labels)
+    key = (bar.terms.intercept, bar.terms.labels, variables)
+    if key not in known:
+        coded = tuple(
+            code_variable(variable, left_value(variable, bar.grouping.columns, reader))
+            for variable in bar.terms.variables
+        )
+        matrix = model_matrix(bar.terms, coded, reader.columns.length)
+        known[key] = matrix, tuple(variable.coding for variable in coded)
+    return known[key]
+
+
+def _random_term(
+    bar: Bar, name: str, groups: Groups, left: tuple[CodedMatrix, tuple[Coding, ...]]
+) -> tuple[RandomTerm, RandomDesign]:
+    matrix, codings = left
+    constant = (False,) * len(matrix.names)
     term = RandomTerm(
         group=name,
         grouping=bar.grouping.name,
         factors=bar.grouping.columns,
-        effects=left.names,
-        model=left.matrix,
-        codes=codes,
-        levels=groups.levels,
-        constant=tuple(bar.terms.intercept and k == 0 for k in range(len(left.names))),
+        effects=matrix.names,
+        model=matrix.matrix,
+        codes=groups.codes,
+        levels=groups.coding.levels,
+        constant=(True, *constant[1:]) if bar.terms.intercept else constant,
     )
-    codings = tuple(variable.coding for variable in coded)
-    return term, RandomDesign(bar, name, left.names, codings, groups)
+    return term, RandomDesign(bar, name, matrix.names, codings, groups.coding)
 
 
 def _named_column(text: str, columns: Columns) -> Variable:

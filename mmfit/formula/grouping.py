@@ -1,5 +1,6 @@
 """Grouping factors as codes, and the names and order of random terms in lme4."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmfit.expression.values import Factor
+from mmfit.expression.labels import Labels
+from mmfit.expression.values import TABLE_PER_ROW, Factor, present_codes
 from mmfit.formula.variables import match_levels
 
-_TABLE_PER_ROW = 4
+# Rows in which it is tried first whether a factor is nested, and their share of all at most.
+_TRIAL = 4096
+_TRIAL_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,12 +26,12 @@ class GroupCoding:
     parts : per factor, its own levels.
     keys : (L,) int64 array, ascending: the combinations that occur, as mixed-radix numbers with
         the first factor slowest.
-    levels : tuple of str, length L, ``a:b``.
+    levels : tuple of str or Labels, length L, ``a:b``.
     """
 
-    parts: tuple[tuple[str, ...], ...]
+    parts: tuple[tuple[str, ...] | Labels, ...]
     keys: np.ndarray
-    levels: tuple[str, ...]
+    levels: tuple[str, ...] | Labels
 
     def codes(self, factors: Sequence[Factor]) -> np.ndarray:
         """The level of each row of new data; -1 where it is none of these. (n,) intp."""
@@ -39,32 +43,86 @@ class GroupCoding:
         return np.where(known, place, -1).astype(np.intp)
 
 
-def code_groups(factors: Sequence[Factor]) -> tuple[np.ndarray, GroupCoding]:
-    """Codes of the combinations of factors that occur, first factor slowest (lme4's ``%i%``).
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """The groups that rows belong to.
 
-    Returns
-    -------
-    codes : (n,) intp array;
-    coding : GroupCoding.
+    Attributes
+    ----------
+    codes : (n,) intp array, the level of each row;  coding : GroupCoding.
     """
-    parts = tuple(factor.levels for factor in factors)
-    if len(factors) == 1:
-        keys = np.arange(len(parts[0]), dtype=np.int64)
-        return factors[0].codes, GroupCoding(parts, keys, parts[0])
-    sizes = [len(part) for part in parts]
-    key = _mixed_radix([factor.codes for factor in factors], sizes)
-    codes, keys = _compact(key, int(np.prod([float(size) for size in sizes])))
-    rest, pieces = keys, []
-    for size in reversed(sizes):
-        rest, digit = np.divmod(rest, size)
-        pieces.append(digit.tolist())
-    columns = [[part[d] for d in digits] for part, digits in zip(parts, pieces[::-1], strict=True)]
-    levels = tuple(map(":".join, zip(*columns, strict=True)))
-    return codes, GroupCoding(parts, keys, levels)
+
+    codes: np.ndarray
+    coding: GroupCoding
+
+
+def code_groups(factor: Factor, rest: Groups | None = None) -> Groups:
+    """The groups of a factor, or of its combinations with others that occur (lme4's ``%i%``).
+
+    Of the combinations the factor is the slowest, before those that are combined in ``rest``.
+
+    Parameters
+    ----------
+    factor : Factor, nothing missing;  rest : Groups, those of the factors that follow it.
+    """
+    own = len(factor.levels)
+    if rest is None:
+        keys = np.arange(own, dtype=np.int64)
+        return Groups(factor.codes, GroupCoding((factor.levels,), keys, factor.levels))
+    others = len(rest.coding.keys)
+    codes, first, second = _combine(factor.codes, own, rest.codes, others)
+    # Sixty-three bits hold three factors of a million levels each.
+    radix = math.prod(len(part) for part in rest.coding.parts)
+    keys = first.astype(np.int64) * radix + rest.coding.keys[second]
+    slow, fast = factor.levels, rest.coding.levels
+
+    def join() -> list[str]:
+        a, b = tuple(slow), tuple(fast)
+        return [f"{a[i]}:{b[j]}" for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+
+    parts = (factor.levels, *rest.coding.parts)
+    return Groups(codes, GroupCoding(parts, keys, Labels(len(keys), join)))
+
+
+def _combine(
+    a: np.ndarray, count_a: int, b: np.ndarray, count_b: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes of the pairs of codes that occur, and the parts (a, b) of each pair; a slowest.
+
+    Where one of the two is nested in the other, its levels are the pairs: they are only put into
+    order, without a look at the pairs of single rows.
+    """
+    if count_a >= count_b:
+        parent = _parents(a, count_a, b)
+        if parent is not None:
+            return a, np.arange(count_a), parent
+    else:
+        parent = _parents(b, count_b, a)
+        if parent is not None:
+            order = np.argsort(parent, kind="stable")
+            place = np.empty(count_b, dtype=np.intp)
+            place[order] = np.arange(count_b)
+            return place[b], parent[order], order
+    codes, keys = _compact(a * count_b + b, count_a * count_b)
+    return codes, *np.divmod(keys, count_b)
+
+
+def _parents(inner: np.ndarray, count: int, outer: np.ndarray) -> np.ndarray | None:
+    """The level of ``outer`` that each level of ``inner`` lies in, or None where it is in two."""
+    step = len(inner) // _TRIAL
+    if step > _TRIAL_SHARE and not _nested(inner[::step], count, outer[::step])[1]:
+        return None
+    parent, nested = _nested(inner, count, outer)
+    return parent if nested and parent.min() >= 0 else None
+
+
+def _nested(inner: np.ndarray, count: int, outer: np.ndarray) -> tuple[np.ndarray, bool]:
+    parent = np.full(count, -1, dtype=np.intp)
+    parent[inner] = outer
+    return parent, bool((parent.take(inner) == outer).all())
 
 
 def _mixed_radix(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
-    # Sixty-three bits hold three factors of a million levels each.
     key = codes[0].astype(np.int64)
     for more, size in zip(codes[1:], sizes[1:], strict=True):
         key = key * size + more
@@ -73,11 +131,9 @@ def _mixed_radix(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarra
 
 def _compact(key: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of keys among the sorted distinct ones, and those."""
-    if span <= max(_TABLE_PER_ROW * len(key), 1024):
-        keys = np.flatnonzero(np.bincount(key, minlength=span))
-        place = np.empty(span, dtype=np.intp)
-        place[keys] = np.arange(len(keys))
-        return place[key], keys
+    if span <= max(TABLE_PER_ROW * len(key), 1024):
+        keys, position = present_codes(key, span)
+        return (key, np.arange(span)) if position is None else (position[key], keys)
     import pandas as pd
 
     codes, keys = pd.factorize(key)

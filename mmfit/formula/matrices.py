@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmfit.expression.labels import Labels
+
 if TYPE_CHECKING:
     from mmfit.formula.design import DesignInfo
 
@@ -40,7 +42,7 @@ class RandomTerm:
     effects : tuple of str, length q, the column names of ``model``.
     model : (n, q) float array, the raw model matrix of the bar's left-hand side.
     codes : (n,) intp array, the level of each row.
-    levels : tuple of str, length L, labels as in lme4 (``1:1``), only levels that occur.
+    levels : tuple of str or Labels, length L, labels as in lme4 (``1:1``), only levels that occur.
     constant : tuple of bool, length q, True where a column of ``model`` is exactly 1 in every row
         by construction (the intercept); all False where nothing is said.
     """
@@ -51,7 +53,7 @@ class RandomTerm:
     effects: tuple[str, ...]
     model: np.ndarray
     codes: np.ndarray
-    levels: tuple[str, ...]
+    levels: tuple[str, ...] | Labels
     constant: tuple[bool, ...] = ()
 
     def __post_init__(self):

@@ -1,5 +1,6 @@
 """Terms and coded variables into a model matrix, as R's ``model.matrix`` does it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,11 @@ from mmfit.formula.terms import Terms
 from mmfit.formula.variables import MAX_CELLS, Coded, too_large
 
 INTERCEPT = "(Intercept)"
+# From this many rows, and rows per combination of levels, on each combination is worked out once.
+_MANY_ROWS = 2048
+_ROWS_PER_CELL = 8
+
+Flags = tuple[tuple[bool, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,14 +24,17 @@ class CodedMatrix:
 
     Attributes
     ----------
-    matrix : (n, p) float array.
+    matrix : (n, p) float array, its columns contiguous.
     names : tuple of str, length p.
     term_columns : per term (the intercept first, where there is one), its columns.
+    distinct : (m, p) float array with the cross-products of ``matrix``: one scaled row for each
+        that occurs where these are known to be few, ``matrix`` itself otherwise.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     term_columns: tuple[tuple[int, ...], ...]
+    distinct: np.ndarray
 
 
 def model_matrix(
@@ -46,32 +55,132 @@ def model_matrix(
     """
     contrasted = _contrasted(terms, variables, full_dummies)
     widths = [
-        int(np.prod([variables[k].coding.width(flag) for k, flag in zip(term, flags, strict=True)]))
+        math.prod(variables[k].coding.width(flag) for k, flag in zip(term, flags, strict=True))
         for term, flags in zip(terms.members, contrasted, strict=True)
     ]
-    total = sum(widths) + terms.intercept
-    if rows * total > MAX_CELLS:
+    if rows * (sum(widths) + terms.intercept) > MAX_CELLS:
         widest = int(np.argmax(widths))
         raise DesignError(too_large(terms.labels[widest], widths[widest], rows))
-    matrix = np.empty((rows, total))
-    names: list[str] = []
-    columns = []
-    if terms.intercept:
-        matrix[:, 0] = 1.0
-        names.append(INTERCEPT)
-        columns.append((0,))
-    for term, flags, width in zip(terms.members, contrasted, widths, strict=True):
-        start = len(names)
-        block, labels = _term([variables[k] for k in term], flags)
-        matrix[:, start : start + width] = block
+    names, columns = _names(terms, variables, contrasted)
+    cells = _cells(terms, variables, rows)
+    if cells is None:
+        matrix = _rows(terms, variables, contrasted, widths, rows).T
+        return CodedMatrix(matrix, names, columns, matrix)
+    place, counts, reduced = cells
+    table = _rows(terms, reduced, contrasted, widths, len(counts))
+    spread = np.empty((len(table), rows))
+    for column, out in zip(table, spread, strict=True):
+        # The places are in range; clipping lets numpy write to ``out`` without a buffer.
+        column.take(place, out=out, mode="clip")
+    return CodedMatrix(spread.T, names, columns, (table * np.sqrt(counts)).T)
+
+
+def _cells(
+    terms: Terms, variables: Sequence[Coded], rows: int
+) -> tuple[np.ndarray, np.ndarray, list[Coded]] | None:
+    """The combinations of levels that occur, where the terms are made of few factors alone.
+
+    Returns
+    -------
+    place : (n,) intp array, the combination of each row;  counts : (m,) rows of each;
+    reduced : the variables over the combinations in place of the rows. None where rows are many
+    combinations or numbers.
+    """
+    used = sorted({k for term in terms.members for k in term})
+    sizes = [len(variables[k].coding.levels or ()) for k in used]
+    span = math.prod(sizes)
+    if rows < _MANY_ROWS or not used or not 0 < span <= rows // _ROWS_PER_CELL:
+        return None
+    place = np.ravel_multi_index([variables[k].data for k in used], sizes)
+    counts = np.bincount(place, minlength=span)
+    cells = np.flatnonzero(counts)
+    if len(cells) < span:
+        position = np.empty(span, dtype=np.intp)
+        position[cells] = np.arange(len(cells))
+        place = position[place]
+    reduced = list(variables)
+    for k, codes in zip(used, np.unravel_index(cells, sizes), strict=True):
+        reduced[k] = Coded(variables[k].coding, codes)
+    return place, counts[cells], reduced
+
+
+def _names(
+    terms: Terms, variables: Sequence[Coded], contrasted: Flags
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Names of the columns, and the columns of each term."""
+    names: list[str] = [INTERCEPT] if terms.intercept else []
+    columns = [(0,)] if terms.intercept else []
+    for term, flags in zip(terms.members, contrasted, strict=True):
+        labels = [""]
+        for place, (k, flag) in enumerate(zip(term, flags, strict=True)):
+            own = _variable_names(variables[k], flag)
+            labels = [f"{a}:{b}" for b in own for a in labels] if place else own
+        columns.append(tuple(range(len(names), len(names) + len(labels))))
         names.extend(labels)
-        columns.append(tuple(range(start, start + width)))
-    return CodedMatrix(matrix, tuple(names), tuple(columns))
+    return tuple(names), tuple(columns)
 
 
-def _contrasted(
-    terms: Terms, variables: Sequence[Coded], full_dummies: bool
-) -> tuple[tuple[bool, ...], ...]:
+def _variable_names(coded: Coded, contrasted: bool) -> list[str]:
+    coding = coded.coding
+    label = coding.variable.label
+    if coding.levels is not None:
+        return [label + name for name in (coding.contrast.names if contrasted else coding.levels)]
+    # R numbers the columns of a matrix only where there are several.
+    suffixes = coding.suffixes if len(coding.suffixes) > 1 else ("",)
+    return [label + suffix for suffix in suffixes]
+
+
+def _rows(
+    terms: Terms,
+    variables: Sequence[Coded],
+    contrasted: Flags,
+    widths: Sequence[int],
+    rows: int,
+) -> np.ndarray:
+    """The model matrix transposed, (p, n): a column of it is a contiguous row here."""
+    start = int(terms.intercept)
+    out = np.empty((sum(widths) + start, rows))
+    out[:start] = 1.0
+    for term, flags, width in zip(terms.members, contrasted, widths, strict=True):
+        _write_term([variables[k] for k in term], flags, out[start : start + width])
+        start += width
+    return out
+
+
+def _write_term(variables: Sequence[Coded], flags: Sequence[bool], out: np.ndarray) -> None:
+    if len(variables) == 1:
+        _write_variable(variables[0], flags[0], out)
+        return
+    block = _variable_rows(variables[0], flags[0])
+    for variable, flag in zip(variables[1:-1], flags[1:-1], strict=True):
+        more = _variable_rows(variable, flag)
+        block = (more[:, None, :] * block).reshape(-1, out.shape[1])
+    last = _variable_rows(variables[-1], flags[-1])
+    np.multiply(last[:, None, :], block, out=out.reshape(len(last), len(block), -1))
+
+
+def _variable_rows(coded: Coded, contrasted: bool) -> np.ndarray:
+    """The columns of one variable, (k, n)."""
+    if coded.coding.levels is None:
+        return coded.data[None, :] if coded.data.ndim == 1 else coded.data.T
+    out = np.empty((coded.coding.width(contrasted), len(coded.data)))
+    _write_variable(coded, contrasted, out)
+    return out
+
+
+def _write_variable(coded: Coded, contrasted: bool, out: np.ndarray) -> None:
+    coding, data = coded.coding, coded.data
+    if coding.levels is None:
+        out[:] = data if data.ndim == 1 else data.T
+    elif contrasted:
+        for column, row in zip(np.ascontiguousarray(coding.contrast.matrix.T), out, strict=True):
+            column.take(data, out=row, mode="clip")
+    else:
+        out[:] = 0.0
+        out[data, np.arange(len(data))] = 1.0
+
+
+def _contrasted(terms: Terms, variables: Sequence[Coded], full_dummies: bool) -> Flags:
     if full_dummies:
         return tuple(tuple(False for _ in term) for term in terms.members)
     if terms.intercept:
@@ -88,30 +197,3 @@ def _contrasted(
                     *terms.contrasted[place + 1 :],
                 )
     return terms.contrasted
-
-
-def _term(variables: Sequence[Coded], flags: Sequence[bool]) -> tuple[np.ndarray, list[str]]:
-    block, names = _variable(variables[0], flags[0])
-    for variable, flag in zip(variables[1:], flags[1:], strict=True):
-        more, suffixes = _variable(variable, flag)
-        names = [f"{a}:{b}" for b in suffixes for a in names]
-        block = (more[:, :, None] * block[:, None, :]).reshape(len(block), -1)
-    return block, names
-
-
-def _variable(coded: Coded, contrasted: bool) -> tuple[np.ndarray, list[str]]:
-    coding, data = coded.coding, coded.data
-    label = coding.variable.label
-    if coding.levels is not None and contrasted:
-        return coding.contrast.matrix.take(data, axis=0), [
-            label + name for name in coding.contrast.names
-        ]
-    if coding.levels is not None:
-        dummies = np.zeros((len(data), len(coding.levels)))
-        dummies[np.arange(len(data)), data] = 1.0
-        return dummies, [label + level for level in coding.levels]
-    if data.ndim == 1:
-        return data[:, None], [label]
-    # R numbers the columns of a matrix only where there are several.
-    suffixes = coding.suffixes if len(coding.suffixes) > 1 else ("",)
-    return data, [label + suffix for suffix in suffixes]

@@ -7,6 +7,7 @@ TOLERANCE = 1e-7
 # A Cholesky factor of cross-products is good to about 1e-15 in squared length, so that a new share
 # above this one is beyond doubt.
 _CERTAIN = 1e-3
+_FEW_COLUMNS = 4
 
 
 def independent_columns(matrix: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -35,15 +36,29 @@ def _certainly_independent(matrix: np.ndarray) -> bool:
     if columns > rows:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        products = matrix.T @ matrix
-    lengths = np.sqrt(np.diag(products))
-    if not (np.isfinite(lengths).all() and lengths.all()):
+        products = _products(matrix)
+    lengths = np.sqrt(products.diagonal())
+    if not (lengths.min() > 0 and lengths.max() < np.inf):
         return False
+    if columns == 1:
+        return True
     try:
         factor = np.linalg.cholesky(products / lengths / lengths[:, None])
     except np.linalg.LinAlgError:
         return False
-    return bool((np.diag(factor) > _CERTAIN).all())
+    return bool(factor.diagonal().min() > _CERTAIN)
+
+
+def _products(matrix: np.ndarray) -> np.ndarray:
+    columns = matrix.shape[1]
+    if columns > _FEW_COLUMNS:
+        return matrix.T @ matrix
+    # For a few long columns the matrix product of BLAS is several times slower than this.
+    products = np.empty((columns, columns))
+    for k, column in enumerate(matrix.T):
+        for j, other in enumerate(matrix.T[: k + 1]):
+            products[k, j] = products[j, k] = column.dot(other)
+    return products
 
 
 def _gram_schmidt(matrix: np.ndarray, tolerance: float) -> np.ndarray:

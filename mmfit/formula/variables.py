@@ -7,6 +7,7 @@ import numpy as np
 
 from mmfit.errors import DataError, DesignError
 from mmfit.expression.columns import Columns
+from mmfit.expression.labels import Labels
 from mmfit.expression.nodes import Name
 from mmfit.expression.values import Factor, Logical, Matrix, Value
 from mmfit.formula.contrasts import Contrast, ContrastChoice, make_contrast, read_choice
@@ -182,7 +183,7 @@ def code_variable(
     if chosen is not None:
         choice = read_choice(chosen, variable.label)
     contrast = make_contrast(choice, value.levels, variable.label)
-    return Coded(Coding(variable, value.levels, contrast, ("",)), value.codes)
+    return Coded(Coding(variable, tuple(value.levels), contrast, ("",)), value.codes)
 
 
 def too_large(label: str, columns: int, rows: int) -> str:
@@ -217,7 +218,7 @@ def align(coding: Coding, value: Value) -> Coded:
     return Coded(coding, codes)
 
 
-def match_levels(factor: Factor, levels: tuple[str, ...]) -> np.ndarray:
+def match_levels(factor: Factor, levels: tuple[str, ...] | Labels) -> np.ndarray:
     """Codes of a factor among other levels; -1 for a label that is not among them."""
     place = {level: k for k, level in enumerate(levels)}
     codes = np.array([place.get(label, -1) for label in factor.levels] + [-1], dtype=np.intp)
