@@ -8,6 +8,7 @@ TOLERANCE = 1e-7
 # above this one is beyond doubt.
 _CERTAIN = 1e-3
 _FEW_COLUMNS = 4
+_LONG = 4096
 
 
 def independent_columns(matrix: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -50,14 +51,15 @@ def _certainly_independent(matrix: np.ndarray) -> bool:
 
 
 def _products(matrix: np.ndarray) -> np.ndarray:
-    columns = matrix.shape[1]
-    if columns > _FEW_COLUMNS:
+    rows, columns = matrix.shape
+    if columns > _FEW_COLUMNS or rows < _LONG:
         return matrix.T @ matrix
-    # For a few long columns the matrix product of BLAS is several times slower than this.
+    # For a few long columns the matrix product of BLAS is several times slower than this, and its
+    # scalar product waits for threads of its own, which takes longer still on a busy machine.
     products = np.empty((columns, columns))
     for k, column in enumerate(matrix.T):
         for j, other in enumerate(matrix.T[: k + 1]):
-            products[k, j] = products[j, k] = column.dot(other)
+            products[k, j] = products[j, k] = np.einsum("i,i->", column, other)
     return products
 
 

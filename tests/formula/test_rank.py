@@ -50,3 +50,13 @@ def test_kept_columns_span_what_all_columns_span(seed, count):
     kept = independent_columns(matrix)
     assert len(kept) == np.linalg.matrix_rank(matrix)
     assert np.linalg.matrix_rank(matrix[:, kept]) == len(kept)
+
+
+@pytest.mark.parametrize("rows", [40, 5000])
+@pytest.mark.parametrize("columns", [1, 2, 3, 6])
+@pytest.mark.parametrize("scale", [1e-160, 1.0, 1e160])
+def test_rank_of_few_and_many_rows(rows, columns, scale):
+    matrix = np.random.default_rng(11).normal(size=(rows, columns)) * scale
+    assert independent_columns(matrix).tolist() == list(range(columns))
+    twice = np.column_stack([matrix, matrix[:, 0] * 3, matrix[:, -1] * 0])
+    assert independent_columns(twice).tolist() == list(range(columns))
