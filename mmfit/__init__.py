@@ -18,6 +18,7 @@ from mmfit.errors import (
 )
 
 if TYPE_CHECKING:
+    from mmfit.many import ManyModels, lmer_many
     from mmfit.model import LinearMixedModel, compare, lmer
 
 __all__ = [
@@ -27,10 +28,12 @@ __all__ = [
     "DesignError",
     "FormulaError",
     "LinearMixedModel",
+    "ManyModels",
     "MmfitError",
     "SpecError",
     "compare",
     "lmer",
+    "lmer_many",
 ]
 
 
@@ -42,9 +45,9 @@ def __getattr__(name: str):
 
         return version("mmfit")
     if name in __all__:
-        from mmfit import model
+        from mmfit import many, model
 
-        return getattr(model, name)
+        return getattr(many if hasattr(many, name) else model, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,15 +2,17 @@
 
 With V = I + Z Psi Z', P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, r^2 = y'Py and nu = n - p (REML) or n
 (ML), the criterion is log|V| [+ log|X'V^-1 X| under REML] + nu (1 + log(2 pi r^2 / nu))
-(Bates, Maechler, Bolker & Walker 2015, eqs 34 and 41, with log|V| = log|LL'|). A derivative with
-respect to theta_i, the entry (r, c) of Lambda_g, acts through dPsi = e_r e_c' Lambda' + transpose.
+(Bates, Maechler, Bolker & Walker 2015, eqs 34 and 41, with log|V| = log|LL'|).
+
+Let L be the Cholesky factor of R'V^-1 R, R = [X y]. In the basis RL^-T, in which T_e is R'V^-1 V_e
+V^-1 R, the blocks of T_e are all that P needs: y'P V_e P y = r^2 T_e[p, p], X'V^-1 V_e P y becomes
+T_e[:p, p], and tr((X'V^-1 X)^-1 X'V^-1 V_e V^-1 X) is the trace of T_e[:p, :p].
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from mmfit.engine.solvers import Factorization, Solver
 from mmfit.engine.system import System
@@ -30,203 +32,248 @@ class Problem:
         """Degrees of freedom of the residual variance's estimate."""
         return self.system.nobs - (self.system.nfixed if self.reml else 0)
 
-    def at(self, theta: np.ndarray) -> "Evaluation":
-        """Evaluate at the whitened ``theta`` (k,)."""
-        return Evaluation(self, np.asarray(theta, dtype=float))
+    @property
+    def batch(self) -> int:
+        """Number of responses."""
+        return len(self.system.y)
+
+    def at(self, theta: np.ndarray, members: np.ndarray | None = None) -> "Evaluation":
+        """Evaluate at the whitened ``theta`` (A, k) of the responses ``members`` (A,), or all.
+
+        A single response also takes a ``theta`` (k,). Where the criterion cannot be evaluated in
+        double precision it is NaN.
+        """
+        theta = np.asarray(theta, dtype=float)
+        if theta.ndim == 1:
+            theta = theta[None]
+        return Evaluation(self, theta, np.arange(self.batch) if members is None else members)
 
 
 class Evaluation:
-    """The criterion at one theta; derivatives are computed when they are asked for.
+    """The criterion at one theta per response; derivatives are computed when they are asked for.
+
+    All arrays have the response as their first axis (A).
 
     Attributes
     ----------
-    objective : float, in the user's units.
-    beta : (p,), whitened and relative to the least-squares fit;  r2 : float, y'Py.
+    objective : (A,), in the user's units.
+    root : (A, m, m), lower Cholesky factor of R'V^-1 R;  r2 : (A,), y'Py.
     """
 
-    def __init__(self, problem: Problem, theta: np.ndarray):
-        self.problem, self.theta = problem, theta
-        self.lambdas = problem.system.layout.lambdas(theta)
-        self.factor: Factorization = problem.solver.factorize(self.lambdas)
-        A = self.factor.reduced
-        try:
-            self.R_x = np.linalg.cholesky(A[:-1, :-1]).T
-        except np.linalg.LinAlgError:
-            raise ComputationError(
-                "X'V^-1 X is not positive definite in double precision; a variance ratio is too "
-                "extreme for these data"
-            ) from None
-        half = solve_triangular(self.R_x, A[:-1, -1], trans="T") if len(A) > 1 else A[:-1, -1]
-        self.beta = solve_triangular(self.R_x, half) if len(A) > 1 else half
-        self.r2 = float(A[-1, -1] - half @ half)
+    def __init__(self, problem: Problem, theta: np.ndarray, members: np.ndarray):
+        self.problem, self.theta, self.members = problem, theta, members
+        layout = problem.system.layout
+        self.factor = _factorize(problem, layout.lambdas(theta), members)
+        self.root = _cholesky(self.factor.reduced)
+        diagonal = np.diagonal(self.root, axis1=1, axis2=2)
+        self.r2 = diagonal[:, -1] ** 2
         nu = problem.nu
         value = self.factor.log_det + nu * (1 + np.log(2 * np.pi * self.r2 / nu))
         if problem.reml:
-            value += 2 * np.log(np.diag(self.R_x)).sum()
-        self.objective = float(value + problem.system.criterion_constant(problem.reml))
+            value = value + 2 * np.log(diagonal[:, :-1]).sum(axis=1)
+        constant = problem.system.criterion_constant(problem.reml)
+        self.objective = value + constant[members]
 
     @cached_property
-    def cross(self) -> list[np.ndarray]:
-        """Z'V^-1 [X y] per group."""
-        return self.factor.cross()
+    def inverse_root(self) -> np.ndarray:
+        """(A, m, m) L^-1; its last row is (-beta', 1) / r."""
+        return np.linalg.inv(self.root)
 
     @cached_property
-    def residual_cross(self) -> list[np.ndarray]:
-        """Z'Py per group, (levels, q)."""
-        v = np.append(-self.beta, 1.0)
-        return [W @ v for W in self.cross]
+    def beta(self) -> np.ndarray:
+        """(A, p), whitened and relative to the least-squares fit."""
+        last = self.inverse_root[:, -1]
+        return -last[:, :-1] / last[:, -1:]
 
     @cached_property
     def R_inverse(self) -> np.ndarray:
-        """Inverse of the upper triangular factor of X'V^-1 X."""
-        return np.linalg.inv(self.R_x)
+        """(A, p, p) inverse of the upper triangular factor of X'V^-1 X."""
+        return np.swapaxes(self.inverse_root[:, :-1, :-1], 1, 2)
 
     @cached_property
     def C(self) -> np.ndarray:
-        """(X'V^-1 X)^-1."""
-        return self.R_inverse @ self.R_inverse.T
+        """(A, p, p) (X'V^-1 X)^-1."""
+        return self.R_inverse @ np.swapaxes(self.R_inverse, 1, 2)
 
     @cached_property
-    def trace_blocks(self) -> list[np.ndarray]:
-        """Per group the summed diagonal blocks of Z'PZ (REML) or Z'V^-1 Z (ML)."""
-        if not self.problem.reml:
-            return self.factor.trace_blocks()
-        out = []
-        for G, W in zip(self.factor.trace_blocks(), self.cross, strict=True):
-            side = W[:, :, :-1] @ self.R_inverse
-            out.append(G - np.einsum("lap,lbp->ab", side, side, optimize=True))
-        return out
+    def slopes(self) -> np.ndarray:
+        """(A, k, m, m) R'V^-1 V_e V^-1 R."""
+        return self.factor.slopes()
 
     @cached_property
-    def slope_blocks(self) -> list[np.ndarray]:
-        """Derivative of the criterion with respect to each (symmetric) Psi_g."""
-        factor = self.problem.nu / self.r2
-        return [
-            G - factor * (w.T @ w)
-            for G, w in zip(self.trace_blocks, self.residual_cross, strict=True)
-        ]
+    def T(self) -> np.ndarray:
+        """(A, k, m, m) the same in the basis R L^-T."""
+        inverse = self.inverse_root[:, None]
+        return inverse @ self.slopes @ np.swapaxes(inverse, 2, 3)
 
     @cached_property
-    def directions(self) -> list[tuple[int, np.ndarray]]:
-        """(group, dPsi_g / d theta_i) for every theta."""
-        layout, out = self.problem.system.layout, []
-        for g, r, c in zip(layout.group, layout.row, layout.column, strict=True):
-            E = np.zeros_like(self.lambdas[g])
-            E[r] = self.lambdas[g][:, c]
-            out.append((int(g), E + E.T))
-        return out
+    def psi_slope(self) -> np.ndarray:
+        """(A, k) derivative of the criterion along the E_e: tr(P V_e) - (nu / r^2) y'P V_e P y."""
+        T = self.T
+        slope = self.factor.trace_slopes() - self.problem.nu * T[:, :, -1, -1]
+        if self.problem.reml:
+            slope = slope - np.trace(T[:, :, :-1, :-1], axis1=2, axis2=3)
+        return slope
+
+    @cached_property
+    def jacobian(self) -> np.ndarray:
+        """(A, k, k) d Psi_e / d theta_i."""
+        return self.problem.system.layout.psi_jacobian(self.theta)
 
     @cached_property
     def gradient(self) -> np.ndarray:
-        """(k,) derivative of the criterion with respect to theta."""
-        return np.array([np.vdot(self.slope_blocks[g], E) for g, E in self.directions])
-
-    @cached_property
-    def y_slopes(self) -> np.ndarray:
-        """(k,) y'P V_i P y."""
-        w = self.residual_cross
-        return np.array([np.vdot(w[g] @ E, w[g]) for g, E in self.directions])
-
-    @cached_property
-    def x_slopes(self) -> np.ndarray:
-        """(k, p, p) X'V^-1 V_i V^-1 X."""
-        out = []
-        for g, E in self.directions:
-            W = self.cross[g][:, :, :-1]
-            out.append(np.einsum("lap,ab,lbq->pq", W, E, W, optimize=True))
-        return np.array(out).reshape(len(out), *self.C.shape)
-
-    @cached_property
-    def quadratic(self) -> np.ndarray:
-        """(k, k) y'P V_i P V_j P y."""
-        w, k = self.residual_cross, len(self.directions)
-        right = [np.zeros((*block.shape, k)) for block in w]
-        for i, (g, E) in enumerate(self.directions):
-            right[g][:, :, i] = w[g] @ E
-        through_x = np.column_stack(
-            [
-                np.einsum("lap,la->p", self.cross[g][:, :, :-1], right[g][:, :, i])
-                for i, (g, _) in enumerate(self.directions)
-            ]
-        )
-        image = self.factor.multiply(right)
-        whole = sum(np.einsum("lai,laj->ij", a, b) for a, b in zip(right, image, strict=True))
-        whole = whole - through_x.T @ self.C @ through_x
-        return (whole + whole.T) / 2
-
-    @cached_property
-    def second_slopes(self) -> np.ndarray:
-        """(k, k) the part of the Hessian that comes from V_ij: tr(slope d2Psi)."""
-        layout = self.problem.system.layout
-        same = (layout.group[:, None] == layout.group) & (layout.column[:, None] == layout.column)
-        out = np.zeros(same.shape)
-        for i, j in zip(*np.nonzero(same), strict=True):
-            out[i, j] = 2 * self.slope_blocks[layout.group[i]][layout.row[i], layout.row[j]]
-        return out
+        """(A, k) derivative of the criterion with respect to theta."""
+        return np.einsum("ae,aei->ai", self.psi_slope, self.jacobian)
 
     @cached_property
     def newton_matrix(self) -> np.ndarray:
-        """(k, k) average information, profiled, plus the exact part from second derivatives of V.
+        """(A, k, k) average information, profiled, plus the exact part from the curvature of Psi.
 
         Gilmour, Thompson & Cullis 1995, eq. 6 of the average information, with sigma profiled
         out. The second part vanishes at an interior optimum; without it a step towards a variance
         of zero would have the wrong length, since the criterion is even in theta there.
         """
-        nu, r2 = self.problem.nu, self.r2
-        slopes = self.y_slopes
-        average = nu * self.quadratic / r2 - nu * np.outer(slopes, slopes) / r2**2
-        return average + self.second_slopes
+        column = self.T[:, :, :, -1]
+        y = np.swapaxes(self.inverse_root[:, -1:], 1, 2)
+        average = self.factor.pairs(y) - _gram(column)
+        return self._to_theta(self.problem.nu * average)
+
+    def _to_theta(self, psi_matrix: np.ndarray) -> np.ndarray:
+        J = self.jacobian
+        inner = np.swapaxes(J, 1, 2) @ psi_matrix @ J
+        return inner + self.problem.system.layout.curvature(self.psi_slope)
 
     @cached_property
-    def profiled_hessian(self) -> np.ndarray:
-        """(k, k) exact Hessian in theta with sigma profiled out."""
-        H, k = self.hessian, len(self.theta)
-        return H[:k, :k] - np.outer(H[:k, k], H[:k, k]) / H[k, k]
+    def _psi_hessian(self) -> np.ndarray:
+        """(A, k, k) second derivatives along the E_e, sigma fixed at r^2 / nu.
 
-    @cached_property
-    def information_traces(self) -> np.ndarray:
-        """(k, k) tr(P V_i P V_j) under REML, tr(V^-1 V_i V^-1 V_j) under ML."""
-        traces = self.factor.traces(self.directions)
-        return self._projected(traces, self.directions) if self.problem.reml else traces
-
-    def _projected(self, traces, directions):
-        """From V^-1 to P: subtract what lies in the span of X."""
-        p, k = len(self.C), len(directions)
-        if p == 0:
-            return traces
-        right = [np.zeros((*W.shape[:2], k, p)) for W in self.cross]
-        for i, (g, E) in enumerate(directions):
-            right[g][:, :, i, :] = E @ self.cross[g][:, :, :-1]
-        flat = [block.reshape(*block.shape[:2], k * p) for block in right]
-        image = self.factor.multiply(flat)
-        both = sum(
-            np.einsum("lai,laj->ij", a, b, optimize=True) for a, b in zip(flat, image, strict=True)
-        ).reshape(k, p, k, p)
-        Xi = np.array(
-            [
-                np.einsum("lap,laq->pq", self.cross[g][:, :, :-1], right[g][:, :, i, :])
-                for i, (g, _) in enumerate(directions)
-            ]
-        )
-        single = np.einsum("ipjq,qp->ij", both, self.C)
-        CX = self.C @ Xi
-        return traces - 2 * single + np.einsum("ipq,jqp->ij", CX, CX)
-
-    def psi_information(self, directions) -> np.ndarray:
-        """(m, m) tr(P V_a P V_b) (V^-1 for P under ML) for any linear directions (g, E)."""
-        traces = self.factor.traces(directions)
-        return self._projected(traces, directions) if self.problem.reml else traces
+        2 y'P V_e P V_f P y / sigma^2 - tr(P V_e P V_f), with V^-1 for P in the trace under ML.
+        """
+        T, nu = self.T, self.problem.nu
+        U = np.swapaxes(self.inverse_root, 1, 2).copy()
+        U[:, :, -1] *= np.sqrt(nu)
+        x, column = T[:, :, :-1, :-1], T[:, :, :-1, -1]
+        through_x = 2 * nu * (_gram(column))
+        if self.problem.reml:
+            flat = x.reshape(*x.shape[:2], -1)
+            through_x = through_x + _gram(flat)
+        else:
+            U = U[:, :, -1:]
+        return 2 * self.factor.pairs(U) - through_x - self.factor.traces()
 
     @cached_property
     def hessian(self) -> np.ndarray:
-        """(k + 1, k + 1) exact Hessian in (theta, sigma), sigma free, at sigma^2 = r^2 / nu.
+        """(A, k + 1, k + 1) exact Hessian in (theta, sigma), sigma free, at sigma^2 = r^2 / nu.
 
         Whitened theta; sigma in units of the scaled response.
         """
-        nu, k = self.problem.nu, len(self.theta)
-        sigma2 = self.r2 / nu
-        H = np.empty((k + 1, k + 1))
-        H[:k, :k] = 2 * self.quadratic / sigma2 - self.information_traces + self.second_slopes
-        H[:k, k] = H[k, :k] = 2 * self.y_slopes / sigma2**1.5
-        H[k, k] = 4 * nu / sigma2
+        nu, k = self.problem.nu, self.theta.shape[1]
+        sigma = np.sqrt(self.r2 / nu)[:, None]
+        H = np.empty((len(self.theta), k + 1, k + 1))
+        H[:, :k, :k] = self._to_theta(self._psi_hessian)
+        H[:, :k, k] = H[:, k, :k] = 2 * nu * self._y_slopes / sigma
+        H[:, k, k] = 4 * nu / sigma[:, 0] ** 2
         return H
+
+    @cached_property
+    def _y_slopes(self) -> np.ndarray:
+        """(A, k) y'P V_i P y / r^2 with respect to theta."""
+        return np.einsum("ae,aei->ai", self.T[:, :, -1, -1], self.jacobian)
+
+    @cached_property
+    def profiled_hessian(self) -> np.ndarray:
+        """(A, k, k) exact Hessian in theta with sigma profiled out."""
+        s = self._y_slopes
+        return self._to_theta(self._psi_hessian) - self.problem.nu * s[:, :, None] * s[:, None, :]
+
+    @cached_property
+    def psi_information(self) -> np.ndarray:
+        """(A, k, k) tr(P V_e P V_f), with V^-1 for P under ML."""
+        traces = self.factor.traces()
+        if not self.problem.reml:
+            return traces
+        x = self.T[:, :, :-1, :-1]
+        flat = x.reshape(*x.shape[:2], -1)
+        U = np.swapaxes(self.inverse_root, 1, 2)[:, :, :-1]
+        return traces - 2 * self.factor.pairs(U) + _gram(flat)
+
+    @cached_property
+    def psi_traces(self) -> np.ndarray:
+        """(A, k) tr(P V_e), with V^-1 for P under ML."""
+        traces = self.factor.trace_slopes()
+        if not self.problem.reml:
+            return traces
+        return traces - np.trace(self.T[:, :, :-1, :-1], axis1=2, axis2=3)
+
+    @cached_property
+    def x_slopes(self) -> np.ndarray:
+        """(A, k, p, p) X'V^-1 V_i V^-1 X with respect to theta."""
+        return np.einsum("aepq,aei->aipq", self.slopes[:, :, :-1, :-1], self.jacobian)
+
+    def residual_cross(self) -> list[np.ndarray]:
+        """Z'Py per group, (A, levels, q)."""
+        v = self.inverse_root[:, -1] / self.inverse_root[:, -1, -1:]
+        return [(W @ v[:, None, :, None])[..., 0] for W in self.factor.cross()]
+
+
+def _gram(rows: np.ndarray) -> np.ndarray:
+    """(A, k, k) products of the rows (A, k, c); not by matmul, whose digits depend on A."""
+    return np.einsum("aec,afc->aef", rows, rows)
+
+
+class _Alone:
+    """The first of two equal members of a factorisation, as a factorisation of one."""
+
+    def __init__(self, pair: Factorization):
+        self.pair = pair
+        self.log_det, self.reduced = pair.log_det[:1], pair.reduced[:1]
+
+    def trace_slopes(self) -> np.ndarray:
+        return self.pair.trace_slopes()[:1]
+
+    def slopes(self) -> np.ndarray:
+        return self.pair.slopes()[:1]
+
+    def pairs(self, U: np.ndarray) -> np.ndarray:
+        return self.pair.pairs(np.concatenate([U, U]))[:1]
+
+    def traces(self) -> np.ndarray:
+        return self.pair.traces()[:1]
+
+    def cross(self) -> list[np.ndarray]:
+        return [block[:1] for block in self.pair.cross()]
+
+    def posterior_blocks(self) -> list[np.ndarray]:
+        return [block[:1] for block in self.pair.posterior_blocks()]
+
+
+def _factorize(problem: Problem, lambdas, members) -> Factorization:
+    if len(members) > 1 or problem.batch == 1:
+        return problem.solver.factorize(lambdas, members)
+    # Sums over levels run in another order when the axis of the members has length 1; the last of
+    # a batch to arrive must not have other digits than it would have in company.
+    twice = [np.concatenate([block, block]) for block in lambdas]
+    return _Alone(problem.solver.factorize(twice, np.concatenate([members, members])))
+
+
+def _cholesky(A: np.ndarray) -> np.ndarray:
+    """Lower factors of a stack; NaN where a matrix is not positive definite."""
+    try:
+        return np.linalg.cholesky(A)
+    except np.linalg.LinAlgError:
+        out = np.full_like(A, np.nan)
+        for i, matrix in enumerate(A):
+            try:
+                out[i] = np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                continue
+        return out
+
+
+def require_finite(evaluation: Evaluation, where: str) -> None:
+    """Raise ComputationError when the criterion could not be evaluated."""
+    if not np.isfinite(evaluation.objective).all():
+        raise ComputationError(
+            f"the criterion cannot be evaluated at {where} in double precision; a variance ratio "
+            "is too extreme for these data"
+        )

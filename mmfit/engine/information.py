@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.boundary import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
-from mmfit.engine.optimizer import semidefinite_cholesky
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
 
@@ -35,7 +35,8 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
     prepared = prepare(matrices)
     system, reml = prepared.system, fit.criterion == "REML"
     problem = Problem(system, prepared.solver, reml)
-    lambdas = [np.zeros((q, q)) for q in system.layout.sizes]
+    layout = system.layout
+    lambdas = [np.zeros((q, q)) for q in layout.sizes]
     directions, weights, labels = [], [], []
     for block, term in zip(system.terms, fit.terms, strict=True):
         s = block.place
@@ -43,16 +44,17 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
         lambdas[block.group][s, s] = semidefinite_cholesky(psi)
         for column in range(block.size):
             for row in range(column, block.size):
-                E = np.zeros((system.layout.sizes[block.group],) * 2)
+                E = np.zeros((layout.sizes[block.group],) * 2)
                 e = np.zeros((block.size, block.size))
                 e[row, column] = e[column, row] = 1.0
                 E[s, s] = block.transform @ e @ block.transform.T
-                directions.append((block.group, E))
+                directions.append(layout.entries(block.group, E))
                 weights.append(term.covariance[row, column] / fit.sigma**2)
                 labels.append((term.group, term.effects[column], term.effects[row]))
-    at = problem.at(system.layout.theta(lambdas))
-    pairs = at.psi_information(directions)
-    single = np.array([np.vdot(at.trace_blocks[g], E) for g, E in directions])
+    at = problem.at(layout.theta(lambdas))
+    along = np.array(directions)
+    pairs = along @ at.psi_information[0] @ along.T
+    single = along @ at.psi_traces[0]
     # sigma^2 multiplies the identity, which is V less the random terms' share of it.
     weights = np.array(weights)
     mixed = single - pairs @ weights

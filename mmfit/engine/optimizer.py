@@ -1,262 +1,193 @@
-"""Minimise the criterion over the unconstrained, whitened theta.
+"""Minimise the criterion over the unconstrained, whitened theta, for all responses at once.
 
 Average-information Newton steps with the eigenvalues of the matrix made positive and a
 backtracking line search; BFGS where these stall. The criterion is even in the sign of each column
-of Lambda, so there are no bounds; what a bound would guard is checked afterwards instead: where a
-covariance is singular, the derivative with respect to Psi must not be negative in its null space.
+of Lambda, so there are no bounds (see :mod:`boundary`). Responses that have arrived leave the
+active set; the others do not depend on them.
 """
 
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 
-from mmfit.engine.criterion import Evaluation, Problem
-from mmfit.errors import ComputationError
+from mmfit.engine.boundary import leave_boundary, snap
+from mmfit.engine.criterion import Evaluation, Problem, require_finite
+from mmfit.engine.search import Search
 
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
 _DECREASE = 1e-10
+# One that promises less than this would not change the eighth digit of an estimate.
+_POLISH = 1e-15
 # The average information is cheap and mostly right; a search that has not ended after so many steps
 # is one in which it is far from the curvature, so that the exact Hessian pays.
 _EXACT_AFTER = 6
-# Below this relative standard deviation (of sigma) an effect is tried at exactly zero.
-_SNAP = 1e-4
-# A derivative with respect to a variance at zero below -_NEGATIVE leaves the boundary.
-_NEGATIVE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class Optimum:
-    """Where the search ended.
+class Optima:
+    """Where the searches ended; first axis: the response (B).
 
     Attributes
     ----------
-    evaluation : Evaluation at the optimum (canonical signs).
-    method : ``newton`` or ``bfgs``;  evaluations : int;  start_objective : float.
-    predicted_decrease : float;  converged : bool;  message : str.
+    evaluation : Evaluation at the optima (canonical signs).
+    fallback : (B,) bool, whether BFGS was needed;  evaluations : (B,) int.
+    start_objective, predicted_decrease, gradient_norm : (B,).
+    converged : (B,) bool;  restless : (B,) bool, the search kept returning to a boundary that is
+        not a minimum.
     """
 
     evaluation: Evaluation
-    method: str
-    evaluations: int
-    start_objective: float
-    predicted_decrease: float
-    converged: bool
-    message: str
+    fallback: np.ndarray
+    evaluations: np.ndarray
+    start_objective: np.ndarray
+    predicted_decrease: np.ndarray
+    gradient_norm: np.ndarray
+    converged: np.ndarray
+    restless: np.ndarray
+
+    def message(self, i: int) -> str:
+        """The outcome of one response in words."""
+        predicted = self.predicted_decrease[i]
+        if self.converged[i]:
+            return f"converged: a further step promises a decrease of {predicted:.1e}"
+        if self.restless[i]:
+            return "not converged: the search keeps returning to a boundary that is not a minimum"
+        return f"not converged: a further step still promises a decrease of {predicted:.1e}"
 
 
-class _Search:
-    """Counts evaluations; a theta at which the factorisation fails counts as infinitely bad."""
-
-    def __init__(self, problem: Problem):
-        self.problem, self.count, self.method = problem, 0, "newton"
-
-    def at(self, theta) -> Evaluation | None:
-        self.count += 1
-        try:
-            with np.errstate(all="ignore"):
-                evaluation = self.problem.at(theta)
-        except (ComputationError, np.linalg.LinAlgError):
-            return None
-        return evaluation if np.isfinite(evaluation.objective) else None
-
-
-def optimize(problem: Problem, start: np.ndarray) -> Optimum:
-    """Find the minimum from ``start``.
+def optimize(problem: Problem, start: np.ndarray) -> Optima:
+    """Find the minimum of every response from ``start`` (B, k).
 
     Raises
     ------
     ComputationError
         When the criterion cannot be evaluated at the start.
     """
-    search = _Search(problem)
-    current = search.at(start)
-    if current is None:
-        raise ComputationError("the criterion cannot be evaluated at the starting value")
-    first = current.objective
+    search = Search(problem, start)
+    require_finite_start(search)
+    first = search.objective.copy()
+    active = np.arange(len(start)) if start.shape[1] else np.arange(0)
     for _ in range(5):
-        current, predicted = _descend(search, current)
-        current = _snap(search, current)
-        escape = _leave_boundary(search, current)
-        if escape is None:
+        if not len(active):
             break
-        current = escape
-    current = _polish(search, _canonical(search, current))
-    predicted = _newton_step(current)[1]
-    noise = 1e-12 * (abs(current.objective) + problem.system.nobs)
-    converged = escape is None and predicted < max(1e-7, noise)
-    return Optimum(
-        evaluation=current,
-        method=search.method,
+        _descend(search, active)
+        snap(search, active)
+        active = leave_boundary(search, active)
+    restless = np.zeros(len(start), dtype=bool)
+    restless[active] = True
+    _canonical(search)
+    _polish(search)
+    return _outcome(search, first, restless)
+
+
+def require_finite_start(search: Search) -> None:
+    if not np.isfinite(search.objective).all():
+        evaluation = search.problem.at(search.theta)
+        require_finite(evaluation, "the starting value")
+
+
+def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
+    everyone = np.arange(len(first))
+    evaluation = search.evaluation
+    if evaluation is None:
+        evaluation = search.problem.at(search.theta, everyone)
+    if search.theta.shape[1]:
+        search.step(everyone)
+        norm = np.abs(search.gradient).max(axis=1)
+    else:
+        search.predicted[:] = 0.0
+        norm = np.zeros(len(first))
+    noise = 1e-12 * (np.abs(search.objective) + search.problem.system.nobs)
+    return Optima(
+        evaluation=evaluation,
+        fallback=search.fallback,
         evaluations=search.count,
         start_objective=first,
-        predicted_decrease=predicted,
-        converged=converged,
-        message=_message(converged, predicted, escape),
+        predicted_decrease=search.predicted,
+        gradient_norm=norm,
+        converged=~restless & (search.predicted < np.maximum(1e-7, noise)),
+        restless=restless,
     )
 
 
-def _message(converged, predicted, escape) -> str:
-    if converged:
-        return f"converged: a further step promises a decrease of {predicted:.1e}"
-    if escape is not None:
-        return "not converged: the search keeps returning to a boundary that is not a minimum"
-    return f"not converged: a further step still promises a decrease of {predicted:.1e}"
+def _descend(search: Search, active: np.ndarray) -> None:
+    iteration = 0
+    while len(active):
+        step = search.step(active)
+        going = (search.predicted[active] >= _DECREASE) & (search.count[active] < MAX_EVALUATIONS)
+        active, step = active[going], step[going]
+        if not len(active):
+            return
+        limit = 4 * np.maximum(1.0, np.abs(search.theta[active]).max(axis=1))
+        length = np.abs(step).max(axis=1)
+        step *= np.minimum(1.0, limit / length)[:, None]
+        iteration += 1
+        found = search.line_search(active, step, exact=iteration >= _EXACT_AFTER)
+        stuck = active[~found & (search.predicted[active] >= 1e-8) & ~search.fallback[active]]
+        helped = [member for member in stuck if _bfgs(search, member)]
+        active = np.sort(np.concatenate([active[found], np.array(helped, dtype=np.intp)]))
 
 
-def _newton_step(evaluation: Evaluation, exact: bool = False) -> tuple[np.ndarray, float]:
-    """Step along the positive definite part of the Newton matrix, and the decrease it promises."""
-    if not len(evaluation.theta):
-        return np.zeros(0), 0.0
-    matrix = evaluation.profiled_hessian if exact else evaluation.newton_matrix
-    values, vectors = np.linalg.eigh(matrix)
-    size = np.abs(values)
-    size = np.maximum(size, 1e-10 * max(size.max(), 1e-10))
-    slope = vectors.T @ evaluation.gradient
-    step = -vectors @ (slope / size)
-    return step, float(0.5 * slope @ (slope / size))
-
-
-def _descend(search: _Search, current: Evaluation) -> tuple[Evaluation, float]:
-    predicted = np.inf
-    for iteration in count():
-        if search.count >= MAX_EVALUATIONS:
-            break
-        step, predicted = _newton_step(current, exact=iteration >= _EXACT_AFTER)
-        if predicted < _DECREASE:
-            return current, predicted
-        limit = 4 * max(1.0, np.abs(current.theta).max())
-        length = np.abs(step).max()
-        if length > limit:
-            step = step * (limit / length)
-        better = _line_search(search, current, step)
-        if better is None:
-            if predicted < 1e-8 or search.method == "bfgs":
-                return current, predicted
-            better = _bfgs(search, current)
-            if better is None:
-                return current, predicted
-        current = better
-    return current, predicted
-
-
-def _line_search(search, current, step) -> Evaluation | None:
-    slope = float(current.gradient @ step)
-    fraction = 1.0
-    for _ in range(12):
-        trial = search.at(current.theta + fraction * step)
-        if trial is not None and trial.objective < current.objective + 1e-4 * fraction * slope:
-            return trial
-        fraction *= 0.35
-    return None
-
-
-def _bfgs(search, current) -> Evaluation | None:
-    """A quasi-Newton search from here; None when it finds nothing better."""
+def _bfgs(search: Search, member: int) -> bool:
+    """A quasi-Newton search of one response from where it stands; whether it found better."""
     # Here, because it takes 0.15 s and is hardly ever needed.
     from scipy.optimize import minimize
 
-    search.method = "bfgs"
+    search.fallback[member] = True
+    who, here = np.array([member]), search.objective[member]
 
     def value_and_gradient(theta):
-        evaluation = search.at(theta)
-        if evaluation is None:
+        evaluation = search.evaluate(theta[None], who)
+        with np.errstate(all="ignore"):
+            value, gradient = evaluation.objective[0] - here, evaluation.gradient[0]
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return 1e300, np.zeros(len(theta))
-        return evaluation.objective - current.objective, evaluation.gradient
+        return value, gradient
 
     result = minimize(
         value_and_gradient,
-        current.theta,
+        search.theta[member],
         jac=True,
         method="BFGS",
         options={"gtol": 1e-7, "maxiter": MAX_EVALUATIONS // 2},
     )
-    found = search.at(result.x)
-    if found is None or not found.objective < current.objective:
-        return None
-    return found
+    found = search.evaluate(result.x[None], who)
+    if not found.objective[0] < here:
+        return False
+    search.accept(found, np.ones(1, dtype=bool))
+    return True
 
 
-def _snap(search, current: Evaluation) -> Evaluation:
-    """Put effects whose variance is all but zero at exactly zero where that costs nothing."""
-    problem = search.problem
-    lambdas = [lam.copy() for lam in current.lambdas]
-    changed = False
-    for term in problem.system.terms:
-        g, s = term.group, term.place
-        block = lambdas[g][s, s]
-        values, vectors = np.linalg.eigh(block @ block.T)
-        small = values < _SNAP**2
-        if small.any():
-            root = semidefinite_cholesky((vectors * np.where(small, 0.0, values)) @ vectors.T)
-            changed |= not np.array_equal(root, block)
-            lambdas[g][s, s] = root
-    if not changed:
-        return current
-    trial = search.at(problem.system.layout.theta(lambdas))
-    if trial is None or trial.objective > current.objective + 1e-9:
-        return current
-    return trial
+def _canonical(search: Search) -> None:
+    """Move to the equivalent thetas with a non-negative diagonal of Lambda."""
+    layout = search.problem.system.layout
+    diagonal = np.flatnonzero(layout.row == layout.column)
+    owner = np.zeros((max(layout.sizes, default=0), len(layout.sizes)), dtype=np.intp)
+    owner[layout.column[diagonal], layout.group[diagonal]] = diagonal
+    negative = search.theta[:, owner[layout.column, layout.group]] < 0
+    who = np.flatnonzero(negative.any(axis=1))
+    if len(who):
+        trial = search.evaluate(np.where(negative, -search.theta, search.theta)[who], who)
+        search.accept(trial, np.ones(len(who), dtype=bool))
 
 
-def _leave_boundary(search, current: Evaluation) -> Evaluation | None:
-    """A better point next to a boundary at which the criterion still falls, else None."""
-    problem = search.problem
-    lambdas = [lam.copy() for lam in current.lambdas]
-    for term in problem.system.terms:
-        g, s = term.group, term.place
-        block = current.lambdas[g][s, s]
-        values, vectors = np.linalg.eigh(block @ block.T)
-        null = vectors[:, values < _SNAP**2]
-        if not null.shape[1]:
-            continue
-        slopes, inner = np.linalg.eigh(null.T @ current.slope_blocks[g][s, s] @ null)
-        if slopes[0] > -_NEGATIVE * problem.system.nobs:
-            continue
-        direction = null @ inner[:, 0]
-        for variance in (0.1, 0.01, 1e-3, 1e-4):
-            psi = block @ block.T + variance * np.outer(direction, direction)
-            lambdas[g][s, s] = semidefinite_cholesky(psi)
-            trial = search.at(problem.system.layout.theta(lambdas))
-            if trial is not None and trial.objective < current.objective - 1e-9:
-                return trial
-        lambdas[g][s, s] = block
-    return None
-
-
-def _polish(search, current: Evaluation) -> Evaluation:
+def _polish(search: Search) -> None:
     """One more step, judged by the gradient: the criterion cannot tell such points apart.
 
     A stop within 1e-10 of the minimum leaves 1e-5 standard errors in an estimate, which is six
     digits of it, not the eight that can be had.
     """
-    if not len(current.theta):
-        return current
-    trial = search.at(current.theta + _newton_step(current)[0])
-    if trial is None or np.abs(trial.gradient).max() >= np.abs(current.gradient).max():
-        return current
-    return trial
-
-
-def _canonical(search, current: Evaluation) -> Evaluation:
-    """The equivalent theta with a non-negative diagonal of Lambda."""
-    lambdas = [lam * np.where(np.diag(lam) < 0, -1.0, 1.0) for lam in current.lambdas]
-    theta = search.problem.system.layout.theta(lambdas)
-    if np.array_equal(theta, current.theta):
-        return current
-    trial = search.at(theta)
-    return current if trial is None else trial
-
-
-def semidefinite_cholesky(psi: np.ndarray) -> np.ndarray:
-    """Lower triangular root of a positive semidefinite matrix, zero columns where singular."""
-    q = len(psi)
-    out, scale = np.zeros((q, q)), max(np.diag(psi).max(), np.finfo(float).tiny)
-    rest = psi.copy()
-    for j in range(q):
-        if rest[j, j] <= 1e-14 * scale:
-            continue
-        out[j:, j] = rest[j:, j] / np.sqrt(rest[j, j])
-        rest -= np.outer(out[:, j], out[:, j])
-    return out
+    everyone = np.arange(len(search.theta))
+    if not search.theta.shape[1]:
+        return
+    step = search.step(everyone)
+    who = everyone[search.predicted > _POLISH]
+    if not len(who):
+        return
+    trial = search.evaluate(search.theta[who] + step[who], who)
+    with np.errstate(all="ignore"):
+        norm = np.abs(trial.gradient).max(axis=1)
+    good = norm < np.abs(search.gradient[who]).max(axis=1)
+    if good.any():
+        search.accept(trial, good)

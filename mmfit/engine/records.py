@@ -4,20 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.late import LateField, LateRecord
 
-@dataclass(frozen=True, slots=True)
-class OptimizerRecord:
+
+@dataclass(frozen=True)
+class OptimizerRecord(LateRecord):
     """How the optimum was sought and what was found there.
 
     Attributes
     ----------
-    solver : str, ``nested`` or ``crossed`` (chosen from the data).
+    solver : str, the structure found in the data: ``single``, ``nested``, ``crossed``, ....
     method : str, ``newton`` (average information) or ``bfgs`` (the fallback).
     evaluations : int, evaluations of the criterion.
     start_objective, objective : float, -2 log (restricted) likelihood at the start and at the end.
     gradient_norm : float, largest absolute derivative with respect to the free (whitened) theta.
     predicted_decrease : float, decrease of the objective that a further Newton step promises.
-    curvature : float, smallest eigenvalue of the exact Hessian in the free theta at the end.
+    curvature : float, smallest eigenvalue of the exact Hessian in the free theta at the end
+        (computed when first asked for).
     converged : bool.
     message : str, the outcome in words.
     """
@@ -29,7 +32,7 @@ class OptimizerRecord:
     objective: float
     gradient_norm: float
     predicted_decrease: float
-    curvature: float
+    curvature: float = LateField()
     converged: bool
     message: str
 
@@ -86,9 +89,11 @@ class VarianceUncertainty:
     jacobian: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+@dataclass(frozen=True)
+class Fit(LateRecord):
     """One fitted linear mixed model; plain numbers and names only, JSON and back without loss.
+
+    ``groups`` and ``uncertainty`` are computed when they are first asked for.
 
     Attributes
     ----------
@@ -119,10 +124,10 @@ class Fit:
     vcov: np.ndarray
     dropped: tuple[str, ...]
     terms: tuple[VarianceTerm, ...]
-    groups: tuple[GroupModes, ...]
+    groups: tuple[GroupModes, ...] = LateField()
     singular: bool
     singular_groups: tuple[str, ...]
-    uncertainty: VarianceUncertainty
+    uncertainty: VarianceUncertainty = LateField()
     optimizer: OptimizerRecord
 
     @property

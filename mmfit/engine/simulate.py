@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmfit.engine.optimizer import semidefinite_cholesky
+from mmfit.engine.boundary import semidefinite_cholesky
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices

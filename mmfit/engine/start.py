@@ -14,51 +14,45 @@ _FLOOR = 0.1
 
 
 def starting_theta(problem: Problem) -> np.ndarray:
-    """(k,) whitened theta, away from the boundary."""
+    """(B, k) whitened theta of each response, away from the boundary."""
     system = problem.system
     layout = system.layout
-    blank = problem.at(np.zeros(len(layout)))
-    directions = [_basis(layout.sizes[g], g, r, c) for g, r, c in _entries(layout)]
-    psi, sigma2 = _minque(blank, directions)
-    lambdas = [np.zeros((q, q)) for q in layout.sizes]
+    psi, sigma2 = _minque(Problem(system, problem.solver, reml=True))
+    psi = psi / sigma2[:, None]
+    lambdas = [np.zeros((len(psi), q, q)) for q in layout.sizes]
     for t, block in enumerate(system.terms):
-        estimate = np.zeros((block.size, block.size))
-        for i in np.flatnonzero(layout.term == t):
-            r, c = layout.row[i] - block.offset, layout.column[i] - block.offset
-            estimate[r, c] = estimate[c, r] = psi[i]
-        s = block.place
-        lambdas[block.group][s, s] = _positive_root(estimate / sigma2)
+        index = np.flatnonzero(layout.term == t)
+        row, column = layout.row[index] - block.offset, layout.column[index] - block.offset
+        estimate = np.empty((len(psi), block.size, block.size))
+        estimate[:, row, column] = estimate[:, column, row] = psi[:, index]
+        lambdas[block.group][:, block.place, block.place] = _positive_root(estimate)
     return layout.theta(lambdas)
 
 
-def _entries(layout):
-    return zip(layout.group, layout.row, layout.column, strict=True)
-
-
-def _basis(q, g, r, c):
-    E = np.zeros((q, q))
-    E[r, c] = E[c, r] = 1.0
-    return int(g), E
-
-
-def _minque(blank, directions) -> tuple[np.ndarray, float]:
-    """Solve the MINQUE(0) equations for (Psi entries, sigma^2)."""
-    k, system = len(directions), blank.problem.system
-    w, blocks = blank.residual_cross, blank.trace_blocks
-    equations, right = np.empty((k + 1, k + 1)), np.empty(k + 1)
-    equations[:k, :k] = blank.psi_information(directions)
-    for i, (g, E) in enumerate(directions):
-        equations[i, k] = equations[k, i] = np.vdot(blocks[g], E)
-        right[i] = np.vdot(w[g] @ E, w[g])
-    equations[k, k], right[k] = system.nobs - system.nfixed, blank.r2
-    solution = np.linalg.lstsq(equations, right, rcond=1e-10)[0]
+def _minque(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Solve the MINQUE(0) equations for (Psi entries (B, k), sigma^2 (B,))."""
+    system, k = problem.system, len(problem.system.layout)
+    # What depends on the design alone is the same for all responses.
+    design = problem.at(np.zeros((1, k)), np.arange(1))
+    equations = np.empty((k + 1, k + 1))
+    equations[:k, :k] = design.psi_information[0]
+    equations[:k, k] = equations[k, :k] = design.psi_traces[0]
+    equations[k, k] = system.nobs - system.nfixed
+    blank = design if problem.batch == 1 else problem.at(np.zeros((problem.batch, k)))
+    right = np.empty((problem.batch, k + 1))
+    right[:, :k] = blank.r2[:, None] * blank.T[:, :, -1, -1]
+    right[:, k] = blank.r2
+    solution = np.linalg.lstsq(equations, right.T, rcond=1e-10)[0].T
     # A residual estimate that is not positive says nothing about the ratio: take half the total.
     total = blank.r2 / (system.nobs - system.nfixed)
-    sigma2 = solution[k] if solution[k] > 1e-6 * total else 0.5 * total
-    return solution[:k], float(sigma2)
+    sigma2 = np.where(solution[:, k] > 1e-6 * total, solution[:, k], 0.5 * total)
+    return solution[:, :k], sigma2
 
 
 def _positive_root(psi: np.ndarray) -> np.ndarray:
+    """Cholesky factors of a stack of symmetric matrices, eigenvalues raised to the floor."""
+    if psi.shape[-1] == 1:
+        return np.sqrt(np.maximum(psi, _FLOOR**2))
     values, vectors = np.linalg.eigh(psi)
     values = np.maximum(values, _FLOOR**2)
-    return np.linalg.cholesky((vectors * values) @ vectors.T)
+    return np.linalg.cholesky((vectors * values[:, None]) @ np.swapaxes(vectors, 1, 2))

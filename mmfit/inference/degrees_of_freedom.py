@@ -31,7 +31,14 @@ def contrast_df(fit: Fit, L: np.ndarray, method: str = "satterthwaite") -> np.nd
         return np.full(len(L), np.inf)
     variance = np.einsum("mp,pq,mq->m", L, fit.vcov, L)
     slopes = np.einsum("mp,ipq,mq->mi", L, fit.uncertainty.jacobian, L)
-    spread = np.einsum("mi,ij,mj->m", slopes, fit.uncertainty.covariance, slopes)
+    return satterthwaite_df(variance, slopes, fit.uncertainty.covariance)
+
+
+def satterthwaite_df(
+    variance: np.ndarray, slopes: np.ndarray, covariance: np.ndarray
+) -> np.ndarray:
+    """nu = 2 variance^2 / (slope' A slope) for variances (...), slopes (..., k + 1) and A."""
+    spread = ((slopes[..., None, :] @ covariance)[..., 0, :] * slopes).sum(axis=-1)
     return 2 * variance**2 / spread
 
 

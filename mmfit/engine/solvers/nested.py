@@ -1,256 +1,213 @@
-"""Nested grouping factors (a single factor is the chain of length one).
+"""Nested grouping factors: elimination from the innermost to the outermost, without fill.
 
-Every level of a factor lies inside one level of the next coarser one, so the factors can be
-eliminated from the innermost to the outermost, level by level, with small dense blocks and no
-fill-in: after the elimination of factor i the cross-products of what remains are those under
-V_i^-1, V_i = I + sum over j <= i of Z_j Psi_j Z_j'. Time and memory are linear in the number of
-levels. (The multifrontal view of the block Cholesky factor in Bates, Maechler, Bolker & Walker
-2015, section 5.4.)
+Every level of a factor lies inside one level of the next coarser one. The cross-products of the
+rows of one level, [Z_i Z_i+1 ... R]' V_{i-1}^-1 [Z_i Z_i+1 ... R] with V_{i-1} = I + sum over j < i
+of Z_j Psi_j Z_j', form its front; eliminating Z_i leaves an update that is added to the front of
+the level that contains it (the multifrontal form of the block Cholesky factor in Bates, Maechler,
+Bolker & Walker 2015, section 5.4; Liu 1992). What is left beyond the outermost factor is R'V^-1 R.
+The innermost factor is pooled (:mod:`leaf`), so that a front per level of the second remains.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
-from mmfit.engine.batched import (
-    cholesky,
-    group_products,
-    inverse_one_plus,
-    log_det_from_cholesky,
-    segment_sum,
-    solve_lower,
+from mmfit.engine.products import level_products, response_products
+from mmfit.engine.solvers.blocks import Directions, multiply, segment_sum, shrink
+from mmfit.engine.solvers.chain import Chain
+from mmfit.engine.solvers.leaf import Leaf, build_leaf, packed_pairs, unpack
+from mmfit.engine.solvers.nested_derivatives import (
+    FirstSweep,
+    SecondSweep,
+    first_sweep,
+    second_sweep,
 )
-from mmfit.engine.solvers.nested_traces import chain_traces
+from mmfit.engine.solvers.nested_modes import back_substitute, path_covariances
 from mmfit.engine.system import System
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One factor of the chain, innermost first; its levels are sorted by their ancestors.
+    """One factor of the chain; its levels are in chain order.
 
     Attributes
     ----------
-    group : int, index in the system.
-    order : (levels,) intp, chain position -> level of the group.
-    parents : tuple over the coarser factors j of (levels,) intp, the ancestor of each level.
-    starts : tuple over the coarser factors j of (levels_j,) intp, where its descendants begin.
-    columns : tuple of slices, where factor i, i + 1, ... and R lie in ``products``.
-    products : (levels, q, width) array, Z_i'[Z_i Z_i+1 ... X y] by level.
+    q : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
+    design : (q, d, levels), Z_i'[Z_i Z_i+1 ... X];  responses : (q, levels, B), Z_i'y.
+    starts : (coarser levels,) intp, where the children of each coarser level begin; None at the
+        top.
     """
 
-    group: int
-    order: np.ndarray
-    parents: tuple[np.ndarray, ...]
-    starts: tuple[np.ndarray, ...]
-    columns: tuple[slice, ...]
-    products: np.ndarray
+    q: int
+    directions: Directions
+    entries: np.ndarray
+    design: np.ndarray
+    responses: np.ndarray
+    starts: np.ndarray | None
+
+    @property
+    def width(self) -> int:
+        """Columns beyond the factor's own: coarser Z's, X and y."""
+        return self.design.shape[1] - self.q + 1
+
+    def raw(self, members: np.ndarray | None) -> np.ndarray:
+        """(q, w, levels, A): Z_i'[Z_i Z_i+1 ... X y]."""
+        y = self.responses if members is None else np.take(self.responses, members, axis=-1)
+        q, d, levels = self.design.shape
+        out = np.empty((q, d + 1, levels, y.shape[-1]))
+        out[:, :d] = self.design[..., None]
+        out[:, d] = y
+        return out
 
 
 class NestedSolver:
-    """Cross-products of a chain of nested factors."""
+    """Cross-products of a chain of nested factors.
+
+    Attributes
+    ----------
+    links : list of Link, innermost first;  leaf : the first link, pooled;  chain : Chain.
+    entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
+    """
 
     name = "nested"
 
-    def __init__(self, system: System, chain: list[int]):
-        """``chain``: group indices, innermost first, each nested in the next."""
-        self.sizes = [system.groups[g].size for g in chain]
-        self.groups = len(system.groups)
-        R = np.column_stack([system.X, system.y])
-        self.total = R.T @ R
-        self.links = _build_links(system, chain, R)
+    def __init__(self, system: System, chain: Chain):
+        self.chain = chain
+        self.nobs, self.columns = system.nobs, system.nfixed + 1
+        self.batch = len(system.y)
+        self.links = [_build_link(system, chain, i) for i in range(len(chain.groups))]
+        self.leaf = _build_leaf(self.links[0], chain)
+        self.entries = np.concatenate([link.entries for link in self.links])
+        self.places = np.argsort(self.entries)
 
-    def factorize(self, lambdas: list[np.ndarray]) -> "NestedFactorization":
-        return NestedFactorization(self, [lambdas[link.group] for link in self.links])
-
-
-def nesting_chain(system: System) -> list[int] | None:
-    """Groups from innermost to outermost when they form a chain, else None."""
-    order = sorted(range(len(system.groups)), key=lambda g: -system.groups[g].levels)
-    for inner, outer in pairwise(order):
-        child, parent = system.groups[inner], system.groups[outer]
-        if not np.array_equal(_parent_of(child, parent)[child.codes], parent.codes):
-            return None
-    return order
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "NestedFactorization":
+        everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
+        ordered = [lambdas[g] for g in self.chain.groups]
+        return NestedFactorization(self, ordered, None if everyone else members)
 
 
-def _parent_of(child, parent) -> np.ndarray:
-    ancestor = np.zeros(child.levels, dtype=np.intp)
-    ancestor[child.codes] = parent.codes
-    return ancestor
+def _build_link(system: System, chain: Chain, i: int) -> Link:
+    group = system.groups[chain.groups[i]]
+    coarser = [system.groups[g] for g in chain.groups[i:]]
+    right = (*(column for other in coarser for column in other.columns), *system.X)
+    order = chain.orders[i]
+    products = level_products(group.codes, group.levels, group.columns, right)
+    responses = response_products(group.codes, group.levels, group.columns, system.y)
+    layout, entries = system.layout, system.layout.members[chain.groups[i]]
+    starts = None
+    if i < len(chain.parents):
+        parents = len(chain.orders[i + 1])
+        starts = np.searchsorted(chain.parents[i], np.arange(parents))
+    return Link(
+        q=group.size,
+        directions=Directions(layout.row[entries], layout.column[entries], group.size),
+        entries=entries,
+        design=products[..., order],
+        responses=responses[:, order],
+        starts=starts,
+    )
 
 
-def _build_links(system: System, chain: list[int], R: np.ndarray) -> list[Link]:
-    groups = [system.groups[g] for g in chain]
-    orders, ranks = _chain_orders(groups)
-    links = []
-    for i, group in enumerate(groups):
-        parents = tuple(
-            ranks[j][_parent_of(group, groups[j])][orders[i]] for j in range(i + 1, len(groups))
-        )
-        starts = tuple(np.searchsorted(p, np.arange(p[-1] + 1)) for p in parents)
-        width = np.cumsum([0, *(g.size for g in groups[i:]), R.shape[1]])
-        columns = tuple(slice(a, b) for a, b in pairwise(width))
-        right = np.hstack([*(g.model for g in groups[i:]), R])
-        products = group_products(group.codes, group.levels, group.model, right)[orders[i]]
-        links.append(Link(chain[i], orders[i], parents, starts, columns, products))
-    return links
+def _build_leaf(link: Link, chain: Chain) -> Leaf:
+    own, rest = link.design[:, : link.q], link.design[:, link.q :]
+    return build_leaf(own, rest, link.responses, chain.parents[0], len(chain.orders[1]))
 
 
-def _chain_orders(groups) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Sort each factor's levels by ancestor, so that descendants are consecutive."""
-    orders, ranks = [None] * len(groups), [None] * len(groups)
-    for i in reversed(range(len(groups))):
-        if i == len(groups) - 1:
-            orders[i] = np.arange(groups[i].levels)
-        else:
-            parent = ranks[i + 1][_parent_of(groups[i], groups[i + 1])]
-            orders[i] = np.argsort(parent, kind="stable")
-        ranks[i] = np.empty_like(orders[i])
-        ranks[i][orders[i]] = np.arange(len(orders[i]))
-    return orders, ranks
+@dataclass(frozen=True, slots=True)
+class Elimination:
+    """One link eliminated: S is its own block of the front, r the rest of its rows.
+
+    Attributes
+    ----------
+    psi : (q, q, A);  G : (I + S Psi)^-1, C : G r, H : Psi C, W : Psi G, F : G S; (q, ., levels, A).
+    """
+
+    psi: np.ndarray
+    G: np.ndarray
+    C: np.ndarray
+    H: np.ndarray
+    W: np.ndarray
+    F: np.ndarray
 
 
 class NestedFactorization:
-    """Elimination of a chain at one theta; see :class:`base.Factorization`."""
+    """See :class:`base.Factorization`."""
 
-    def __init__(self, solver: NestedSolver, lambdas: list[np.ndarray]):
-        self.solver, self.lambdas = solver, lambdas
-        self.psis = [lam @ lam.T for lam in lambdas]
-        # products[i] after the elimination of all finer factors
-        self.products = [link.products for link in solver.links]
-        self.log_det, self.reduced = 0.0, solver.total.copy()
-        for i in range(len(lambdas)):
-            self._eliminate(i)
+    def __init__(self, solver: NestedSolver, lambdas, members: np.ndarray | None):
+        self.solver, self.members = solver, members
+        self.psis = [np.moveaxis(lam @ np.swapaxes(lam, 1, 2), 0, -1) for lam in lambdas]
+        leaf, links = solver.leaf, solver.links
+        self.leaf_G, log_det = shrink(leaf.S, self.psis[0])
+        self.log_det = (leaf.counts * log_det).sum(axis=0)
+        self.leaf_W = multiply(self.psis[0][:, :, None], self.leaf_G)
+        a, b = packed_pairs(links[0].q)
+        weights = (self.leaf_W[a, b] + self.leaf_W[b, a]) / 2
+        update = -unpack(leaf.gather(weights, members), links[0].width)
+        self.eliminations: list[Elimination] = []
+        for link, psi in zip(links[1:], self.psis[1:], strict=True):
+            update = self._eliminate(link, psi, update)
+        total = solver.nobs * np.eye(solver.columns)
+        self.reduced = total + np.moveaxis(update[:, :, 0], -1, 0)
 
-    def _eliminate(self, i: int) -> None:
-        link, lam = self.solver.links[i], self.lambdas[i]
-        q = len(lam)
-        own, rest = self.products[i][:, :, :q], self.products[i][:, :, q:]
-        C = cholesky(np.eye(q) + lam.T @ own @ lam)
-        self.log_det += log_det_from_cholesky(C)
-        Y = solve_lower(C, lam.T @ rest)
-        for step, starts in enumerate(link.starts):
-            j = i + 1 + step
-            left = link.columns[1 + step]
-            a, b = left.start - q, left.stop - q
-            update = segment_sum(np.swapaxes(Y[:, :, a:b], 1, 2) @ Y[:, :, a:], starts)
-            self.products[j] = self.products[j] - update
-        last = Y[:, :, -len(self.reduced) :].reshape(-1, len(self.reduced))
-        self.reduced -= last.T @ last
-
-    @cached_property
-    def shrink(self) -> list[np.ndarray]:
-        """(I + S_i Psi_i)^-1 by level, S_i = Z_i'V_{i-1}^-1 Z_i."""
-        return [
-            inverse_one_plus(products[:, :, : len(psi)], psi)
-            for products, psi in zip(self.products, self.psis, strict=True)
-        ]
+    def _eliminate(self, link: Link, psi: np.ndarray, front: np.ndarray) -> np.ndarray:
+        """Eliminate one link from the sum of its children's updates; its own update, summed."""
+        q = link.q
+        rows = front[:q] + link.raw(self.members)
+        S, r = rows[:, :q], rows[:, q:]
+        G, log_det = shrink(S, psi)
+        self.log_det = self.log_det + log_det.sum(axis=0)
+        C = multiply(G, r)
+        W = multiply(psi[:, :, None], G)
+        H = multiply(psi[:, :, None], C)
+        self.eliminations.append(Elimination(psi, G, C, H, W, multiply(G, S)))
+        return segment_sum(front[q:, q:] - multiply(np.swapaxes(r, 0, 1), H), link.starts)
 
     @cached_property
-    def coupled(self) -> list[np.ndarray]:
-        """Z_i'V_i^-1 [Z_i Z_i+1 ... R] by level."""
-        return [g @ products for g, products in zip(self.shrink, self.products, strict=True)]
+    def leaf_F(self) -> np.ndarray:
+        """(q, q, C, A): G S of the leaf's classes."""
+        return multiply(self.leaf_G, self.solver.leaf.S)
 
     @cached_property
-    def precision(self) -> list[np.ndarray]:
-        """W_i = Psi_i (I + S_i Psi_i)^-1, conditional covariance given all coarser effects."""
-        return [psi @ g for psi, g in zip(self.psis, self.shrink, strict=True)]
+    def leaf_rows(self) -> np.ndarray:
+        """(q, w, levels, A): G r of the leaf's levels, in chain order."""
+        link = self.solver.links[0]
+        r = link.raw(self.members)[:, link.q :]
+        return multiply(self.leaf_G[:, :, self.solver.leaf.level_class], r)
+
+    @cached_property
+    def leaf_level_W(self) -> np.ndarray:
+        """(q, q, levels, A): W of the leaf's levels, in chain order."""
+        return self.leaf_W[:, :, self.solver.leaf.level_class]
+
+    @cached_property
+    def _first(self) -> FirstSweep:
+        return first_sweep(self)
+
+    @cached_property
+    def _second(self) -> SecondSweep:
+        return second_sweep(self, self._first)
+
+    def trace_slopes(self) -> np.ndarray:
+        return self._first.log_det[self.solver.places].T
+
+    def slopes(self) -> np.ndarray:
+        return -np.moveaxis(self._first.reduced[self.solver.places], -1, 0)
+
+    def pairs(self, U: np.ndarray) -> np.ndarray:
+        M = U @ np.swapaxes(U, 1, 2)
+        return self._ordered(np.einsum("efija,aij->efa", self._second.reduced, M)) / 2
+
+    def traces(self) -> np.ndarray:
+        return -self._ordered(self._second.log_det)
+
+    def _ordered(self, values: np.ndarray) -> np.ndarray:
+        """From (k, k, A) in chain order to (A, k, k) in the layout's."""
+        places = self.solver.places
+        return np.moveaxis(values[places[:, None], places], -1, 0)
 
     def cross(self) -> list[np.ndarray]:
-        right = [c[:, :, link.columns[-1]] for c, link in self._linked(self.coupled)]
-        return self._unsort(self._back_substitute(right))
-
-    def _linked(self, values):
-        return zip(values, self.solver.links, strict=True)
-
-    def _back_substitute(self, right: list[np.ndarray]) -> list[np.ndarray]:
-        """Z_i'V^-1 r from Z_i'V_i^-1 r, outermost factor first."""
-        out: list[np.ndarray] = [np.empty(0)] * len(right)
-        effects: list[np.ndarray] = [np.empty(0)] * len(right)
-        for i in reversed(range(len(right))):
-            link, value = self.solver.links[i], right[i]
-            for step, parents in enumerate(link.parents):
-                columns = self.coupled[i][:, :, link.columns[1 + step]]
-                value = value - columns @ effects[i + 1 + step][parents]
-            out[i] = value
-            effects[i] = self.psis[i] @ value
-        return out
-
-    def _unsort(self, values: list[np.ndarray]) -> list[np.ndarray]:
-        """From chain order to the system's groups and levels."""
-        out: list[np.ndarray] = [np.empty(0)] * self.solver.groups
-        for value, link in self._linked(values):
-            out[link.group] = np.empty_like(value)
-            out[link.group][link.order] = value
-        return out
-
-    def multiply(self, blocks: list[np.ndarray]) -> list[np.ndarray]:
-        links = self.solver.links
-        sorted_blocks = [blocks[link.group][link.order] for link in links]
-        right = self._apply_crossproducts(sorted_blocks)
-        for i, link in enumerate(links):
-            weighted = self.precision[i] @ right[i]
-            for step, starts in enumerate(link.starts):
-                columns = self.products[i][:, :, link.columns[1 + step]]
-                update = segment_sum(np.swapaxes(columns, 1, 2) @ weighted, starts)
-                right[i + 1 + step] = right[i + 1 + step] - update
-            right[i] = self.shrink[i] @ right[i]
-        return self._unsort(self._back_substitute(right))
-
-    def _apply_crossproducts(self, blocks: list[np.ndarray]) -> list[np.ndarray]:
-        """Z'Z times a block vector, from the raw products."""
-        out = []
-        for block, link in self._linked(blocks):
-            out.append(link.products[:, :, link.columns[0]] @ block)
-        for i, link in enumerate(self.solver.links):
-            for step, (parents, starts) in enumerate(zip(link.parents, link.starts, strict=True)):
-                j = i + 1 + step
-                columns = link.products[:, :, link.columns[1 + step]]
-                out[i] = out[i] + columns @ blocks[j][parents]
-                out[j] = out[j] + segment_sum(np.swapaxes(columns, 1, 2) @ blocks[i], starts)
-        return out
-
-    @cached_property
-    def path_covariance(self) -> list[np.ndarray]:
-        """Joint posterior covariance of a level's effect and its ancestors' (factors i, i+1, ...).
-
-        Given the ancestors' effects b, this level's has covariance W_i and mean -W_i U b + const,
-        U = Z_i'V_{i-1}^-1 [Z_i+1 ...].
-        """
-        out: list[np.ndarray] = [np.empty(0)] * len(self.psis)
-        for i in reversed(range(len(self.psis))):
-            link, W = self.solver.links[i], self.precision[i]
-            if not link.parents:
-                out[i] = W
-                continue
-            above = out[i + 1][link.parents[0]]
-            H = W @ self.products[i][:, :, link.columns[1].start : link.columns[-1].start]
-            side = H @ above
-            top = np.concatenate([W + side @ np.swapaxes(H, 1, 2), -side], axis=2)
-            bottom = np.concatenate([-np.swapaxes(side, 1, 2), above], axis=2)
-            out[i] = np.concatenate([top, bottom], axis=1)
-        return out
+        return back_substitute(self)
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        own = [
-            c[:, : len(p), : len(p)] for c, p in zip(self.path_covariance, self.psis, strict=True)
-        ]
-        return self._unsort(own)
-
-    def trace_blocks(self) -> list[np.ndarray]:
-        out: list[np.ndarray] = [np.empty(0)] * self.solver.groups
-        for i, link in enumerate(self.solver.links):
-            q = len(self.psis[i])
-            total = self.coupled[i][:, :, :q].sum(axis=0)
-            if link.parents:
-                C = self.coupled[i][:, :, q : link.columns[-1].start]
-                above = self.path_covariance[i + 1][link.parents[0]]
-                total = total - np.einsum("lab,lbc,ldc->ad", C, above, C, optimize=True)
-            out[link.group] = total
-        return out
-
-    def traces(self, directions: list[tuple[int, np.ndarray]]) -> np.ndarray:
-        position = {link.group: i for i, link in enumerate(self.solver.links)}
-        return chain_traces(self, [(position[g], E) for g, E in directions])
+        return path_covariances(self)

@@ -1,0 +1,115 @@
+"""Singular covariances: effects put at exactly zero, and the check that they belong there.
+
+The criterion is even in each column of Lambda, so theta = 0 is a stationary point whether or not it
+is a minimum. What a bound would guard is checked through Psi instead: at a minimum the derivative
+of the criterion with respect to Psi is not negative in Psi's null space.
+"""
+
+import numpy as np
+
+from mmfit.engine.search import Search
+
+# Below this relative standard deviation (of sigma) an effect is tried at exactly zero.
+_SNAP = 1e-4
+# A derivative with respect to a variance at zero below -_NEGATIVE (per row) leaves the boundary.
+_NEGATIVE = 1e-5
+# What rounding may do to the criterion.
+_NOISE = 1e-9
+
+
+def snap(search: Search, members: np.ndarray) -> None:
+    """Put effects whose variance is all but zero at exactly zero where that costs nothing."""
+    system = search.problem.system
+    lambdas = system.layout.lambdas(search.theta[members])
+    changed = np.zeros(len(members), dtype=bool)
+    for term in system.terms:
+        block = lambdas[term.group][:, term.place, term.place]
+        values, vectors = _eigen(block)
+        small = values < _SNAP**2
+        who = np.flatnonzero(small.any(axis=1))
+        if not len(who):
+            continue
+        kept = vectors[who] * np.where(small[who], 0.0, values[who])[:, None]
+        root = semidefinite_cholesky(kept @ np.swapaxes(vectors[who], 1, 2))
+        changed[who] |= (root != block[who]).any(axis=(1, 2))
+        block[who] = root
+    if not changed.any():
+        return
+    who = members[changed]
+    trial = search.evaluate(system.layout.theta(lambdas)[changed], who)
+    good = trial.objective <= search.objective[who] + _NOISE
+    if good.any():
+        search.accept(trial, good)
+
+
+def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
+    """Move those whose criterion still falls off a boundary; who moved."""
+    system = search.problem.system
+    moved = np.zeros(len(members), dtype=bool)
+    for term in system.terms:
+        waiting = np.flatnonzero(~moved)
+        direction, falls = _way_out(search, term, members[waiting])
+        waiting, direction = waiting[falls], direction[falls]
+        for variance in (0.1, 0.01, 1e-3, 1e-4):
+            if not len(waiting):
+                break
+            who = members[waiting]
+            lambdas = system.layout.lambdas(search.theta[who])
+            block = lambdas[term.group][:, term.place, term.place]
+            psi = block @ np.swapaxes(block, 1, 2)
+            block[:] = semidefinite_cholesky(
+                psi + variance * direction[:, :, None] * direction[:, None, :]
+            )
+            trial = search.evaluate(system.layout.theta(lambdas), who)
+            good = trial.objective < search.objective[who] - _NOISE
+            if good.any():
+                search.accept(trial, good)
+                moved[waiting[good]] = True
+            waiting, direction = waiting[~good], direction[~good]
+    return members[moved]
+
+
+def _way_out(search: Search, term, members) -> tuple[np.ndarray, np.ndarray]:
+    """Per member the direction in the null space of its Psi along which the criterion falls most,
+    and whether it falls by more than rounding."""
+    layout, q = search.problem.system.layout, term.size
+    index = layout.members[term.group]
+    slope = np.zeros((len(members), *(layout.sizes[term.group],) * 2))
+    row, column = layout.row[index], layout.column[index]
+    # the derivative along E_rc counts both entries of an off-diagonal pair
+    values = search.psi_slope[members][:, index] * np.where(row == column, 1.0, 0.5)
+    slope[:, row, column] = slope[:, column, row] = values
+    block = layout.lambdas(search.theta[members])[term.group][:, term.place, term.place]
+    values, vectors = _eigen(block)
+    null = vectors * (values < _SNAP**2)[:, None]
+    inner = np.swapaxes(null, 1, 2) @ slope[:, term.place, term.place] @ null
+    slopes, ways = np.linalg.eigh(inner) if q > 1 else (inner[:, 0], np.ones_like(inner))
+    falls = slopes[:, 0] < -_NEGATIVE * search.problem.system.nobs
+    return (null @ ways[:, :, :1])[:, :, 0], falls
+
+
+def _eigen(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and vectors of the covariances of a stack of Lambdas."""
+    psi = block @ np.swapaxes(block, 1, 2)
+    if psi.shape[-1] == 1:
+        return psi[:, 0], np.ones_like(psi)
+    return np.linalg.eigh(psi)
+
+
+def semidefinite_cholesky(psi: np.ndarray) -> np.ndarray:
+    """Lower triangular roots of positive semidefinite matrices (..., q, q).
+
+    Where a matrix is singular, the column is zero.
+    """
+    q = psi.shape[-1]
+    out, rest = np.zeros_like(psi), psi.copy()
+    largest = np.diagonal(psi, axis1=-2, axis2=-1).max(axis=-1)
+    scale = np.maximum(largest, np.finfo(float).tiny)
+    for j in range(q):
+        pivot = rest[..., j, j]
+        positive = pivot > 1e-14 * scale
+        root = np.sqrt(np.where(positive, pivot, 1.0))
+        column = np.where(positive[..., None], rest[..., j:, j] / root[..., None], 0.0)
+        out[..., j:, j] = column
+        rest[..., j:, j:] -= column[..., :, None] * column[..., None, :]
+    return out

@@ -1,0 +1,117 @@
+"""From an optimum of the whitened system to estimates in the user's units, for all responses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mmfit.engine.criterion import Evaluation
+
+# An effect whose contribution to the response has a standard deviation below this share of sigma
+# (in some direction of its term) makes the fit singular; lme4 uses the same figure on raw theta.
+SINGULAR = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Estimates in the user's units; first axis: the response (B).
+
+    Attributes
+    ----------
+    sigma : (B,);  theta : (B, k), lme4's order and scale.
+    fixef : (B, p);  half : (B, p, p), a root of vcov(beta) = half half'.
+    covariances : per term (B, q, q);  singular : (B, terms) bool.
+    """
+
+    sigma: np.ndarray
+    theta: np.ndarray
+    fixef: np.ndarray
+    half: np.ndarray
+    covariances: tuple[np.ndarray, ...]
+    singular: np.ndarray
+
+    @property
+    def vcov(self) -> np.ndarray:
+        """(B, p, p)."""
+        return self.half @ np.swapaxes(self.half, 1, 2)
+
+
+def estimates(at: Evaluation) -> Estimates:
+    """The estimates that belong to an optimum of all responses."""
+    system = at.problem.system
+    scale = system.scale[at.members]
+    sigma = scale * np.sqrt(at.r2 / at.problem.nu)
+    back = system.back()
+    lambdas = system.layout.lambdas(at.theta)
+    covariances, singular = [], np.empty((len(sigma), len(system.terms)), dtype=bool)
+    for t, block in enumerate(system.terms):
+        root = lambdas[block.group][:, block.place, block.place]
+        singular[:, t] = _smallest_singular_value(root) < SINGULAR
+        lam = _inverse(block.transform) @ root * sigma[:, None, None]
+        covariances.append(lam @ np.swapaxes(lam, 1, 2))
+    return Estimates(
+        sigma=sigma,
+        theta=at.theta @ system.theta_jacobian().T,
+        fixef=system.beta_start[at.members] + scale[:, None] * (at.beta @ back.T),
+        half=(back @ at.R_inverse) * sigma[:, None, None],
+        covariances=tuple(covariances),
+        singular=singular,
+    )
+
+
+def _smallest_singular_value(root: np.ndarray) -> np.ndarray:
+    if root.shape[-1] == 1:
+        return np.abs(root[:, 0, 0])
+    return np.linalg.svd(root, compute_uv=False)[:, -1]
+
+
+def _inverse(transform: np.ndarray) -> np.ndarray:
+    if len(transform) == 1:
+        return 1 / transform
+    return solve_triangular(transform, np.eye(len(transform)), lower=True)
+
+
+def variance_uncertainty(at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """A = 2 H+ (B, k + 1, k + 1) and the derivatives of vcov(beta) (B, k + 1, p, p).
+
+    As lmerTest defines them, in (theta, sigma), in the user's units (Kuznetsova, Brockhoff &
+    Christensen 2017, section 2); directions in which the criterion is not convex carry no
+    information and are left out, as in lmerTest. That is judged after scaling to a unit diagonal,
+    since theta and sigma may differ by many orders of magnitude.
+    """
+    system, H = at.problem.system, at.hessian
+    k = at.theta.shape[1]
+    diagonal = np.abs(np.diagonal(H, axis1=1, axis2=2))
+    scale = 1 / np.sqrt(np.maximum(diagonal, np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(H * scale[:, :, None] * scale[:, None, :])
+    weight = np.where(values > 1e-10, 2 / np.where(values > 1e-10, values, 1.0), 0.0)
+    root = scale[:, :, None] * vectors * np.sqrt(weight)[:, None, :]
+    to_user = np.zeros_like(H)
+    to_user[:, :k, :k] = system.theta_jacobian()
+    to_user[:, k, k] = system.scale[at.members]
+    root = to_user @ root
+    sigma = system.scale[at.members] * np.sqrt(at.r2 / at.problem.nu)
+    back, C = system.back(), at.C
+    wide = (back @ C) * sigma[:, None, None]
+    slopes = wide[:, None] @ at.x_slopes @ np.swapaxes(wide, 1, 2)[:, None]
+    to_white = np.linalg.inv(system.theta_jacobian())
+    jacobian = np.empty((len(H), k + 1, *C.shape[1:]))
+    jacobian[:, :k] = np.einsum("ji,ajpq->aipq", to_white, slopes)
+    jacobian[:, k] = 2 * sigma[:, None, None] * (back @ C @ back.T)
+    return root @ np.swapaxes(root, 1, 2), jacobian
+
+
+def conditional_modes(at: Evaluation, i: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per term of response ``i``: modes b = Psi Z'Py (levels, q) in the user's units, and the
+    term's rows of its group's effects as they come back from whitening (q, group's q)."""
+    system = at.problem.system
+    lambdas = system.layout.lambdas(at.theta[i])
+    residual = at.residual_cross()
+    out = []
+    for block in system.terms:
+        lam = lambdas[block.group]
+        back = np.zeros((block.size, len(lam)))
+        back[:, block.place] = _inverse(block.transform)
+        modes = residual[block.group][i] @ (lam @ lam.T) @ back.T * system.scale[at.members[i]]
+        out.append((modes, back))
+    return out

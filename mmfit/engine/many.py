@@ -1,0 +1,132 @@
+"""Many responses on one design: each has its own theta, all are advanced together.
+
+Responses go through the optimiser in blocks whose size follows from the design alone, and no
+response's arithmetic depends on the others, so that results do not depend on their order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.estimates import estimates, variance_uncertainty
+from mmfit.engine.fit import prepare
+from mmfit.engine.optimizer import optimize
+from mmfit.engine.start import starting_theta
+from mmfit.formula.matrices import ModelMatrices
+
+# Numbers per block of responses: what a processor's outer cache holds.
+_BLOCK_NUMBERS = 2_000_000
+_BLOCK_LIMITS = (2, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyFits:
+    """Fits of B responses; first axis: the response, units of each.
+
+    Attributes
+    ----------
+    reml : bool.
+    white_theta : (B, k), the optima in the whitened system;  theta : (B, k), lme4's order and scale.
+    objective : (B,), -2 log (restricted) likelihood;  sigma : (B,).
+    fixef : (B, p);  vcov : (B, p, p);  covariances : per term (B, q, q).
+    singular : (B, terms) bool;  converged : (B,) bool;  evaluations : (B,) int.
+    """
+
+    reml: bool
+    white_theta: np.ndarray
+    theta: np.ndarray
+    objective: np.ndarray
+    sigma: np.ndarray
+    fixef: np.ndarray
+    vcov: np.ndarray
+    covariances: tuple[np.ndarray, ...]
+    singular: np.ndarray
+    converged: np.ndarray
+    evaluations: np.ndarray
+
+
+def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True) -> ManyFits:
+    """Fit one model to each row of ``responses`` (B, n), in place of the model's response.
+
+    Raises
+    ------
+    DesignError
+        When the fixed effects leave nothing to estimate, or fit a response exactly.
+    ComputationError
+        When a criterion cannot be evaluated at its starting value.
+    """
+    parts = []
+    for problem in _blocks(matrices, responses, reml):
+        optima = optimize(problem, starting_theta(problem))
+        at = optima.evaluation
+        found = estimates(at)
+        parts.append(
+            ManyFits(
+                reml=reml,
+                white_theta=at.theta,
+                theta=found.theta,
+                objective=at.objective,
+                sigma=found.sigma,
+                fixef=found.fixef,
+                vcov=found.vcov,
+                covariances=found.covariances,
+                singular=found.singular,
+                converged=optima.converged,
+                evaluations=optima.evaluations,
+            )
+        )
+    return _joined(parts)
+
+
+def many_uncertainty(
+    matrices: ModelMatrices, responses: np.ndarray, fits: ManyFits
+) -> tuple[np.ndarray, np.ndarray]:
+    """What Satterthwaite's method needs of each response: (B, k + 1, k + 1), (B, k + 1, p, p).
+
+    See :func:`mmfit.engine.estimates.variance_uncertainty`. The cross-products are formed anew,
+    so that a set of fits need not hold them.
+    """
+    begin, parts = 0, []
+    for problem in _blocks(matrices, responses, fits.reml):
+        theta = fits.white_theta[begin : begin + problem.batch]
+        begin += problem.batch
+        parts.append(variance_uncertainty(_evaluated(problem, theta)))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _evaluated(problem: Problem, theta: np.ndarray) -> Evaluation:
+    return problem.at(theta)
+
+
+def _blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterator[Problem]:
+    size = block_size(matrices)
+    for begin in range(0, len(responses), size):
+        prepared = prepare(matrices, responses[begin : begin + size])
+        yield Problem(prepared.system, prepared.solver, reml)
+
+
+def block_size(matrices: ModelMatrices) -> int:
+    """Responses per block: as many as fit the cache with what each of them needs."""
+    m = matrices.X.shape[1] + 1
+    per_response = matrices.nobs
+    for term in matrices.random:
+        q = term.model.shape[1]
+        per_response += len(term.levels) * q * (q + 1) // 2 * m * (m + 1) // 2
+    low, high = _BLOCK_LIMITS
+    return int(np.clip(_BLOCK_NUMBERS // per_response, low, high))
+
+
+def _joined(parts: list[ManyFits]) -> ManyFits:
+    names = ("white_theta", "theta", "objective", "sigma", "fixef", "vcov", "singular", "converged")
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*names, "evaluations")
+    }
+    covariances = zip(*(part.covariances for part in parts), strict=True)
+    return ManyFits(
+        reml=parts[0].reml,
+        covariances=tuple(np.concatenate(blocks) for blocks in covariances),
+        **arrays,
+    )

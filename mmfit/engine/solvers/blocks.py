@@ -1,0 +1,111 @@
+"""Dense algebra on many small symmetric blocks at once, one per level and batch member.
+
+Blocks are stored components first, (q, q, L, A): every operation runs along the last axes, which
+are long, however small q is. One and two effects have closed forms; larger blocks go to LAPACK.
+"""
+
+import numpy as np
+
+
+class Directions:
+    """The directions E_e of one group's Psi: entry pairs (row, column), column-major.
+
+    Attributes
+    ----------
+    row, column : (k,) intp arrays;  dense : (k, q, q) array, the E_e.
+    """
+
+    def __init__(self, row: np.ndarray, column: np.ndarray, q: int):
+        self.row, self.column = row, column
+        self.dense = np.zeros((len(row), q, q))
+        index = np.arange(len(row))
+        self.dense[index, row, column] = self.dense[index, column, row] = 1.0
+        # e_r e_c' + e_c e_r' counts a diagonal direction twice
+        self.once = np.where(row == column, 0.5, 1.0)
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def traces(self, M: np.ndarray) -> np.ndarray:
+        """(k, ...): tr(M E_e) for M (q, q, ...)."""
+        both = M[self.row, self.column] + M[self.column, self.row]
+        return both * _like(self.once, both)
+
+    def congruences(self, M: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(k, pairs, ...): (M'E_e M)[a, b] for M (q, w, ...) and the pairs (first, second)."""
+        r, c = self.row[:, None], self.column[:, None]
+        both = M[r, first] * M[c, second] + M[c, first] * M[r, second]
+        return both * _like(self.once, both)
+
+    def pair_traces(self, Q: np.ndarray) -> np.ndarray:
+        """(k, k, ...): sum of tr(E_e F E_f K) where Q[a, b, c, d] sums F[a, b] K[c, d]."""
+        r, c = self.row[:, None], self.column[:, None]
+        u, v = self.row[None, :], self.column[None, :]
+        whole = Q[c, u, v, r] + Q[r, u, v, c] + Q[c, v, u, r] + Q[r, v, u, c]
+        return whole * _like(self.once[:, None] * self.once, whole)
+
+
+def _like(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
+
+
+def shrink(S: np.ndarray, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(G, log|I + S Psi|), G = (I + S Psi)^-1, for S (q, q, L, 1 or A) and psi (q, q, A).
+
+    Returns arrays (q, q, L, A) and (L, A). Solved rather than written as I - S W, which would
+    cancel when the variance is large.
+    """
+    q = len(psi)
+    if q == 1:
+        M = 1.0 + S * psi[:, :, None]
+        return 1.0 / M, np.log(M[0, 0])
+    if q == 2:
+        return _shrink_two(S, psi[:, :, None])
+    M = np.matmul(np.moveaxis(S, (0, 1), (-2, -1)), np.moveaxis(psi, -1, 0))
+    M += np.eye(q)
+    sign, log_det = np.linalg.slogdet(M)
+    log_det = np.where(sign > 0, log_det, np.nan)
+    try:
+        inverse = np.linalg.inv(M)
+    except np.linalg.LinAlgError:
+        # theta far outside what doubles can hold: the search backs off from NaN
+        inverse = np.full_like(M, np.nan)
+    return np.moveaxis(inverse, (-2, -1), (0, 1)), log_det
+
+
+def _shrink_two(S, psi):
+    a = 1.0 + (S[0, 0] * psi[0, 0] + S[0, 1] * psi[1, 0])
+    d = 1.0 + (S[1, 0] * psi[0, 1] + S[1, 1] * psi[1, 1])
+    b = S[0, 0] * psi[0, 1] + S[0, 1] * psi[1, 1]
+    c = S[1, 0] * psi[0, 0] + S[1, 1] * psi[1, 0]
+    # |I + S Psi| = 1 + tr(S Psi) + |S||Psi|: no difference of large numbers
+    det = (a + d - 1.0) + _det_two(S) * _det_two(psi)
+    G = np.empty((2, 2, *det.shape))
+    G[0, 0], G[0, 1], G[1, 0], G[1, 1] = d, -b, -c, a
+    G /= det
+    return G, np.log(det)
+
+
+def _det_two(M):
+    """Determinants of positive semidefinite 2 x 2 blocks; what is only rounding becomes 0."""
+    product = M[0, 0] * M[1, 1]
+    det = product - M[0, 1] * M[1, 0]
+    return np.where(det > 4e-16 * product, det, 0.0)
+
+
+def multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Blockwise product of (a, b, L, A) and (b, c, L, A)."""
+    if len(B) == 1:
+        return A * B
+    return np.einsum("ab...,bc...->ac...", A, B)
+
+
+def segment_sum(values: np.ndarray, starts: np.ndarray | None) -> np.ndarray:
+    """Sums over consecutive, non-empty segments of the last axis but one (None: one segment)."""
+    if starts is None:
+        return values.sum(axis=-2, keepdims=True)
+    if len(starts) == values.shape[-2]:
+        return values
+    if values.shape[-1] == 1:
+        return np.add.reduceat(values[..., 0], starts, axis=-1)[..., None]
+    return np.add.reduceat(values, starts, axis=-2)

@@ -1,0 +1,131 @@
+"""The innermost grouping factor: its levels never see each other, so they are summed up in advance.
+
+Whatever theta is, a level enters log|V| and R'V^-1 R through S = Z'Z (q x q) and the products r of
+its Z with the other columns only: as log|I + S Psi| and r'W r, W = Psi (I + S Psi)^-1. The second
+is linear in the products r_a r_b, so these are summed, once, over all levels with equal S (a class)
+that lie in one level of the next coarser factor (a cell). A balanced design costs one class,
+whatever the number of its levels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.engine.solvers.blocks import segment_sum
+
+# Blocks that differ by less, relative to the largest entry, belong to one class.
+_SAME = 2.0**-42
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Pooled products of one factor's levels.
+
+    Attributes
+    ----------
+    S : (q, q, C, 1) array, Z'Z by class;  counts : (C, 1) array, levels in each class.
+    level_class : (levels,) intp, class of each level.
+    cell_class : (K,) intp, class of each cell, or None where cells are classes.
+    starts : (parents,) intp, first cell of each parent, or None for a single parent.
+    cells : (P, W, K, 1 or B) array: sums over a cell's levels of r_a r_b' + r_b r_a' (r_a r_a')
+        for the P pairs a <= b of effects, at the W pairs i <= j of columns.
+    """
+
+    S: np.ndarray
+    counts: np.ndarray
+    level_class: np.ndarray
+    cell_class: np.ndarray | None
+    starts: np.ndarray | None
+    cells: np.ndarray
+
+    def gather(self, weights: np.ndarray, members) -> np.ndarray:
+        """(..., W, parents, A): sum over the levels of <weight of the class, r r'>.
+
+        ``weights`` (..., P, C, A) holds the packed symmetric weight matrices.
+        """
+        cells = self.cells if members is None else np.take(self.cells, members, axis=-1)
+        if self.cell_class is not None:
+            weights = weights[..., self.cell_class, :]
+        if self.starts is None:
+            return np.einsum("...pca,pwca->...wa", weights, cells)[..., None, :]
+        return segment_sum(np.einsum("...pca,pwca->...wca", weights, cells), self.starts)
+
+
+def packed_pairs(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (first <= second) of the entries of a packed symmetric matrix."""
+    return np.triu_indices(size)
+
+
+def unpack(packed: np.ndarray, size: int) -> np.ndarray:
+    """(..., W, L, A) packed to (..., size, size, L, A)."""
+    first, second = packed_pairs(size)
+    out = np.empty((*packed.shape[:-3], size, size, *packed.shape[-2:]))
+    out[..., first, second, :, :] = packed
+    out[..., second, first, :, :] = packed
+    return out
+
+
+def classify(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(class of each level, one level of each class) for blocks S (q, q, L)."""
+    first, second = packed_pairs(len(S))
+    packed = S[first, second]
+    unit = np.abs(packed).max() * _SAME
+    whole = np.rint(packed / (unit if unit > 0 else 1.0)).astype(np.int64)
+    if len(whole) == 1:
+        key = whole[0]
+    else:
+        # A hash in wrap-around arithmetic; that it did not mix classes is checked below.
+        multipliers = np.array([(2 * i + 3) ** 15 * 0x9E3779B97F4A7C15 for i in range(len(whole))])
+        key = (whole * (multipliers % 2**63).astype(np.int64)[:, None]).sum(axis=0)
+    _, example, label = np.unique(key, return_index=True, return_inverse=True)
+    if len(whole) > 1 and np.abs(whole - whole[:, example][:, label]).max() > 0:
+        return np.arange(S.shape[2]), np.arange(S.shape[2])
+    return label.reshape(-1), example
+
+
+def build_leaf(
+    own: np.ndarray,
+    design: np.ndarray,
+    responses: np.ndarray,
+    parent: np.ndarray | None,
+    parents: int = 1,
+) -> Leaf:
+    """Pool the levels of a factor.
+
+    Parameters
+    ----------
+    own : (q, q, L), Z'Z by level.
+    design : (q, d, L), Z'[coarser Z's, X] by level;  responses : (q, L, B), Z'y.
+    parent : (L,) level of the next coarser factor, or None at the top;  parents : their number.
+    """
+    label, example = classify(own)
+    classes = len(example)
+    counts = np.bincount(label, minlength=classes).astype(float)[:, None]
+    cell = label if parent is None else parent * classes + label
+    order = np.argsort(cell, kind="stable")
+    begin = np.flatnonzero(np.diff(cell[order], prepend=-1))
+    cells = _cell_products(design[..., order], responses[:, order], begin)
+    keys = cell[order][begin]
+    if parent is None:
+        cell_class, starts = None, None
+    else:
+        above, cell_class = np.divmod(keys, classes)
+        starts = np.searchsorted(above, np.arange(parents))
+    return Leaf(own[:, :, example, None], counts, label, cell_class, starts, cells)
+
+
+def _cell_products(design: np.ndarray, responses: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    q, d, levels = design.shape
+    B = responses.shape[2]
+    first, second = packed_pairs(d + 1)
+    a, b = packed_pairs(q)
+    out = np.empty((len(a), len(first), len(begin), B))
+    columns: list[np.ndarray] = [design[:, i, :, None] for i in range(d)] + [responses]
+    for w, (i, j) in enumerate(zip(first, second, strict=True)):
+        u, v = columns[i], columns[j]
+        for p, (s, t) in enumerate(zip(a, b, strict=True)):
+            product = u[s] * v[t]
+            if s != t:
+                product = product + u[t] * v[s]
+            out[p, w] = product if len(begin) == levels else segment_sum(product, begin)
+    return out

@@ -1,0 +1,127 @@
+"""One grouping factor: every quantity is a sum over classes of equal levels.
+
+With G = (I + S Psi)^-1, W = Psi G and F = G S (all q x q, one per class), N = Z'V^-1 Z is block
+diagonal with blocks F, and Z'V^-1 R = G r by level. Derivatives of W along a direction E of Psi are
+G'E G (Bates, Maechler, Bolker & Walker 2015, section 3, for the factorisation).
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from mmfit.engine.products import level_products, response_products
+from mmfit.engine.solvers.blocks import Directions, multiply, shrink
+from mmfit.engine.solvers.leaf import build_leaf, packed_pairs
+from mmfit.engine.system import System
+
+
+class SingleSolver:
+    """Cross-products of one grouping factor.
+
+    Attributes
+    ----------
+    design : (q, p, L), Z'X by level;  responses : (q, L, B), Z'y;  leaf : the pooled products.
+    """
+
+    name = "single"
+
+    def __init__(self, system: System):
+        group = system.groups[0]
+        q, p = group.size, system.nfixed
+        right = (*group.columns, *system.X)
+        products = level_products(group.codes, group.levels, group.columns, right)
+        self.design = products[:, q:]
+        self.responses = response_products(group.codes, group.levels, group.columns, system.y)
+        self.leaf = build_leaf(products[:, :q], self.design, self.responses, None)
+        self.directions = Directions(system.layout.row, system.layout.column, q)
+        self.nobs, self.columns = system.nobs, p + 1
+        self.batch = len(system.y)
+
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
+        everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
+        return SingleFactorization(self, lambdas[0], None if everyone else members)
+
+
+class SingleFactorization:
+    """See :class:`base.Factorization`."""
+
+    def __init__(self, solver: SingleSolver, lam: np.ndarray, members: np.ndarray | None):
+        self.solver, self.members = solver, members
+        leaf = solver.leaf
+        self.psi = np.moveaxis(lam @ np.swapaxes(lam, 1, 2), 0, -1)
+        self.G, log_det = shrink(leaf.S, self.psi)
+        self.log_det = (leaf.counts * log_det).sum(axis=0)
+        self.W = multiply(self.psi[:, :, None], self.G)
+        a, b = packed_pairs(len(self.psi))
+        loss = leaf.gather((self.W[a, b] + self.W[b, a]) / 2, members)
+        total = solver.nobs * np.eye(solver.columns)
+        self.reduced = total - self._square(loss[:, 0])
+
+    def _square(self, packed: np.ndarray) -> np.ndarray:
+        """(..., W, A) packed symmetric matrices to (A, ..., m, m)."""
+        m = self.solver.columns
+        first, second = packed_pairs(m)
+        values = np.moveaxis(packed, -1, 0)
+        out = np.empty((*values.shape[:-1], m, m))
+        out[..., first, second] = values
+        out[..., second, first] = values
+        return out
+
+    @cached_property
+    def F(self) -> np.ndarray:
+        """(q, q, C, A): blocks of Z'V^-1 Z."""
+        return multiply(self.G, self.solver.leaf.S)
+
+    def trace_slopes(self) -> np.ndarray:
+        total = (self.F * self.solver.leaf.counts).sum(axis=2)
+        return self.solver.directions.traces(total).T
+
+    def slopes(self) -> np.ndarray:
+        pairs = packed_pairs(len(self.psi))
+        change = self.solver.directions.congruences(self.G, *pairs)
+        return self._square(self.solver.leaf.gather(change, self.members)[..., 0, :])
+
+    def pairs(self, U: np.ndarray) -> np.ndarray:
+        leaf, members = self.solver.leaf, self.members
+        cells = leaf.cells if members is None else np.take(leaf.cells, members, axis=-1)
+        M = U @ np.swapaxes(U, 1, 2)
+        first, second = packed_pairs(self.solver.columns)
+        weights = M[:, first, second].T * np.where(first == second, 1.0, 2.0)[:, None]
+        packed = np.einsum("pwca,wa->pca", cells, weights)
+        q = len(self.psi)
+        a, b = packed_pairs(q)
+        inner = np.empty((q, q, *packed.shape[1:]))
+        inner[a, b] = inner[b, a] = packed * np.where(a == b, 1.0, 0.5)[:, None, None]
+        outer = multiply(multiply(self.G, inner), np.swapaxes(self.G, 0, 1))
+        return self._pair_traces(self.F, outer)
+
+    def traces(self) -> np.ndarray:
+        return self._pair_traces(self.F, self.F * self.solver.leaf.counts)
+
+    def _pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
+        products = np.einsum("ijca,klca->ijkla", F, K)
+        return np.moveaxis(self.solver.directions.pair_traces(products), -1, 0)
+
+    def cross(self) -> list[np.ndarray]:
+        solver = self.solver
+        y = (
+            solver.responses
+            if self.members is None
+            else np.take(solver.responses, self.members, axis=-1)
+        )
+        r = np.concatenate(
+            [
+                np.broadcast_to(solver.design[..., None], (*solver.design.shape, y.shape[-1])),
+                y[:, None],
+            ],
+            axis=1,
+        )
+        return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
+
+    def posterior_blocks(self) -> list[np.ndarray]:
+        return [_members_first(self.W[:, :, self.solver.leaf.level_class])]
+
+
+def _members_first(values: np.ndarray) -> np.ndarray:
+    """(a, b, L, A) to (A, L, a, b)."""
+    return np.ascontiguousarray(values.transpose(3, 2, 0, 1))

@@ -1,0 +1,49 @@
+"""Every solver against n x n algebra, at thetas near zero, on the boundary and far from it."""
+
+import numpy as np
+import pytest
+
+from mmfit.engine.solvers import choose_solver
+from mmfit.engine.system import build_system
+from tests.engine.designs import DESIGNS
+from tests.engine.solver_oracle import assert_contract
+
+POINTS = ("plain", "zero", "singular", "tiny", "large")
+
+
+def thetas_at(layout, point, count, seed=0):
+    """(count, k) thetas of one kind."""
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(size=(count, len(layout)))
+    if point == "zero":
+        theta[:] = 0
+    elif point == "singular":
+        theta[:, layout.column == layout.column.max()] = 0
+        theta[:, layout.group == 0] = 0
+    elif point == "tiny":
+        theta *= 1e-4
+    elif point == "large":
+        theta *= 300
+    return theta
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_single_response(name, point):
+    system = build_system(DESIGNS[name]())
+    thetas = thetas_at(system.layout, point, 1)
+    # At variance ratios of 1e5 either side loses digits to the condition of Z'Z.
+    rtol = 1e-6 if point == "large" else 1e-8
+    assert_contract(system, choose_solver(system), thetas, np.arange(1), rtol)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_batch_with_a_theta_for_each_member(name):
+    matrices = DESIGNS[name]()
+    responses = np.random.default_rng(3).normal(size=(10, matrices.nobs)) + matrices.y
+    system = build_system(matrices, responses)
+    members = np.array([7, 0, 4])
+    thetas = thetas_at(system.layout, "plain", 3)
+    assert_contract(system, choose_solver(system), thetas, members)
+    everyone = np.arange(10)
+    assert_contract(system, choose_solver(system), thetas_at(system.layout, "plain", 10), everyone)
