@@ -24,13 +24,12 @@ def snap(search: Search, members: np.ndarray) -> None:
     changed = np.zeros(len(members), dtype=bool)
     for term in system.terms:
         block = lambdas[term.group][:, term.place, term.place]
-        values, vectors = _eigen(block)
-        small = values < _SNAP**2
-        who = np.flatnonzero(small.any(axis=1))
+        who = np.flatnonzero(nearly_singular(block, _SNAP))
         if not len(who):
             continue
-        kept = vectors[who] * np.where(small[who], 0.0, values[who])[:, None]
-        root = semidefinite_cholesky(kept @ np.swapaxes(vectors[who], 1, 2))
+        values, vectors = _eigen(block[who])
+        values = np.where(values < _SNAP**2, 0.0, values)
+        root = semidefinite_cholesky((vectors * values[:, None]) @ vectors.transpose(0, 2, 1))
         changed[who] |= (root != block[who]).any(axis=(1, 2))
         block[who] = root
     if not changed.any():
@@ -47,7 +46,11 @@ def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
     system = search.problem.system
     moved = np.zeros(len(members), dtype=bool)
     for term in system.terms:
-        waiting = np.flatnonzero(~moved)
+        block = system.layout.lambdas(search.theta[members])[term.group]
+        flat = nearly_singular(block[:, term.place, term.place], _SNAP)
+        waiting = np.flatnonzero(flat & ~moved)
+        if not len(waiting):
+            continue
         direction, falls = _way_out(search, term, members[waiting])
         waiting, direction = waiting[falls], direction[falls]
         for variance in (0.1, 0.01, 1e-3, 1e-4):
@@ -94,6 +97,22 @@ def _eigen(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if psi.shape[-1] == 1:
         return psi[:, 0], np.ones_like(psi)
     return np.linalg.eigh(psi)
+
+
+def nearly_singular(root: np.ndarray, threshold: float) -> np.ndarray:
+    """(A,) bool: whether the smallest singular value of Lambda (A, q, q) is below ``threshold``."""
+    q = root.shape[-1]
+    diagonal = np.abs(np.diagonal(root, axis1=1, axis2=2))
+    if q == 1:
+        return diagonal[:, 0] < threshold
+    # A bound spares the decomposition: sigma_min >= |Lambda| ((q - 1) / |Lambda|_F^2)^((q - 1) / 2)
+    # (Yu & Gu 1997).
+    total = np.einsum("aij,aij->a", root, root)
+    bound = diagonal.prod(axis=1) * ((q - 1) / np.maximum(total, 1e-300)) ** ((q - 1) / 2)
+    out = bound < threshold
+    if out.any():
+        out[out] = np.linalg.svd(root[out], compute_uv=False)[:, -1] < threshold
+    return out
 
 
 def semidefinite_cholesky(psi: np.ndarray) -> np.ndarray:

@@ -171,19 +171,19 @@ class Evaluation:
         sigma = np.sqrt(self.r2 / nu)[:, None]
         H = np.empty((len(self.theta), k + 1, k + 1))
         H[:, :k, :k] = self._to_theta(self._psi_hessian)
-        H[:, :k, k] = H[:, k, :k] = 2 * nu * self._y_slopes / sigma
+        H[:, :k, k] = H[:, k, :k] = 2 * nu * self.y_slopes / sigma
         H[:, k, k] = 4 * nu / sigma[:, 0] ** 2
         return H
 
     @cached_property
-    def _y_slopes(self) -> np.ndarray:
+    def y_slopes(self) -> np.ndarray:
         """(A, k) y'P V_i P y / r^2 with respect to theta."""
         return np.einsum("ae,aei->ai", self.T[:, :, -1, -1], self.jacobian)
 
     @cached_property
     def profiled_hessian(self) -> np.ndarray:
         """(A, k, k) exact Hessian in theta with sigma profiled out."""
-        s = self._y_slopes
+        s = self.y_slopes
         return self._to_theta(self._psi_hessian) - self.problem.nu * s[:, :, None] * s[:, None, :]
 
     @cached_property

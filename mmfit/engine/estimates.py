@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
+from mmfit.engine.boundary import nearly_singular
 from mmfit.engine.criterion import Evaluation
 
 # An effect whose contribution to the response has a standard deviation below this share of sigma
@@ -46,8 +46,8 @@ def estimates(at: Evaluation) -> Estimates:
     covariances, singular = [], np.empty((len(sigma), len(system.terms)), dtype=bool)
     for t, block in enumerate(system.terms):
         root = lambdas[block.group][:, block.place, block.place]
-        singular[:, t] = _smallest_singular_value(root) < SINGULAR
-        lam = _inverse(block.transform) @ root * sigma[:, None, None]
+        singular[:, t] = nearly_singular(root, SINGULAR)
+        lam = block.inverse @ root * sigma[:, None, None]
         covariances.append(lam @ np.swapaxes(lam, 1, 2))
     return Estimates(
         sigma=sigma,
@@ -57,18 +57,6 @@ def estimates(at: Evaluation) -> Estimates:
         covariances=tuple(covariances),
         singular=singular,
     )
-
-
-def _smallest_singular_value(root: np.ndarray) -> np.ndarray:
-    if root.shape[-1] == 1:
-        return np.abs(root[:, 0, 0])
-    return np.linalg.svd(root, compute_uv=False)[:, -1]
-
-
-def _inverse(transform: np.ndarray) -> np.ndarray:
-    if len(transform) == 1:
-        return 1 / transform
-    return solve_triangular(transform, np.eye(len(transform)), lower=True)
 
 
 def variance_uncertainty(at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +99,7 @@ def conditional_modes(at: Evaluation, i: int) -> list[tuple[np.ndarray, np.ndarr
     for block in system.terms:
         lam = lambdas[block.group]
         back = np.zeros((block.size, len(lam)))
-        back[:, block.place] = _inverse(block.transform)
+        back[:, block.place] = block.inverse
         modes = residual[block.group][i] @ (lam @ lam.T) @ back.T * system.scale[at.members[i]]
         out.append((modes, back))
     return out

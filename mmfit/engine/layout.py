@@ -6,6 +6,7 @@ Entry e stands for the direction E_e = e_r e_c' + e_c e_r' (e_r e_r' on the diag
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,13 +19,15 @@ class TermBlock:
     ----------
     group : int, index of the group.
     offset : int, first row of the term's block in the group's Lambda;  size : int, q.
-    transform : (q, q) lower triangular T with Z = Z_white T, so Lambda = T^-1 Lambda_white.
+    transform : (q, q) lower triangular T with Z = Z_white T, so Lambda = T^-1 Lambda_white;
+        inverse : (q, q), T^-1.
     """
 
     group: int
     offset: int
     size: int
     transform: np.ndarray
+    inverse: np.ndarray
 
     @property
     def place(self) -> slice:
@@ -43,6 +46,7 @@ class Layout:
     members : tuple over the groups of intp arrays, the thetas of each.
     first, second : (index, weight) pairs of (k, k) arrays with
         d Psi_e / d theta_i = weight1 theta[index1] + weight2 theta[index2] at [e, i].
+    beside : (k, k) bool, whether two thetas lie in one column of one term.
     bend : (index, weight) pair of (k, k) arrays: d2 f / d theta_i d theta_j through the curvature
         of Psi is weight slope[index] at [i, j], slope being df / dPsi_e.
     """
@@ -56,6 +60,7 @@ class Layout:
     first: tuple[np.ndarray, np.ndarray]
     second: tuple[np.ndarray, np.ndarray]
     bend: tuple[np.ndarray, np.ndarray]
+    beside: np.ndarray
 
     def __len__(self) -> int:
         return len(self.group)
@@ -105,12 +110,17 @@ class Layout:
 
 def build_layout(sizes: tuple[int, ...], terms: tuple[TermBlock, ...]) -> Layout:
     """The layout of terms that lie side by side in groups of the given sizes."""
+    return _layout(sizes, tuple((block.group, block.offset, block.size) for block in terms))
+
+
+@lru_cache(maxsize=64)
+def _layout(sizes: tuple[int, ...], terms: tuple[tuple[int, int, int], ...]) -> Layout:
     table = np.array(
         [
-            (block.group, block.offset + row, block.offset + column, t)
-            for t, block in enumerate(terms)
-            for column in range(block.size)
-            for row in range(column, block.size)
+            (group, offset + row, offset + column, t)
+            for t, (group, offset, size) in enumerate(terms)
+            for column in range(size)
+            for row in range(column, size)
         ],
         dtype=np.intp,
     ).reshape(-1, 4)
@@ -138,4 +148,4 @@ def build_layout(sizes: tuple[int, ...], terms: tuple[TermBlock, ...]) -> Layout
         np.where(high == low, 2.0, 1.0) * joint,
     )
     members = tuple(np.flatnonzero(group == g) for g in range(len(sizes)))
-    return Layout(sizes, group, row, column, term, members, first, second, bend)
+    return Layout(sizes, group, row, column, term, members, first, second, bend, joint)

@@ -28,7 +28,8 @@ class ManyFits:
     Attributes
     ----------
     reml : bool.
-    white_theta : (B, k), the optima in the whitened system;  theta : (B, k), lme4's order and scale.
+    white_theta : (B, k), the optima in the whitened system.
+    theta : (B, k), lme4's order and scale.
     objective : (B,), -2 log (restricted) likelihood;  sigma : (B,).
     fixef : (B, p);  vcov : (B, p, p);  covariances : per term (B, q, q).
     singular : (B, terms) bool;  converged : (B,) bool;  evaluations : (B,) int.

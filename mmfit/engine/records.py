@@ -127,7 +127,7 @@ class Fit(LateRecord):
     groups: tuple[GroupModes, ...] = LateField()
     singular: bool
     singular_groups: tuple[str, ...]
-    uncertainty: VarianceUncertainty = LateField()
+    uncertainty: VarianceUncertainty = LateField()  # noqa: RUF009
     optimizer: OptimizerRecord
 
     @property

@@ -13,7 +13,7 @@ contiguous row per column of a matrix).
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 from mmfit.engine.layout import Layout, TermBlock, build_layout
 from mmfit.engine.orthonormal import orthonormal_rows
@@ -91,21 +91,17 @@ class System:
 
     def back(self) -> np.ndarray:
         """(p, p) upper triangular R^-1: coefficients of X from those of the whitened X."""
-        p = self.nfixed
-        return solve_triangular(self.x_factor, np.eye(p)) if p else np.zeros((0, 0))
+        return dtrtri(self.x_factor)[0] if self.nfixed else np.zeros((0, 0))
 
     def theta_jacobian(self) -> np.ndarray:
         """(k, k) matrix of d theta_user / d theta_white."""
         layout = self.layout
-        jacobian = np.zeros((len(layout),) * 2)
+        if max(layout.sizes, default=0) == 1:
+            return np.diag([block.inverse[0, 0] for block in self.terms])
+        inverse = np.zeros((len(self.terms), max(layout.sizes), max(layout.sizes)))
         for t, block in enumerate(self.terms):
-            inverse = solve_triangular(block.transform, np.eye(block.size), lower=True)
-            index = np.flatnonzero(layout.term == t)
-            row = layout.row[index] - block.offset
-            column = layout.column[index]
-            same = column[:, None] == column[None, :]
-            jacobian[np.ix_(index, index)] = inverse[np.ix_(row, row)] * same
-        return jacobian
+            inverse[t, block.place, block.place] = block.inverse
+        return inverse[layout.term, layout.row[:, None], layout.row] * layout.beside
 
 
 def build_system(matrices: ModelMatrices, responses: np.ndarray | None = None) -> System:
@@ -175,7 +171,7 @@ def _residuals(Y, X, factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     exact = ~(scale > 1e-13 * total)
     beta = coefficients + correction
     if len(factor):
-        beta = solve_triangular(factor, beta.T).T
+        beta = beta @ dtrtri(factor)[0].T
     residual /= np.where(exact, 1.0, scale)[:, None]
     return residual, beta, scale, exact
 
@@ -206,7 +202,8 @@ def _build_groups(random: tuple[RandomTerm, ...], root) -> tuple[tuple, tuple]:
         columns: list[Column] = []
         for index in indices:
             white, transform = _whiten_term(random[index].model, root)
-            blocks[index] = TermBlock(g, len(columns), len(white), transform)
+            inverse = dtrtri(transform, lower=1)[0] if len(white) > 1 else 1 / transform
+            blocks[index] = TermBlock(g, len(columns), len(white), transform, inverse)
             columns.extend(white)
         first = random[indices[0]]
         groups.append(Group(first.codes, len(first.levels), tuple(columns)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.solvers import CrossedSolver, NestedSolver, choose_solver
+from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system import build_system
 from tests.engine import oracle
 from tests.engine.designs import DESIGNS
@@ -49,7 +49,7 @@ def test_objective_is_the_definition(name, reml, kind):
     white = _theta(problem, kind)
     user = problem.system.theta_jacobian() @ white
     expected = oracle.objective(DESIGNS[name](), user, reml)
-    assert problem.at(white).objective == pytest.approx(expected, abs=1e-8)
+    assert problem.at(white).objective[0] == pytest.approx(expected, abs=1e-8)
 
 
 @DESIGN
@@ -59,8 +59,8 @@ def test_gradient_against_finite_differences(name, reml, kind):
     problem = _problem(name, reml)
     theta = _theta(problem, kind)
     # a step of the size of theta itself where theta is small, since the criterion is even there
-    expected = _differences(lambda x: problem.at(x).objective, theta, h=2e-4)
-    np.testing.assert_allclose(problem.at(theta).gradient, expected, rtol=1e-5, atol=2e-6)
+    expected = _differences(lambda x: problem.at(x).objective[0], theta, h=2e-4)
+    np.testing.assert_allclose(problem.at(theta).gradient[0], expected, rtol=1e-5, atol=2e-6)
 
 
 @DESIGN
@@ -71,26 +71,43 @@ def test_hessian_against_differences_of_the_gradient(name, reml, kind):
     problem = _problem(name, reml)
     theta = _theta(problem, kind)
     at = problem.at(theta)
-    sigma, k = np.sqrt(at.r2 / problem.nu), len(theta)
+    r2, k = at.r2[0], len(theta)
+    sigma, hessian = np.sqrt(r2 / problem.nu), at.hessian[0]
 
     def gradient_at_fixed_sigma(x):
         other = problem.at(x)
-        profiled = other.r2 / problem.nu
         # the sigma-dependent part of the gradient is -y'P V_i P y / sigma^2
-        return other.gradient + other.y_slopes * (1 / profiled - 1 / sigma**2)
+        share = other.r2[0] * other.y_slopes[0]
+        return other.gradient[0] + share * (problem.nu / other.r2[0] - 1 / sigma**2)
 
     expected = _differences(gradient_at_fixed_sigma, theta, h=1e-4)
-    scale = np.abs(at.hessian).max()
-    np.testing.assert_allclose(at.hessian[:k, :k], expected, rtol=1e-6, atol=1e-7 * scale)
-    mixed = 2 * at.y_slopes / sigma**3
-    np.testing.assert_allclose(at.hessian[:k, k], mixed, rtol=1e-12)
+    scale = np.abs(hessian).max()
+    np.testing.assert_allclose(hessian[:k, :k], expected, rtol=1e-6, atol=1e-7 * scale)
 
-    def in_sigma(s):
-        nu = problem.nu
-        return 2 * nu * np.log(s[0]) + at.r2 / s[0] ** 2
+    def in_sigma(x, s):
+        return problem.nu * 2 * np.log(s) + problem.at(x).r2[0] / s**2
 
-    second = _differences(lambda s: _differences(in_sigma, s, 1e-3), np.array([sigma]), 1e-3)
-    assert at.hessian[k, k] == pytest.approx(second.item(), rel=1e-6)
+    def slope_in_sigma(x):
+        return _differences(lambda s: in_sigma(x, s[0]), np.array([sigma]), 1e-3)[0]
+
+    mixed = _differences(slope_in_sigma, theta, h=1e-4)
+    np.testing.assert_allclose(hessian[:k, k], mixed, rtol=1e-6, atol=1e-7 * scale)
+    second = _differences(
+        lambda s: _differences(lambda t: in_sigma(theta, t[0]), s, 1e-3), np.array([sigma]), 1e-3
+    )
+    assert hessian[k, k] == pytest.approx(second.item(), rel=1e-6)
+
+
+@DESIGN
+@CRITERIA
+@pytest.mark.parametrize("kind", ["interior", "boundary"])
+def test_profiled_hessian_against_differences_of_the_gradient(name, reml, kind):
+    problem = _problem(name, reml)
+    theta = _theta(problem, kind)
+    expected = _differences(lambda x: problem.at(x).gradient[0], theta, h=1e-4)
+    actual = problem.at(theta).profiled_hessian[0]
+    scale = np.abs(actual).max()
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7 * scale)
 
 
 @DESIGN
@@ -99,26 +116,22 @@ def test_covariance_slopes_against_finite_differences(name, reml):
     """d (X'V^-1 X) / d theta, what Satterthwaite's method rests on."""
     problem = _problem(name, reml)
     theta = _theta(problem, "interior")
-    expected = _differences(lambda x: -problem.at(x).factor.reduced[:-1, :-1], theta, h=1e-4)
-    actual = problem.at(theta).x_slopes
+    expected = _differences(lambda x: -problem.at(x).factor.reduced[0, :-1, :-1], theta, h=1e-4)
+    actual = problem.at(theta).x_slopes[0]
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["nested", "nested_intercepts"])
-@pytest.mark.parametrize("kind", ["interior", "small", "boundary"])
-def test_solvers_agree(name, kind):
-    """A nested design solved as if it were crossed gives every quantity of the contract."""
-    system = build_system(DESIGNS[name]())
-    problems = [
-        Problem(system, solver, True)
-        for solver in (NestedSolver(system, [0, 1, 2]), CrossedSolver(system))
-    ]
-    theta = _theta(problems[0], kind)
-    one, other = (problem.at(theta) for problem in problems)
-    assert one.objective == pytest.approx(other.objective, abs=1e-9)
-    for method in ("cross", "posterior_blocks", "trace_blocks"):
-        pairs = zip(getattr(one.factor, method)(), getattr(other.factor, method)(), strict=True)
-        for left, right in pairs:
-            np.testing.assert_allclose(left, right, rtol=1e-7, atol=1e-8)
-    np.testing.assert_allclose(one.gradient, other.gradient, rtol=1e-7, atol=1e-7)
-    np.testing.assert_allclose(one.hessian, other.hessian, rtol=1e-6, atol=1e-6)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_members_of_a_batch_are_evaluated_as_on_their_own(name):
+    matrices = DESIGNS[name]()
+    responses = matrices.y + np.random.default_rng(2).normal(size=(4, matrices.nobs))
+    whole = build_system(matrices, responses)
+    batch = Problem(whole, choose_solver(whole), True)
+    thetas = np.array([_theta(batch, "interior", seed) for seed in range(4)])
+    together = batch.at(thetas)
+    for i in range(4):
+        system = build_system(matrices, responses[i : i + 1])
+        alone = Problem(system, choose_solver(system), True).at(thetas[i])
+        for quantity in ("objective", "gradient", "newton_matrix", "hessian", "x_slopes"):
+            one, other = getattr(alone, quantity)[0], getattr(together, quantity)[i]
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=quantity)

@@ -8,11 +8,14 @@ whatever the number of its levels.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from mmfit.engine.solvers.blocks import segment_sum
 
+# Numbers formed at once when products of columns are summed up.
+_AT_ONCE = 4_000_000
 # Blocks that differ by less, relative to the largest entry, belong to one class.
 _SAME = 2.0**-42
 
@@ -51,9 +54,12 @@ class Leaf:
         return segment_sum(np.einsum("...pca,pwca->...wca", weights, cells), self.starts)
 
 
+@lru_cache(maxsize=64)
 def packed_pairs(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices (first <= second) of the entries of a packed symmetric matrix."""
-    return np.triu_indices(size)
+    first, second = np.triu_indices(size)
+    first.flags.writeable = second.flags.writeable = False
+    return first, second
 
 
 def unpack(packed: np.ndarray, size: int) -> np.ndarray:
@@ -117,15 +123,18 @@ def build_leaf(
 def _cell_products(design: np.ndarray, responses: np.ndarray, begin: np.ndarray) -> np.ndarray:
     q, d, levels = design.shape
     B = responses.shape[2]
-    first, second = packed_pairs(d + 1)
     a, b = packed_pairs(q)
+    first, second = packed_pairs(d + 1)
+    rows = np.empty((q, d + 1, levels, B))
+    rows[:, :d], rows[:, d] = design[..., None], responses
     out = np.empty((len(a), len(first), len(begin), B))
-    columns: list[np.ndarray] = [design[:, i, :, None] for i in range(d)] + [responses]
-    for w, (i, j) in enumerate(zip(first, second, strict=True)):
-        u, v = columns[i], columns[j]
-        for p, (s, t) in enumerate(zip(a, b, strict=True)):
-            product = u[s] * v[t]
+    step = max(1, _AT_ONCE // max(rows.size, 1))
+    for p, (s, t) in enumerate(zip(a, b, strict=True)):
+        for w in range(0, len(first), step):
+            i, j = first[w : w + step], second[w : w + step]
+            product = rows[s][i] * rows[t][j]
             if s != t:
-                product = product + u[t] * v[s]
-            out[p, w] = product if len(begin) == levels else segment_sum(product, begin)
+                product += rows[t][i] * rows[s][j]
+            whole = len(begin) == levels
+            out[p, w : w + step] = product if whole else segment_sum(product, begin)
     return out

@@ -136,7 +136,7 @@ class NestedFactorization:
 
     def __init__(self, solver: NestedSolver, lambdas, members: np.ndarray | None):
         self.solver, self.members = solver, members
-        self.psis = [np.moveaxis(lam @ np.swapaxes(lam, 1, 2), 0, -1) for lam in lambdas]
+        self.psis = [(lam @ lam.transpose(0, 2, 1)).transpose(1, 2, 0) for lam in lambdas]
         leaf, links = solver.leaf, solver.links
         self.leaf_G, log_det = shrink(leaf.S, self.psis[0])
         self.log_det = (leaf.counts * log_det).sum(axis=0)
@@ -148,7 +148,7 @@ class NestedFactorization:
         for link, psi in zip(links[1:], self.psis[1:], strict=True):
             update = self._eliminate(link, psi, update)
         total = solver.nobs * np.eye(solver.columns)
-        self.reduced = total + np.moveaxis(update[:, :, 0], -1, 0)
+        self.reduced = total + update[:, :, 0].transpose(2, 0, 1)
 
     def _eliminate(self, link: Link, psi: np.ndarray, front: np.ndarray) -> np.ndarray:
         """Eliminate one link from the sum of its children's updates; its own update, summed."""
@@ -192,7 +192,7 @@ class NestedFactorization:
         return self._first.log_det[self.solver.places].T
 
     def slopes(self) -> np.ndarray:
-        return -np.moveaxis(self._first.reduced[self.solver.places], -1, 0)
+        return -self._first.reduced[self.solver.places].transpose(3, 0, 1, 2)
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
@@ -204,7 +204,7 @@ class NestedFactorization:
     def _ordered(self, values: np.ndarray) -> np.ndarray:
         """From (k, k, A) in chain order to (A, k, k) in the layout's."""
         places = self.solver.places
-        return np.moveaxis(values[places[:, None], places], -1, 0)
+        return values[places[:, None], places].transpose(2, 0, 1)
 
     def cross(self) -> list[np.ndarray]:
         return back_substitute(self)

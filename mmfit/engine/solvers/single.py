@@ -48,7 +48,7 @@ class SingleFactorization:
     def __init__(self, solver: SingleSolver, lam: np.ndarray, members: np.ndarray | None):
         self.solver, self.members = solver, members
         leaf = solver.leaf
-        self.psi = np.moveaxis(lam @ np.swapaxes(lam, 1, 2), 0, -1)
+        self.psi = (lam @ lam.transpose(0, 2, 1)).transpose(1, 2, 0)
         self.G, log_det = shrink(leaf.S, self.psi)
         self.log_det = (leaf.counts * log_det).sum(axis=0)
         self.W = multiply(self.psi[:, :, None], self.G)
@@ -61,7 +61,8 @@ class SingleFactorization:
         """(..., W, A) packed symmetric matrices to (A, ..., m, m)."""
         m = self.solver.columns
         first, second = packed_pairs(m)
-        values = np.moveaxis(packed, -1, 0)
+        axes = packed.ndim - 1
+        values = packed.transpose(axes, *range(axes))
         out = np.empty((*values.shape[:-1], m, m))
         out[..., first, second] = values
         out[..., second, first] = values
@@ -100,22 +101,14 @@ class SingleFactorization:
 
     def _pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
         products = np.einsum("ijca,klca->ijkla", F, K)
-        return np.moveaxis(self.solver.directions.pair_traces(products), -1, 0)
+        return self.solver.directions.pair_traces(products).transpose(2, 0, 1)
 
     def cross(self) -> list[np.ndarray]:
-        solver = self.solver
-        y = (
-            solver.responses
-            if self.members is None
-            else np.take(solver.responses, self.members, axis=-1)
-        )
-        r = np.concatenate(
-            [
-                np.broadcast_to(solver.design[..., None], (*solver.design.shape, y.shape[-1])),
-                y[:, None],
-            ],
-            axis=1,
-        )
+        solver, y = self.solver, self.solver.responses
+        if self.members is not None:
+            y = np.take(y, self.members, axis=-1)
+        X = np.broadcast_to(solver.design[..., None], (*solver.design.shape, y.shape[-1]))
+        r = np.concatenate([X, y[:, None]], axis=1)
         return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
 
     def posterior_blocks(self) -> list[np.ndarray]:
