@@ -31,7 +31,7 @@ check: $(VENV)/.test
 	$(BIN)/mmfit schema | diff workflow/schemas/analysis.schema.json -
 
 bench: $(VENV)/.run
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run --heavy --figures
 
 # The environment: made once, brought up to date when a lock or the package's settings change.
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/pip

@@ -1,1 +1,1 @@
-"""Benchmarks beside lme4; never part of the tests."""
+"""Benchmarks of mmfit beside lme4 and Python packages; never part of the tests."""

@@ -1,25 +1,127 @@
-# lme4 as a benchmark peer: reads one command a line from standard input, answers with one line.
-#   load PATH COLUMN,COLUMN,...    read a csv file; the named columns are factors
-#   fit REML|ML FORMULA            fit with lme4's defaults; prints seconds and the criterion
-suppressPackageStartupMessages(library(lme4))
+# lme4 and lmerTest as a process that fits on request, by REML. A command is one line of words
+# separated by tabs, the answer one line of key=value pairs; worker.py is the same for Python.
+#   load FOLDER                      the data (tables.py says what the folder holds)
+#   fit FORMULA                      formula to result, with lme4's defaults
+#   matrices FORMULA                 the fit alone, from a parsed formula
+#   table FORMULA                    lmerTest's table of fixed effects, given the fit
+#   many FORMULA RESPONSES OUTPUT    lme4::refit for each column of a file
+#   each FORMULA RESPONSES OUTPUT    lmer for each column; the criteria to a file
+#   tight FORMULA                    the criterion after a search with tolerances near rounding
+#   at THETA                         the criterion of the last fit's model at another theta
+#   reset, peak                      resident memory now; its peak since then
+suppressPackageStartupMessages({ library(lme4); library(lmerTest) })
 input <- file("stdin", open = "r")
-answer <- function(...) { cat(..., "\n"); flush(stdout()) }
-answer("ready", as.character(packageVersion("lme4")), R.version$major, R.version$minor)
+digits <- function(x) if (is.character(x)) x else paste(sprintf("%.17g", x), collapse = ",")
+answer <- function(...) {
+  pairs <- list(...)
+  cat(paste0(names(pairs), "=", vapply(pairs, digits, ""), collapse = "\t"), "\n", sep = "")
+  flush(stdout())
+}
+quietly <- function(work) suppressMessages(suppressWarnings(work))
+timed <- function(work) {
+  gc(FALSE)
+  cpu <- sum(proc.time()[1:2])
+  start <- Sys.time()
+  value <- quietly(work)
+  list(value = value, seconds = as.numeric(Sys.time()) - as.numeric(start),
+       cpu = sum(proc.time()[1:2]) - cpu)
+}
+read_column <- function(folder, name, kind, rows) {
+  path <- file.path(folder, paste0(name, ".bin"))
+  if (kind == "double") return(readBin(path, "double", rows, endian = "little"))
+  structure(readBin(path, "integer", rows, endian = "little") + 1L,
+            levels = readLines(file.path(folder, paste0(name, ".labels"))), class = "factor")
+}
+read_table <- function(folder) {
+  columns <- read.table(file.path(folder, "columns.tsv"), header = TRUE, sep = "\t", quote = "",
+                        stringsAsFactors = FALSE)
+  parts <- Map(function(name, kind, rows) read_column(folder, name, kind, rows),
+               columns$name, columns$kind, columns$rows)
+  as.data.frame(parts)
+}
+criterion <- function(m) m@devcomp$cmp[["REML"]]
+status <- function(field) {
+  line <- grep(paste0("^", field, ":"), readLines("/proc/self/status"), value = TRUE)
+  as.numeric(gsub("[^0-9]", "", line)) / 1024
+}
+prepared_fit <- function(parsed) {
+  devfun <- do.call(mkLmerDevfun, parsed)
+  optimum <- optimizeLmer(devfun)
+  mkMerMod(environment(devfun), optimum, parsed$reTrms, fr = parsed$fr)
+}
+refit_all <- function(m, responses) {
+  for (k in seq_len(ncol(responses))) refit(m, responses[, k])
+}
+fit_each <- function(f, d, responses) {
+  f[[2]] <- quote(response.)
+  vapply(seq_len(ncol(responses)), function(k) {
+    d$response. <- responses[, k]
+    criterion(lme4::lmer(f, d))
+  }, 0)
+}
+read_responses <- function(path, rows) {
+  matrix(readBin(path, "double", file.size(path) / 8, endian = "little"), rows)
+}
+tight <- lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE, optCtrl = list(
+  xtol_abs = 1e-12, ftol_abs = 1e-14, xtol_rel = 0, maxeval = 2000))
+report <- function(t, ...) {
+  m <- t$value
+  answer(seconds = t$seconds, cpu = t$cpu, objective = criterion(m),
+         evaluations = m@optinfo$feval, theta = getME(m, "theta"), ...)
+}
+session <- sessionInfo()
+answer(versions = paste0("lme4 ", packageVersion("lme4"), ", lmerTest ",
+  packageVersion("lmerTest"), " (R ", R.version$major, ".", R.version$minor,
+  ", Matrix ", packageVersion("Matrix"), ", BLAS ", basename(dirname(session$BLAS)), "/",
+  basename(session$BLAS), ", LAPACK ", basename(session$LAPACK), ")"))
 repeat {
   line <- readLines(input, n = 1)
   if (length(line) == 0) break
-  words <- strsplit(line, " ")[[1]]
-  if (words[1] == "load") {
-    d <- read.csv(words[2], stringsAsFactors = TRUE)
-    for (column in strsplit(words[3], ",")[[1]]) d[[column]] <- factor(d[[column]])
-    answer("loaded", nrow(d))
+  words <- strsplit(line, "\t")[[1]]
+  command <- words[1]
+  if (command %in% c("fit", "matrices", "table", "many", "each", "tight")) f <- as.formula(words[2])
+  if (command == "load") {
+    d <- read_table(words[2])
+    answer(rows = nrow(d))
+  } else if (command == "fit") {
+    t <- timed(lme4::lmer(f, d))
+    m <- t$value
+    report(t)
+  } else if (command == "matrices") {
+    # Parsed anew each time: the fit changes the parsed terms in place.
+    parsed <- quietly(lFormula(f, d))
+    t <- timed(prepared_fit(parsed))
+    m <- t$value
+    report(t)
+  } else if (command == "table") {
+    t <- timed(lme4::lmer(f, d))
+    m <- t$value
+    s <- timed(coef(summary(as_lmerModLmerTest(m))))
+    answer(seconds = s$seconds, cpu = s$cpu, fit_seconds = t$seconds, fit_cpu = t$cpu,
+           objective = criterion(m), evaluations = m@optinfo$feval, df = s$value[, "df"])
+  } else if (command == "many") {
+    responses <- read_responses(words[3], nrow(d))
+    m <- quietly(lme4::lmer(f, d))
+    t <- timed(refit_all(m, responses))
+    answer(seconds = t$seconds, cpu = t$cpu)
+  } else if (command == "each") {
+    values <- quietly(fit_each(f, d, read_responses(words[3], nrow(d))))
+    writeBin(values, words[4], endian = "little")
+    answer(done = 1)
+  } else if (command == "tight") {
+    first <- quietly(lme4::lmer(f, d))
+    m <- quietly(lme4::lmer(f, d, start = getME(first, "theta"), control = tight))
+    answer(objective = min(criterion(first), criterion(m)))
+  } else if (command == "at") {
+    # The criterion's function works on the fit's own storage, so it is the fit's last use.
+    answer(objective = as.function(m)(as.numeric(strsplit(words[2], ",")[[1]])))
+  } else if (command == "reset") {
+    invisible(gc(FALSE))
+    cat("5", file = "/proc/self/clear_refs")
+    answer(level = status("VmRSS"))
+  } else if (command == "peak") {
+    answer(peak = status("VmHWM"))
   } else {
-    f <- as.formula(paste(words[-(1:2)], collapse = " "))
-    gc(FALSE)
-    reml <- words[2] == "REML"
-    seconds <- system.time(
-      m <- suppressMessages(suppressWarnings(lmer(f, d, REML = reml)))
-    )[["elapsed"]]
-    answer(format(seconds, digits = 6), format(-2 * as.numeric(logLik(m)), digits = 15))
+    stop("unknown command: ", command)
   }
 }

@@ -1,146 +1,99 @@
-"""Time mmfit beside lme4: in turn within one run, one BLAS thread each, medians and ratios.
+"""Time mmfit beside lme4, mixedlm and statsmodels: in turn within one run, one thread each.
 
-usage: python -m benchmarks.run [--only TEXT] [--output benchmarks/RESULTS.md]
+usage: python -m benchmarks.run [--only TEXT] [--heavy] [--figures] [--quick] [--page] [--output F]
 """
 
 import argparse
-import os
-import platform
-import shutil
-import statistics
-import subprocess
-import time
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import numpy
-import pandas as pd
-import scipy
-import scipy.linalg  # its BLAS must be loaded before it can be held to one thread
-from threadpoolctl import threadpool_limits
+from benchmarks.cases import CASES
+from benchmarks.figures import draw
+from benchmarks.growth import CURVES, measure_point
+from benchmarks.machine import commit, machine
+from benchmarks.memory import small_model, warm
+from benchmarks.page import results_page
+from benchmarks.peers import Engine, Process, engines
+from benchmarks.results import begin, read_results, write_results
+from benchmarks.store import Store
+from benchmarks.timing import quick, time_case
 
-import mmfit
-from benchmarks.cases import CASES, Case
-
-PEER = Path(__file__).parent / "lme4_peer.R"
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Median seconds and the criterion of both engines on one case (None without R)."""
-
-    case: Case
-    mmfit_seconds: float
-    mmfit_criterion: float
-    evaluations: int
-    lme4_seconds: float | None
-    lme4_criterion: float | None
+PAGE = Path(__file__).parent / "RESULTS.md"
 
 
-class Lme4:
-    """A running R process that fits on request."""
-
-    def __init__(self):
-        one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-        self.process = subprocess.Popen(
-            ["Rscript", "--vanilla", str(PEER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | one_thread,
-        )
-        _, lme4, *language = self.process.stdout.readline().split()
-        self.version = f"lme4 {lme4}, R {'.'.join(language)}"
-
-    def ask(self, line: str) -> list[str]:
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().split()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def _unpacked(case: Case, folder: Path) -> Path:
-    """R reads the same bytes, uncompressed where they are compressed."""
-    path = folder / f"{case.data}.csv"
-    if not path.exists():
-        pd.read_csv(case.path).to_csv(path, index=False)
-    return path
-
-
-def time_case(case: Case, lme4: Lme4 | None, folder: Path) -> Timing:
-    """Fit in turn; reading the data is not timed, building the model matrices is."""
-    data = pd.read_csv(case.path)
-    for column in case.categorical:
-        data[column] = data[column].astype("category")
-    if lme4:
-        lme4.ask(f"load {_unpacked(case, folder)} {','.join(case.categorical)}")
-    ours, theirs, criterion = [], [], None
-    for _ in range(case.repeats):
-        start = time.perf_counter()
-        fit = mmfit.lmer(case.formula, data)
-        ours.append(time.perf_counter() - start)
-        if lme4:
-            seconds, criterion = lme4.ask(f"fit REML {case.formula}")
-            theirs.append(float(seconds))
-    return Timing(
-        case,
-        statistics.median(ours),
-        fit.objective,
-        fit.optimizer.evaluations,
-        statistics.median(theirs) if theirs else None,
-        float(criterion) if criterion else None,
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="cases and curves whose name contains this text")
+    parser.add_argument("--heavy", action="store_true", help="also the cases without a peer")
+    parser.add_argument("--figures", action="store_true", help="also the growth curves")
+    parser.add_argument("--quick", action="store_true", help="one repeat; the two first points")
+    parser.add_argument("--page", action="store_true", help="only make the page and figures anew")
+    parser.add_argument(
+        "--output", type=Path, default=PAGE, help="the page; the numbers go to its folder"
     )
+    return parser.parse_args()
 
 
-def results_page(timings: list[Timing], versions: str) -> str:
-    """RESULTS.md."""
-    lines = [
-        "# Benchmarks",
-        "",
-        "Formula to result (`mmfit.lmer`, `lme4::lmer`, both with their defaults, REML), in turn",
-        "within one run, one BLAS thread each, median seconds. The criterion is -2 log restricted",
-        "likelihood less lme4's: negative means that mmfit got lower.",
-        "",
-        f"{versions}",
-        "",
-        "| case | mmfit s | lme4 s | lme4 / mmfit | evaluations | criterion - lme4's |",
-        "|---|---|---|---|---|---|",
-    ]
-    for t in timings:
-        formula = t.case.formula.replace("|", "\\|")
-        ours = f"| {t.case.name}: `{formula}` | {t.mmfit_seconds:.4f} "
-        if t.lme4_seconds is None:
-            lines.append(f"{ours}| | | {t.evaluations} | |")
+def _run(arguments: argparse.Namespace, numbers: Path) -> None:
+    found, missing = engines()
+    for sentence in missing:
+        print(sentence)
+    with Store() as store, ExitStack() as stack:
+        processes = {engine.name: stack.enter_context(Process(engine)) for engine in found}
+        environment = {
+            "machine": machine(),
+            "versions": {name: process.versions for name, process in processes.items()},
+            "missing": missing,
+            "quick": arguments.quick,
+        }
+        for words in environment["versions"].values():
+            print(words)
+        results = begin(numbers, environment)
+        small = small_model(store)
+        for process in processes.values():
+            warm(process, small)
+        for case in CASES:
+            if arguments.only in case.name and (arguments.heavy or not case.heavy):
+                case = quick(case) if arguments.quick else case
+                record = time_case(case, processes, store, small)
+                results["cases"][case.name] = record | {"commit": commit()}
+                write_results(numbers, results)
+                _say(case.name, record)
+    if arguments.figures:
+        _grow(arguments, {engine.name: engine for engine in found}, results, numbers)
+
+
+def _grow(arguments, found: dict[str, Engine], results: dict[str, Any], numbers: Path) -> None:
+    for curve in CURVES:
+        if arguments.only not in curve.name:
             continue
-        ratio = t.lme4_seconds / t.mmfit_seconds
-        gap = t.mmfit_criterion - t.lme4_criterion
-        lines.append(f"{ours}| {t.lme4_seconds:.4f} | {ratio:.1f} | {t.evaluations} | {gap:.1e} |")
-    return "\n".join(lines) + "\n"
+        points = curve.points[:2] if arguments.quick else curve.points
+        with Store() as store:
+            small = small_model(store)
+            records = [measure_point(point, found, store, small) for point in points]
+        results["growth"][curve.name] = {"commit": commit(), "points": records}
+        write_results(numbers, results)
+        print(f"curve: {curve.name}", flush=True)
+
+
+def _say(name: str, record: dict[str, Any]) -> None:
+    parts = [
+        f"{engine} {answer.get('failed') or '{:.4g} s'.format(min(answer['seconds']))}"
+        for engine, answer in record["engines"].items()
+    ]
+    print(f"{name}: {', '.join(parts)}", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="cases whose name contains this text")
-    parser.add_argument("--output", default=str(Path(__file__).parent / "RESULTS.md"))
-    arguments = parser.parse_args()
-    lme4 = Lme4() if shutil.which("Rscript") else None
-    folder = Path(arguments.output).parent / ".data"
-    folder.mkdir(exist_ok=True)
-    with threadpool_limits(1):
-        timings = [time_case(case, lme4, folder) for case in CASES if arguments.only in case.name]
-    versions = (
-        f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"numpy {numpy.__version__}, scipy {scipy.__version__}, mmfit {mmfit.__version__}"
-    )
-    if lme4:
-        versions += f"; {lme4.version}"
-        lme4.close()
-    page = results_page(timings, versions + ".")
-    Path(arguments.output).write_text(page)
-    print(page)
+    arguments = _arguments()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    numbers = arguments.output.with_name("results.json")
+    if not arguments.page:
+        _run(arguments, numbers)
+    results = read_results(numbers)
+    drawn = draw(results["growth"], arguments.output.with_name("figures"))
+    arguments.output.write_text(results_page(results, drawn), encoding="utf-8")
 
 
 if __name__ == "__main__":
