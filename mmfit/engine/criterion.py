@@ -126,17 +126,20 @@ class Evaluation:
         return np.einsum("ae,aei->ai", self.psi_slope, self.jacobian)
 
     @cached_property
-    def newton_matrix(self) -> np.ndarray:
-        """(A, k, k) average information, profiled, plus the exact part from the curvature of Psi.
+    def psi_average(self) -> np.ndarray:
+        """(A, k, k) average information along the E_e, sigma profiled out.
 
-        Gilmour, Thompson & Cullis 1995, eq. 6 of the average information, with sigma profiled
-        out. The second part vanishes at an interior optimum; without it a step towards a variance
-        of zero would have the wrong length, since the criterion is even in theta there.
+        Gilmour, Thompson & Cullis 1995, eq. 6 of the average information.
         """
         column = self.T[:, :, :, -1]
         y = np.swapaxes(self.inverse_root[:, -1:], 1, 2)
-        average = self.factor.pairs(y) - _gram(column)
-        return self._to_theta(self.problem.nu * average)
+        return self.problem.nu * (self.factor.pairs(y) - _gram(column))
+
+    @cached_property
+    def psi_profiled(self) -> np.ndarray:
+        """(A, k, k) exact second derivatives along the E_e, sigma profiled out."""
+        s = self.T[:, :, -1, -1]
+        return self.psi_hessian - self.problem.nu * s[:, :, None] * s[:, None, :]
 
     def _to_theta(self, psi_matrix: np.ndarray) -> np.ndarray:
         J = self.jacobian
@@ -144,7 +147,7 @@ class Evaluation:
         return inner + self.problem.system.layout.curvature(self.psi_slope)
 
     @cached_property
-    def _psi_hessian(self) -> np.ndarray:
+    def psi_hessian(self) -> np.ndarray:
         """(A, k, k) second derivatives along the E_e, sigma fixed at r^2 / nu.
 
         2 y'P V_e P V_f P y / sigma^2 - tr(P V_e P V_f), with V^-1 for P in the trace under ML.
@@ -170,7 +173,7 @@ class Evaluation:
         nu, k = self.problem.nu, self.theta.shape[1]
         sigma = np.sqrt(self.r2 / nu)[:, None]
         H = np.empty((len(self.theta), k + 1, k + 1))
-        H[:, :k, :k] = self._to_theta(self._psi_hessian)
+        H[:, :k, :k] = self._to_theta(self.psi_hessian)
         H[:, :k, k] = H[:, k, :k] = 2 * nu * self.y_slopes / sigma
         H[:, k, k] = 4 * nu / sigma[:, 0] ** 2
         return H
@@ -183,8 +186,7 @@ class Evaluation:
     @cached_property
     def profiled_hessian(self) -> np.ndarray:
         """(A, k, k) exact Hessian in theta with sigma profiled out."""
-        s = self.y_slopes
-        return self._to_theta(self._psi_hessian) - self.problem.nu * s[:, :, None] * s[:, None, :]
+        return self._to_theta(self.psi_profiled)
 
     @cached_property
     def psi_information(self) -> np.ndarray:

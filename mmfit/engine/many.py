@@ -18,7 +18,7 @@ from mmfit.formula.matrices import ModelMatrices
 
 # Numbers per block of responses: what a processor's outer cache holds.
 _BLOCK_NUMBERS = 2_000_000
-_BLOCK_LIMITS = (2, 512)
+_BLOCK_LIMITS = (2, 1024)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Average-information Newton steps with the eigenvalues of the matrix made positive and a
 backtracking line search; BFGS where these stall. The criterion is even in the sign of each column
-of Lambda, so there are no bounds (see :mod:`boundary`). Responses that have arrived leave the
+of Lambda, so there are no bounds (see :mod:`boundary`), and a step may be taken in any root of the
+covariances (see :mod:`frame`). Responses that have arrived leave the
 active set; the others do not depend on them.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from mmfit.engine.boundary import leave_boundary, snap
 from mmfit.engine.criterion import Evaluation, Problem, require_finite
+from mmfit.engine.frame import triangular
 from mmfit.engine.search import Search
 
 MAX_EVALUATIONS = 400
@@ -19,9 +21,11 @@ MAX_EVALUATIONS = 400
 _DECREASE = 1e-10
 # One that promises less than this would not change the eighth digit of an estimate.
 _POLISH = 1e-15
-# The average information is cheap and mostly right; a search that has not ended after so many steps
-# is one in which it is far from the curvature, so that the exact Hessian pays.
+# The average information is mostly right, and cheap where second derivatives are not; a search that
+# has not ended after so many steps is one in which it is far from the curvature.
 _EXACT_AFTER = 6
+# Where the exact Hessian costs no more, it takes over once the first step is done.
+_EXACT_SOON = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Optima:
 
     Attributes
     ----------
-    evaluation : Evaluation at the optima (canonical signs).
+    evaluation : Evaluation at the optima (non-negative diagonals of Lambda).
     fallback : (B,) bool, whether BFGS was needed;  evaluations : (B,) int.
     start_objective, predicted_decrease, gradient_norm : (B,).
     converged : (B,) bool;  restless : (B,) bool, the search kept returning to a boundary that is
@@ -76,7 +80,6 @@ def optimize(problem: Problem, start: np.ndarray) -> Optima:
         active = leave_boundary(search, active)
     restless = np.zeros(len(start), dtype=bool)
     restless[active] = True
-    _canonical(search)
     _polish(search)
     return _outcome(search, first, restless)
 
@@ -93,7 +96,7 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
     if evaluation is None:
         evaluation = search.problem.at(search.theta, everyone)
     if search.theta.shape[1]:
-        search.step(everyone)
+        search.predict()
         norm = np.abs(search.gradient).max(axis=1)
     else:
         search.predicted[:] = 0.0
@@ -113,17 +116,22 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
 
 def _descend(search: Search, active: np.ndarray) -> None:
     iteration = 0
+    late = _EXACT_SOON if search.problem.solver.second_order_is_cheap else _EXACT_AFTER
     while len(active):
-        step = search.step(active)
+        frame, step, slope = search.newton(active)
         going = (search.predicted[active] >= _DECREASE) & (search.count[active] < MAX_EVALUATIONS)
-        active, step = active[going], step[going]
-        if not len(active):
+        if not going.any():
             return
+        if not going.all():
+            active = active[going]
+            frame, step, slope = search.newton(active)
         limit = 4 * np.maximum(1.0, np.abs(search.theta[active]).max(axis=1))
         length = np.abs(step).max(axis=1)
-        step *= np.minimum(1.0, limit / length)[:, None]
+        shorter = np.minimum(1.0, limit / length)
         iteration += 1
-        found = search.line_search(active, step, exact=iteration >= _EXACT_AFTER)
+        found = search.line_search(
+            active, frame, step * shorter[:, None], slope * shorter, iteration >= late
+        )
         stuck = active[~found & (search.predicted[active] >= 1e-8) & ~search.fallback[active]]
         helped = [member for member in stuck if _bfgs(search, member)]
         active = np.sort(np.concatenate([active[found], np.array(helped, dtype=np.intp)]))
@@ -155,21 +163,10 @@ def _bfgs(search: Search, member: int) -> bool:
     found = search.evaluate(result.x[None], who)
     if not found.objective[0] < here:
         return False
-    search.accept(found, np.ones(1, dtype=bool))
+    lambdas = [triangular(lam) for lam in search.problem.system.layout.lambdas(found.theta)]
+    there = search.evaluate(search.problem.system.layout.theta(lambdas), who)
+    search.accept(there, np.ones(1, dtype=bool))
     return True
-
-
-def _canonical(search: Search) -> None:
-    """Move to the equivalent thetas with a non-negative diagonal of Lambda."""
-    layout = search.problem.system.layout
-    diagonal = np.flatnonzero(layout.row == layout.column)
-    owner = np.zeros((max(layout.sizes, default=0), len(layout.sizes)), dtype=np.intp)
-    owner[layout.column[diagonal], layout.group[diagonal]] = diagonal
-    negative = search.theta[:, owner[layout.column, layout.group]] < 0
-    who = np.flatnonzero(negative.any(axis=1))
-    if len(who):
-        trial = search.evaluate(np.where(negative, -search.theta, search.theta)[who], who)
-        search.accept(trial, np.ones(len(who), dtype=bool))
 
 
 def _polish(search: Search) -> None:
@@ -178,14 +175,14 @@ def _polish(search: Search) -> None:
     A stop within 1e-10 of the minimum leaves 1e-5 standard errors in an estimate, which is six
     digits of it, not the eight that can be had.
     """
-    everyone = np.arange(len(search.theta))
     if not search.theta.shape[1]:
         return
-    step = search.step(everyone)
-    who = everyone[search.predicted > _POLISH]
+    search.predict()
+    who = np.flatnonzero(search.predicted > _POLISH)
     if not len(who):
         return
-    trial = search.evaluate(search.theta[who] + step[who], who)
+    frame, step, _ = search.newton(who)
+    trial = search.evaluate(frame.move(step), who)
     with np.errstate(all="ignore"):
         norm = np.abs(trial.gradient).max(axis=1)
     good = norm < np.abs(search.gradient[who]).max(axis=1)

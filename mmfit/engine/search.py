@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.frame import Frame
 
 # Fraction of the decrease along the gradient that a step must bring.
 _SUFFICIENT = 1e-4
@@ -14,8 +15,10 @@ class Search:
     Attributes
     ----------
     theta : (B, k);  objective : (B,).
-    gradient : (B, k), psi_slope : (B, k), matrix : (B, k, k): derivatives at ``theta``.
-    predicted : (B,), decrease that a further step promises.
+    gradient : (B, k), with respect to theta.
+    psi_slope : (B, k), psi_matrix : (B, k, k): first and second derivatives along the E_e.
+    predicted : (B,), decrease that a further step promises;  known : (B,) bool, whether it is that
+        at the present ``theta``.
     count : (B,) int, evaluations so far;  fallback : (B,) bool, whether BFGS had to help.
     evaluation : Evaluation of all responses at ``theta``, or None where they were not
         evaluated together.
@@ -29,11 +32,11 @@ class Search:
         self.fallback = np.zeros(B, dtype=bool)
         self.objective = np.full(B, np.nan)
         self.gradient, self.psi_slope = np.zeros((B, k)), np.zeros((B, k))
-        self.matrix = np.zeros((B, k, k))
+        self.psi_matrix = np.zeros((B, k, k))
         self.predicted = np.full(B, np.inf)
+        self.known = np.zeros(B, dtype=bool)
         self.evaluation: Evaluation | None = None
-        everyone = np.arange(B)
-        first = self.evaluate(start, everyone)
+        first = self.evaluate(start, np.arange(B))
         self.accept(first, np.ones(B, dtype=bool))
 
     def evaluate(self, theta: np.ndarray, members: np.ndarray) -> Evaluation:
@@ -46,38 +49,50 @@ class Search:
         """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives."""
         members = trial.members[good]
         with np.errstate(all="ignore"):
-            matrix = trial.profiled_hessian if exact else trial.newton_matrix
+            matrix = trial.psi_profiled if exact else trial.psi_average
             self.gradient[members] = trial.gradient[good]
-        self.matrix[members] = matrix[good]
+        self.psi_matrix[members] = matrix[good]
         self.psi_slope[members] = trial.psi_slope[good]
         self.theta[members] = trial.theta[good]
         self.objective[members] = trial.objective[good]
+        self.known[members] = False
         whole = len(members) == len(self.theta)
         self.evaluation = trial if whole else None
 
-    def step(self, members: np.ndarray) -> np.ndarray:
-        """(A, k) step along the positive definite part of the matrix; sets ``predicted``."""
-        matrix, gradient = self.matrix[members], self.gradient[members]
-        if matrix.shape[1] == 1:
-            values, vectors = matrix[:, 0], np.ones_like(matrix)
-        else:
-            values, vectors = np.linalg.eigh(matrix)
-        size = np.abs(values)
-        size = np.maximum(size, 1e-10 * np.maximum(size.max(axis=1, keepdims=True), 1e-10))
-        slope = np.einsum("ai,aij->aj", gradient, vectors)
-        scaled = slope / size
-        self.predicted[members] = 0.5 * (slope * scaled).sum(axis=1)
-        return -np.einsum("aij,aj->ai", vectors, scaled)
+    def newton(self, members: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
+        """(frame, step (A, k) in it, slope (A,) along the step); sets ``predicted``.
 
-    def line_search(self, members: np.ndarray, step: np.ndarray, exact: bool) -> np.ndarray:
+        The matrix is the average information or the exact second derivatives, made positive
+        definite, with the exact part from the curvature of Psi. That part vanishes at an interior
+        optimum; without it a step towards a variance of zero would have the wrong length, since
+        the criterion is even in theta there.
+        """
+        system = self.problem.system
+        slope = self.psi_slope[members]
+        frame = Frame(system.layout, system.terms, self.theta[members])
+        J = frame.jacobian
+        gradient = np.einsum("ae,aei->ai", slope, J)
+        matrix = J.transpose(0, 2, 1) @ self.psi_matrix[members] @ J + frame.curvature(slope)
+        step = solve_positive(matrix, gradient)
+        along = -(gradient * step).sum(axis=1)
+        self.predicted[members] = -0.5 * along
+        self.known[members] = True
+        return frame, -step, along
+
+    def predict(self) -> None:
+        """Bring ``predicted`` up to date for all responses."""
+        members = np.flatnonzero(~self.known)
+        if len(members) and self.theta.shape[1]:
+            self.newton(members)
+
+    def line_search(self, members, frame: Frame, step, slope, exact: bool) -> np.ndarray:
         """Move along ``step`` with backtracking; (A,) bool, who found a lower point."""
-        slope = (self.gradient[members] * step).sum(axis=1)
         found = np.zeros(len(members), dtype=bool)
         waiting = np.arange(len(members))
         fraction = 1.0
         for _ in range(12):
             who = members[waiting]
-            trial = self.evaluate(self.theta[who] + fraction * step[waiting], who)
+            trial = self.evaluate(frame.move(fraction * step)[waiting], who)
             enough = self.objective[who] + _SUFFICIENT * fraction * slope[waiting]
             good = trial.objective < enough
             if good.any():
@@ -88,3 +103,38 @@ class Search:
                 break
             fraction *= 0.35
         return found
+
+
+def solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(A, k): |M|^-1 right, where |M| has the absolute eigenvalues of M, none below a floor."""
+    x, definite = _solve_definite(matrix, right)
+    rest = np.flatnonzero(~definite)
+    if len(rest):
+        values, vectors = np.linalg.eigh(matrix[rest])
+        size = np.abs(values)
+        size = np.maximum(size, 1e-10 * np.maximum(size.max(axis=1, keepdims=True), 1e-10))
+        scaled = np.einsum("ai,aij->aj", right[rest], vectors) / size
+        x[rest] = np.einsum("aij,aj->ai", vectors, scaled)
+    return x
+
+
+def _solve_definite(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """M^-1 right by elimination, vectorised over the stack, and whether M is safely definite."""
+    k = matrix.shape[1]
+    M, x = matrix.copy(), right.copy()
+    largest = np.abs(np.diagonal(matrix, axis1=1, axis2=2)).max(axis=1)
+    definite = np.ones(len(M), dtype=bool)
+    for j in range(k):
+        pivot = M[:, j, j]
+        good = pivot > 1e-8 * largest
+        definite &= good
+        if not definite.any():
+            return x, definite
+        pivot = np.where(good, pivot, 1.0)
+        factor = M[:, j + 1 :, j] / pivot[:, None]
+        M[:, j + 1 :] -= factor[:, :, None] * M[:, j : j + 1]
+        x[:, j + 1 :] -= factor * x[:, j : j + 1]
+    for j in reversed(range(k)):
+        above = (M[:, j, j + 1 :] * x[:, j + 1 :]).sum(axis=1)
+        x[:, j] = (x[:, j] - above) / np.where(M[:, j, j] != 0, M[:, j, j], 1.0)
+    return x, definite

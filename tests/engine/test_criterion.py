@@ -132,6 +132,6 @@ def test_members_of_a_batch_are_evaluated_as_on_their_own(name):
     for i in range(4):
         system = build_system(matrices, responses[i : i + 1])
         alone = Problem(system, choose_solver(system), True).at(thetas[i])
-        for quantity in ("objective", "gradient", "newton_matrix", "hessian", "x_slopes"):
+        for quantity in ("objective", "gradient", "psi_average", "hessian", "x_slopes"):
             one, other = getattr(alone, quantity)[0], getattr(together, quantity)[i]
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=quantity)

@@ -56,9 +56,11 @@ class Solver(Protocol):
     Attributes
     ----------
     name : str, as recorded in the fit and shown in the report.
+    second_order_is_cheap : bool, whether ``traces`` costs about as much as ``slopes`` does.
     """
 
     name: str
+    second_order_is_cheap: bool
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:
         """Factorise V for Lambda (A, q, q) of each group and the responses ``members`` (A,)."""

@@ -71,6 +71,7 @@ class NestedSolver:
     """
 
     name = "nested"
+    second_order_is_cheap = True
 
     def __init__(self, system: System, chain: Chain):
         self.chain = chain

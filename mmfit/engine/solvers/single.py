@@ -24,6 +24,7 @@ class SingleSolver:
     """
 
     name = "single"
+    second_order_is_cheap = True
 
     def __init__(self, system: System):
         group = system.groups[0]
