@@ -1,103 +1,91 @@
 """The coupling A = Z_1'Z_t of the eliminated factor with all others, in two representations.
 
-Both answer the same two questions, which are adjoint to each other: the Schur term
-sum_l A_l' w_l A_l for one symmetric q x q matrix w_l per level, and sum over (t, t') of
-A_l[a, t] J[t, t'] A_l[b, t'] for a symmetric J. Sparse designs use a map that is constant over all
-evaluations; designs in which almost every level meets almost every other use plain products.
+Both answer the same questions: the Schur term sum_l A_l' w_l A_l for a symmetric q x q matrix w_l
+per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A and A'. Sparse
+designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which almost
+every level meets almost every other use plain products.
+
+Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the tail (A, c, T), all
+with the level last, so that arithmetic runs along memory.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import scipy.sparse as sp
 
-# The constant map holds one number per pair of neighbours and per entry of w; above this many
-# (some 700 MB) plain matrix products are used.
-_MAP_LIMIT = 60_000_000
+from mmfit.engine.solvers.crossed_products import TailColumns, dense_coupling, neighbours
+from mmfit.engine.system import Group
 
+if TYPE_CHECKING:
+    from mmfit.engine.solvers.pair_map import PairMap
 
-class PairMap:
-    """Constant sparse map from the level weights to the entries of the Schur term."""
-
-    def __init__(self, indptr: np.ndarray, columns: np.ndarray, values: np.ndarray, width: int):
-        """``columns``, ``values`` (nnz, q): neighbours per level, sorted, level l in
-        ``indptr[l]:indptr[l + 1]``; ``width``: number of tail columns."""
-        self.width, self.levels, self.q = width, len(indptr) - 1, values.shape[1]
-        first, second, level = _neighbour_pairs(indptr)
-        rows = columns[first] * width + columns[second]
-        pairs = [(a, b) for a in range(self.q) for b in range(a, self.q)]
-        data = np.empty((len(rows), len(pairs)))
-        for k, (a, b) in enumerate(pairs):
-            data[:, k] = values[first, a] * values[second, b]
-            if a != b:
-                data[:, k] += values[first, b] * values[second, a]
-        position = level[:, None] * len(pairs) + np.arange(len(pairs))
-        shape = (width * width, self.levels * len(pairs))
-        entries = (np.repeat(rows, len(pairs)), position.ravel())
-        self.map = sp.csr_array((data.ravel(), entries), shape=shape)
-        self.upper = (np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
-
-    def schur(self, weights: np.ndarray) -> np.ndarray:
-        """sum_l A_l' w_l A_l for symmetric weights (levels, q, q): a full symmetric matrix."""
-        half = self.map @ weights[:, *self.upper].ravel()
-        half = half.reshape(self.width, self.width)
-        return half + np.triu(half, 1).T
-
-    def adjoint(self, J: np.ndarray) -> np.ndarray:
-        """(levels, q, q): A_l J A_l' for symmetric J."""
-        weights = 2.0 * np.triu(J)
-        np.einsum("ii->i", weights)[:] = np.diag(J)
-        packed = (self.map.T @ weights.ravel()).reshape(self.levels, -1)
-        a, b = self.upper
-        # An off-diagonal entry of w stands for itself and its mirror image.
-        packed = packed * np.where(a == b, 1.0, 0.5)
-        out = np.empty((self.levels, self.q, self.q))
-        out[:, a, b] = packed
-        out[:, b, a] = packed
-        return out
+# Entries of A up to which a dense A is taken unseen.
+_SMALL = 200_000
+# Nanoseconds per stored number and per floating point operation of a matrix product.
+_MAP_COST, _DENSE_COST = 3.0, 0.067
+# Numbers of temporary storage that a stack of dense products may take.
+_TEMPORARY = 8_000_000
 
 
 class DenseCoupling:
-    """The same operations by dense products, for designs that are nearly complete."""
+    """The same operations by dense products, for small designs and nearly complete ones."""
+
+    symmetric = True
 
     def __init__(self, dense: np.ndarray):
-        """``dense``: (levels, q, width)."""
+        """``dense``: (q, L, T)."""
         self.dense = dense
+        self.q, self.levels, self.width = dense.shape
+        self.flat = dense.reshape(-1, self.width)
 
     def schur(self, weights: np.ndarray) -> np.ndarray:
-        flat = self.dense.reshape(-1, self.dense.shape[2])
-        return flat.T @ (weights @ self.dense).reshape(flat.shape)
+        """sum_l A_l' w_l A_l, (A, T, T)."""
+        step = max(1, _TEMPORARY // self.flat.size)
+        if len(weights) <= step:
+            return self._schur(weights)
+        parts = range(0, len(weights), step)
+        return np.concatenate([self._schur(weights[i : i + step]) for i in parts])
+
+    def _schur(self, weights):
+        if self.q == 1:
+            return self.flat.T @ (weights.reshape(-1, self.levels, 1) * self.flat)
+        weighted = np.einsum("aijl,jlt->ailt", weights, self.dense)
+        return self.flat.T @ weighted.reshape(-1, *self.flat.shape)
 
     def adjoint(self, J: np.ndarray) -> np.ndarray:
-        return (self.dense @ J) @ np.swapaxes(self.dense, 1, 2)
+        """A_l J A_l', (A, q, q, L), for symmetric J (A, T, T)."""
+        step = max(1, _TEMPORARY // self.flat.size)
+        if len(J) <= step:
+            return self._adjoint(J)
+        return np.concatenate([self._adjoint(J[i : i + step]) for i in range(0, len(J), step)])
+
+    def _adjoint(self, J):
+        moved = self.flat @ J
+        if self.q == 1:
+            return np.einsum("alt,lt->al", moved, self.flat)[:, None, None]
+        return np.einsum("ailt,jlt->aijl", moved.reshape(-1, *self.dense.shape), self.dense)
+
+    def transposed(self, x: np.ndarray) -> np.ndarray:
+        """A'x, (A, c, T), for x (A, c, q, L)."""
+        return x.reshape(*x.shape[:2], -1) @ self.flat
+
+    def apply(self, u: np.ndarray) -> np.ndarray:
+        """A u, (A, c, q, L), for u (A, c, T)."""
+        return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
 
 
-def build_coupling(matrix: sp.csr_array, levels: int, q: int):
-    """Choose a representation for ``matrix`` (levels * q, width), rows level-major."""
-    indptr, columns, values = _by_level(matrix, levels, q)
-    sizes = np.diff(indptr).astype(float)
-    if (sizes * (sizes + 1) / 2).sum() * (q * (q + 1) / 2) <= _MAP_LIMIT:
-        return PairMap(indptr, columns, values, matrix.shape[1])
-    return DenseCoupling(matrix.toarray().reshape(levels, q, -1))
+def build_coupling(lead: Group, tail: TailColumns) -> PairMap | DenseCoupling:
+    """The cheaper representation of the coupling."""
+    size = lead.levels * lead.size * tail.width
+    if size <= _SMALL:
+        return DenseCoupling(dense_coupling(lead, tail))
+    found = neighbours(lead, tail)
+    by_map = _MAP_COST * found.pair_count() * (lead.size * (lead.size + 1) // 2)
+    if _DENSE_COST * size * tail.width < by_map:
+        return DenseCoupling(found.dense())
+    # Imports scipy.sparse, which small models can do without.
+    from mmfit.engine.solvers.pair_map import PairMap
 
-
-def _by_level(matrix: sp.csr_array, levels: int, q: int):
-    """Neighbours of each level, with the q values side by side."""
-    coo = matrix.tocoo()
-    level, effect = np.divmod(coo.row.astype(np.int64), q)
-    keys, position = np.unique(level * matrix.shape[1] + coo.col, return_inverse=True)
-    values = np.zeros((len(keys), q))
-    values[position, effect] = coo.data
-    level, columns = np.divmod(keys, matrix.shape[1])
-    indptr = np.searchsorted(level, np.arange(levels + 1))
-    return indptr, columns, values
-
-
-def _neighbour_pairs(indptr: np.ndarray):
-    """Positions (first <= second) of all pairs of neighbours of one level, and the level."""
-    sizes = np.diff(indptr)
-    level_of = np.repeat(np.arange(len(sizes)), sizes)
-    # entry e pairs with itself and with all later entries of its level
-    counts = indptr[1:][level_of] - np.arange(indptr[-1])
-    first = np.repeat(np.arange(indptr[-1]), counts)
-    begin = np.cumsum(counts) - counts
-    second = first + (np.arange(len(first)) - begin[first])
-    return first, second, level_of[first]
+    return PairMap(found)

@@ -1,218 +1,225 @@
-"""Crossed grouping factors: the largest is eliminated, the rest is a dense symmetric system.
+"""Crossed grouping factors: the largest is eliminated, the rest is one symmetric system.
 
 The eliminated factor's part of Z'Z is block diagonal, so its elimination costs one small block
-per level; what it leaves on the other factors (the Schur complement) comes from a sparse map that
-is built once. The rest, of order T = number of the other factors' columns, is a dense Cholesky
-factorisation. (Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section 5.4.)
+per level; what it leaves on the other factors (the Schur complement) comes from a constant map or
+from plain products (:mod:`coupling`). The rest, of order T = number of the other factors' columns,
+is a dense Cholesky factorisation (:mod:`tail_dense`, or :mod:`tail_stacked` where T is small).
+(Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section 5.4.)
 """
 
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.linalg import cho_solve, lapack
 
-from mmfit.engine.batched import (
-    cholesky,
-    group_products,
-    inverse_one_plus,
-    log_det_from_cholesky,
-)
+from mmfit.engine.products import level_products, response_products
 from mmfit.engine.solvers.coupling import build_coupling
-from mmfit.engine.solvers.crossed_traces import crossed_traces
+from mmfit.engine.solvers.crossed_entries import Entries, group_entries
+from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
+from mmfit.engine.solvers.crossed_traces import crossed_pairs, crossed_traces
+from mmfit.engine.solvers.eliminated import eliminate, multiply
+from mmfit.engine.solvers.tail_dense import DenseTail
+from mmfit.engine.solvers.tail_list import TailList
+from mmfit.engine.solvers.tail_stacked import StackedTail
 from mmfit.engine.system import Group, System
-from mmfit.errors import ComputationError
+
+# Up to this order numpy's loops over stacks beat calls of LAPACK from Python.
+_STACKED = 96
 
 
 class CrossedSolver:
-    """Cross-products of any set of grouping factors, the first eliminated.
+    """Cross-products of any set of grouping factors, the largest eliminated.
 
     Attributes
     ----------
-    lead : int, index of the eliminated group;  tail : list of int, the others.
-    own : (levels, q, q), its part of Z'Z;  own_right : (levels, q, p + 1), its Z'R.
-    coupling : sparse (levels * q, T), Z_lead'Z_tail, and ``schur``, the same as an operator.
-    tail_products : (T, T) and tail_right : (T, p + 1);  total : (p + 1, p + 1), R'R.
-    slices : per tail group its columns.
+    order : list of int, the groups, the eliminated one first;  groups : list, in this order.
+    columns : TailColumns;  coupling : Z_1'Z_t, 1 being the eliminated group.
+    own : (q, q, L), Z_1'Z_1.
+    entries : Entries, of Psi, by group in this order.
+    second_order_is_cheap : bool, see :class:`base.Solver`.
     """
 
     name = "crossed"
 
     def __init__(self, system: System):
-        groups = system.groups
-        self.groups = groups
-        self.lead = max(range(len(groups)), key=lambda g: groups[g].levels * groups[g].size)
-        self.tail = [g for g in range(len(groups)) if g != self.lead]
-        R = np.column_stack([system.X, system.y])
-        self.total = R.T @ R
-        lead = groups[self.lead]
-        self.own = group_products(lead.codes, lead.levels, lead.model, lead.model)
-        self.own_right = group_products(lead.codes, lead.levels, lead.model, R)
-        Z_lead = _indicator(lead)
-        Z_tail = sp.hstack([_indicator(groups[g]) for g in self.tail], format="csr")
-        self.coupling = (Z_lead.T @ Z_tail).tocsr()
-        self.schur = build_coupling(self.coupling, lead.levels, lead.size)
-        self.tail_products = (Z_tail.T @ Z_tail).toarray()
-        self.tail_right = Z_tail.T @ R
-        bounds = np.cumsum([0, *(groups[g].levels * groups[g].size for g in self.tail)])
-        self.slices = [slice(a, b) for a, b in pairwise(bounds)]
+        sizes = [group.levels * group.size for group in system.groups]
+        first = sizes.index(max(sizes))
+        self.order = [first, *(g for g in range(len(sizes)) if g != first)]
+        self.groups = [system.groups[g] for g in self.order]
+        self.nobs = system.nobs
+        lead = self.groups[0]
+        self.columns = TailColumns.of(tuple(self.groups[1:]))
+        self.own = level_products(lead.codes, lead.levels, lead.columns, lead.columns)
+        self.second_order_is_cheap = self.columns.width <= _STACKED
+        self.coupling = build_coupling(lead, self.columns)
+        self._tail_products = self._products()
+        self._right = [_right(lead, system)]
+        parts = [_right(group, system) for group in self.columns.groups]
+        self._right.append(
+            parts[0].reshape(len(parts[0]), -1)
+            if len(parts) == 1
+            else np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        )
+        self._fixed = system.nfixed
+        self.entries: Entries = group_entries(system.layout, self.order)
 
-    def diagonal_blocks(self, M: np.ndarray, g: int) -> np.ndarray:
-        """Diagonal blocks (levels, q, q) of tail group g in a (T, T) matrix."""
-        s, group = self.slices[self.tail.index(g)], self.groups[g]
-        view = M[s, s].reshape(group.levels, group.size, group.levels, group.size)
-        index = np.arange(group.levels)
-        return view[index, :, index, :]
+    def _products(self):
+        """Z_t'Z_t: a full matrix beside a dense coupling, else (index, value) of its entries."""
+        index, values = upper_products(self.columns)
+        if not self.coupling.symmetric:
+            return index, values
+        T = self.columns.width
+        upper = np.zeros(T * T)
+        upper[index] = values
+        upper = upper.reshape(T, T)
+        return upper + np.triu(upper, 1).T
 
-    def factorize(self, lambdas: list[np.ndarray]) -> "CrossedFactorization":
-        return CrossedFactorization(self, lambdas)
+    def right(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Z_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
+        fixed, out = self._fixed, []
+        for both in self._right:
+            if len(both) == fixed + 1 and len(members) == 1:
+                out.append(both[None])
+                continue
+            whole = np.empty((len(members), fixed + 1, *both.shape[1:]))
+            whole[:, :-1] = both[:fixed]
+            whole[:, -1] = both[fixed + members]
+            out.append(whole)
+        return out[0], out[1]
+
+    def reduced_products(self, weights: np.ndarray) -> np.ndarray:
+        """S = Z_t'Z_t - A'W A, (A, T, T), for W (A, q, q, L); as ``coupling`` makes it."""
+        if self.coupling.symmetric:
+            return self._tail_products - self.coupling.schur(weights)
+        if weights.any():
+            S = self.coupling.schur(-weights)
+        else:
+            S = np.zeros((len(weights), self.columns.width, self.columns.width))
+        index, values = self._tail_products
+        for member in S:
+            member.reshape(-1)[index] += values
+        return S
+
+    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> StackedTail | TailList:
+        symmetric = self.coupling.symmetric
+        if self.columns.width <= _STACKED:
+            return StackedTail(S, lambdas, self.columns, symmetric)
+        tails = [
+            DenseTail(S[a], [lam[a] for lam in lambdas], self.columns, symmetric)
+            for a in range(len(S))
+        ]
+        return TailList(tails)
+
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "CrossedFactorization":
+        return CrossedFactorization(self, [lambdas[g] for g in self.order], members)
 
 
-def _indicator(group: Group) -> sp.csr_array:
-    """Z of one group as a sparse (n, levels * q) matrix, columns level-major."""
-    n, q = group.model.shape
-    columns = group.codes[:, None] * q + np.arange(q)
-    return sp.csr_array(
-        (group.model.ravel(), columns.ravel(), np.arange(n + 1) * q), shape=(n, group.levels * q)
-    )
+def _right(group: Group, system: System) -> np.ndarray:
+    """Z'X and Z'y, one after the other, (p + B, q, L)."""
+    p = system.nfixed
+    out = np.empty((p + len(system.y), group.size, group.levels))
+    out[:p] = level_products(group.codes, group.levels, tuple(system.X), group.columns)
+    y = response_products(group.codes, group.levels, group.columns, system.y)
+    out[p:] = y.transpose(2, 0, 1)
+    return out
 
 
 class CrossedFactorization:
-    """V factorised at one theta; see :class:`base.Factorization`."""
+    """V factorised at one theta per member; see :class:`base.Factorization`.
 
-    def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray]):
-        self.solver, self.lambdas = solver, lambdas
-        self.psis = [lam @ lam.T for lam in lambdas]
-        lam = lambdas[solver.lead]
-        q = len(lam)
-        C = cholesky(np.eye(q) + lam.T @ solver.own @ lam)
-        self.lead_psi = self.psis[solver.lead]
-        self.shrink = inverse_one_plus(solver.own, self.lead_psi)
-        W = self.lead_psi @ self.shrink
-        self.precision = (W + np.swapaxes(W, 1, 2)) / 2
-        self.S = solver.tail_products - solver.schur.schur(self.precision)
-        weighted = self._flat(self.precision @ solver.own_right)
-        self.S_right = solver.tail_right - solver.coupling.T @ weighted
-        reduced = solver.total - self._flat(solver.own_right).T @ weighted
-        K = self.left(self.right(self.S))
-        np.einsum("ii->i", K)[:] += 1.0
-        self.factor, info = lapack.dpotrf(K, lower=1, clean=0, overwrite_a=1)
-        if info != 0:
-            raise ComputationError(
-                "the system of the crossed grouping factors is not positive definite in double "
-                "precision; a variance ratio is too extreme for these data"
-            )
-        self.log_det = log_det_from_cholesky(C) + 2 * np.log(np.diag(self.factor)).sum()
-        self.effects = self.solve(self.S_right)
-        self.reduced = reduced - self.S_right.T @ self.effects
+    Lists over groups are in the solver's order but for those that the contract names.
+    """
 
-    @staticmethod
-    def _flat(blocks: np.ndarray) -> np.ndarray:
-        return blocks.reshape(-1, blocks.shape[-1])
+    def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray], members: np.ndarray):
+        self.solver, self.size = solver, len(members)
+        self.lead = eliminate(solver.own, lambdas[0])
+        self._right, tail_right = solver.right(members)
+        weighted = multiply(self.lead.precision, self._right)
+        self._tail_right = tail_right - solver.coupling.transposed(weighted)
+        self.tail = solver.factor_tail(solver.reduced_products(self.lead.precision), lambdas[1:])
+        self.log_det = self.lead.log_det + self.tail.log_det
+        shape = (*self._right.shape[:2], -1)
+        taken = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)
+        # R'R = n I: X is orthonormal but for the factor sqrt(n), and y orthogonal to it
+        total = solver.nobs * np.eye(shape[1])
+        self.reduced = total - taken - self.tail.gram(self._tail_right)
 
-    def _lead(self, flat: np.ndarray) -> np.ndarray:
-        levels, q = self.solver.own.shape[:2]
-        return flat.reshape(levels, q, -1)
+    @cached_property
+    def F(self) -> np.ndarray:
+        """Z_1'V_0^-1 Z_1 = G B per level, (A, q, q, L)."""
+        own = self.solver.own
+        if len(own) == 1:
+            return self.lead.shrink * own
+        return np.einsum("aijl,jkl->aikl", self.lead.shrink, own)
 
-    def right(self, M: np.ndarray, transpose: bool = False) -> np.ndarray:
-        """M Gamma (or M Gamma') for the tail's block diagonal Gamma."""
-        out = np.empty_like(M)
-        for g, s in zip(self.solver.tail, self.solver.slices, strict=True):
-            lam = self.lambdas[g].T if transpose else self.lambdas[g]
-            if len(lam) == 1:
-                out[:, s] = M[:, s] * lam[0, 0]
-            else:
-                block = M[:, s].reshape(len(M), -1, len(lam)) @ lam
-                out[:, s] = block.reshape(len(M), -1)
+    @cached_property
+    def _adjoint(self) -> np.ndarray:
+        """A_l J A_l', (A, q, q, L)."""
+        return self.solver.coupling.adjoint(self.tail.covariance())
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """G A_l J A_l' G', (A, q, q, L): what the tail takes from the diagonal of N."""
+        return _between(self.lead.shrink, self._adjoint)
+
+    @cached_property
+    def flat_cross(self) -> list[np.ndarray]:
+        """Z'V^-1 R per group, (A, m, q, L)."""
+        solver = self.solver
+        effects, left = self.tail.solve(self._tail_right)
+        inner = self._right - solver.coupling.apply(effects)
+        out = [multiply(self.lead.shrink, inner)]
+        for group, place in zip(solver.columns.groups, solver.columns.places, strict=True):
+            out.append(left[:, :, place].reshape(*left.shape[:2], group.size, group.levels))
         return out
 
-    def left(self, M: np.ndarray, transpose: bool = True) -> np.ndarray:
-        """Gamma' M (or Gamma M)."""
-        return self.right(M.T, transpose=not transpose).T
-
-    def solve(self, rhs: np.ndarray) -> np.ndarray:
-        """J rhs with J = Gamma (I + Gamma'S Gamma)^-1 Gamma'."""
-        inner = cho_solve((self.factor, True), self.left(rhs), check_finite=False)
-        return self.left(inner, transpose=False)
-
-    @cached_property
-    def inverse(self) -> np.ndarray:
-        """(I + Gamma'S Gamma)^-1, full symmetric."""
-        inverse, _ = lapack.dpotri(self.factor, lower=1)
-        return np.tril(inverse) + np.tril(inverse, -1).T
-
-    @cached_property
-    def J(self) -> np.ndarray:
-        """Gamma (I + Gamma'S Gamma)^-1 Gamma': covariance of the tail effects given y."""
-        return self.left(self.right(self.inverse, transpose=True), transpose=False)
-
-    @cached_property
-    def lead_adjoint(self) -> np.ndarray:
-        """A_l J A_l' per level of the eliminated factor."""
-        return self.solver.schur.adjoint(self.J)
+    def _as_given(self, blocks: list[np.ndarray]) -> list[np.ndarray]:
+        """A list over the groups in the system's order."""
+        out = [np.empty(0)] * len(blocks)
+        for g, block in zip(self.solver.order, blocks, strict=True):
+            out[g] = block
+        return out
 
     def cross(self) -> list[np.ndarray]:
-        return self._expand(self.solver.own_right, self.S_right, self.effects)
+        return self._as_given([c.transpose(0, 3, 2, 1) for c in self.flat_cross])
 
-    def _expand(self, lead_right, tail_right, effects) -> list[np.ndarray]:
-        """Z'V^-1 r for all groups from Z_1'r, the reduced Z_t'r and the tail's effects."""
-        solver = self.solver
-        out: list[np.ndarray] = [np.empty(0)] * len(solver.groups)
-        tail = tail_right - self.S @ effects
-        for g, s in zip(solver.tail, solver.slices, strict=True):
-            group = solver.groups[g]
-            out[g] = tail[s].reshape(group.levels, group.size, -1)
-        out[solver.lead] = self.shrink @ (lead_right - self._lead(solver.coupling @ effects))
-        return out
+    def trace_slopes(self) -> np.ndarray:
+        entries = self.solver.entries
+        blocks = [(self.F - self.X).sum(axis=3), *self.tail.trace_blocks()]
+        parts = [group.gather(block) for group, block in zip(entries.groups, blocks, strict=True)]
+        return entries.arrange(np.concatenate(parts, axis=1), 1)
 
-    def multiply(self, blocks: list[np.ndarray]) -> list[np.ndarray]:
-        solver = self.solver
-        lead = blocks[solver.lead]
-        tail = np.concatenate([self._flat(blocks[g]) for g in solver.tail])
-        lead_right = solver.own @ lead + self._lead(solver.coupling @ tail)
-        tail_right = solver.coupling.T @ self._flat(lead) + solver.tail_products @ tail
-        tail_right = tail_right - solver.coupling.T @ self._flat(self.precision @ lead_right)
-        return self._expand(lead_right, tail_right, self.solve(tail_right))
+    def slopes(self) -> np.ndarray:
+        entries, parts = self.solver.entries, []
+        for c, group in zip(self.flat_cross, entries.groups, strict=True):
+            members, m, q, levels = c.shape
+            flat = c.reshape(members, m * q, levels)
+            gram = flat @ flat.swapaxes(1, 2)
+            if q == 1:
+                parts.append(gram[:, None])
+                continue
+            gram = gram.reshape(members, m, q, m, q).transpose(0, 2, 4, 1, 3)
+            parts.append(group.gather_both(gram))
+        return entries.arrange(np.concatenate(parts, axis=1), 1)
+
+    def pairs(self, U: np.ndarray) -> np.ndarray:
+        return crossed_pairs(self, U)
+
+    def traces(self) -> np.ndarray:
+        return crossed_traces(self)
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        out: list[np.ndarray] = [np.empty(0)] * len(self.solver.groups)
-        for g in self.solver.tail:
-            out[g] = self.solver.diagonal_blocks(self.J, g)
-        W = self.precision
-        out[self.solver.lead] = W + W @ self.lead_adjoint @ W
-        return out
-
-    def trace_blocks(self) -> list[np.ndarray]:
-        solver = self.solver
-        out: list[np.ndarray] = [np.empty(0)] * len(solver.groups)
-        G = self.shrink
-        own = G @ solver.own - G @ self.lead_adjoint @ np.swapaxes(G, 1, 2)
-        out[solver.lead] = own.sum(axis=0)
-        for k, g in enumerate(solver.tail):
-            lam, q = self.lambdas[g], solver.groups[g].size
-            if _well_conditioned(lam):
-                # N = Gamma^-T (I - K^-1) Gamma^-1 loses nothing when the variance is large
-                back = np.linalg.inv(lam)
-                total = (np.eye(q) - solver.diagonal_blocks(self.inverse, g)).sum(axis=0)
-                out[g] = back.T @ total @ back
-            else:
-                columns = self.S[:, solver.slices[k]]
-                raw = solver.diagonal_blocks(self.S, g).sum(axis=0)
-                out[g] = raw - _block_gram(columns, self.J @ columns, q)
-        return out
-
-    def traces(self, directions: list[tuple[int, np.ndarray]]) -> np.ndarray:
-        return crossed_traces(self, directions)
+        W = self.lead.precision
+        lead = W + _between(W, self._adjoint)
+        return self._as_given([lead.transpose(0, 3, 1, 2), *self.tail.posterior()])
 
 
-def _well_conditioned(lam: np.ndarray) -> bool:
-    # Whitened effects have unit mean square, so theta^2 measures what K adds to the identity.
-    return np.linalg.svd(lam, compute_uv=False)[-1] > 0.03
+def _between(G: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """G_l X_l G_l' per level."""
+    if G.shape[1] == 1:
+        return G * X * G
+    return np.einsum("aikl,ajkl->aijl", np.einsum("aijl,ajkl->aikl", G, X), G)
 
 
-def _block_gram(left: np.ndarray, right: np.ndarray, q: int) -> np.ndarray:
-    """Sum over levels of the diagonal (q, q) blocks of left'right."""
-    left = left.reshape(len(left), -1, q)
-    right = right.reshape(len(right), -1, q)
-    return np.einsum("tla,tlb->ab", left, right, optimize=True)
+def crossed_solver(system: System) -> CrossedSolver:
+    """The solver for grouping factors of which at least two are crossed."""
+    return CrossedSolver(system)

@@ -1,4 +1,4 @@
-"""tr(V^-1 V_a V^-1 V_b) for crossed factors, from matrices of the tail's order only.
+"""Second-order quantities of crossed factors, from matrices of the tail's order only.
 
 With A the coupling of the eliminated factor 1 and the tail t, G = (I + Z_1'Z_1 Psi_1)^-1,
 C = G A, F = G Z_1'Z_1, S the reduced tail products, J the tail's conditional covariance and
@@ -6,62 +6,113 @@ Q = I - J S, the blocks of N = Z'V^-1 Z are
 N_tt = S Q,  N_1t = C Q,  N_11 = blockdiag(F) - C J C'.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from mmfit.engine.solvers.eliminated import multiply
 
-def crossed_traces(factor, directions: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    """(m, m) matrix of traces; ``directions`` are (group, symmetric E)."""
-    solver, m = factor.solver, len(directions)
-    lead = [a for a in range(m) if directions[a][0] == solver.lead]
-    tail = [a for a in range(m) if directions[a][0] != solver.lead]
-    # At theta = 0 of the tail (the start) J vanishes and the large products with it.
-    at_zero = not any(factor.lambdas[g].any() for g in solver.tail)
-    Q = None if at_zero else np.eye(len(factor.S)) - factor.J @ factor.S
-    N = factor.S if at_zero else factor.S @ Q
-    out = np.zeros((m, m))
-    _tail_tail(out, solver, N, directions, tail)
-    G, Gt = factor.shrink, np.swapaxes(factor.shrink, 1, 2)
-    inner = {a: solver.schur.schur(Gt @ directions[a][1] @ G) for a in lead}
-    for a in lead:
-        seen = inner[a] if at_zero else Q.T @ inner[a] @ Q
-        for b in tail:
-            g, E = directions[b]
-            blocks = solver.diagonal_blocks(seen, g)
-            out[a, b] = out[b, a] = np.einsum("lij,ji->", blocks, E)
-    _lead_lead(out, factor, directions, lead, inner, at_zero)
-    return out
+if TYPE_CHECKING:
+    from mmfit.engine.solvers.crossed import CrossedFactorization
 
 
-def _tail_tail(out, solver, N, directions, tail):
-    for a in tail:
-        for b in tail:
-            if b < a:
-                continue
-            (g, E), (h, D) = directions[a], directions[b]
-            s = solver.slices[solver.tail.index(g)]
-            t = solver.slices[solver.tail.index(h)]
-            block = N[s, t].reshape(-1, len(E), solver.groups[h].levels, len(D))
-            if len(E) == len(D) == 1:
-                value = E[0, 0] * D[0, 0] * np.vdot(block, block)
+def crossed_pairs(factor: CrossedFactorization, U: np.ndarray) -> np.ndarray:
+    """(A, k, k): tr(w_e' N w_f), w_e = E_e Z'V^-1 R U on the group of entry e."""
+    solver, members = factor.solver, factor.size
+    entries, transposed = solver.entries, U.swapaxes(1, 2)
+    r, first = U.shape[2], entries.groups[0].place.stop
+    c = _combine(transposed, factor.flat_cross[0])
+    w = entries.groups[0].along(c).reshape(members, first * r, *c.shape[2:])
+    shrunk = multiply(factor.lead.shrink.swapaxes(1, 2), w)
+    rows = _tail_directions(factor, transposed)
+    # Z_t'V_0^-1 times every Z w
+    seen = np.concatenate([solver.coupling.transposed(shrunk), factor.tail.multiply(rows)], axis=1)
+    effects, left = factor.tail.solve(seen)
+    by_entry = (members, entries.count, -1)
+    across = _gram(rows.reshape(members, entries.count - first, -1), left.reshape(by_entry))
+    # Z_1'V_0^-1 Z_1 = (Z_1'Z_1) G'
+    own = solver.own * shrunk if len(solver.own) == 1 else _own(solver.own, shrunk)
+    both = _gram(w.reshape(members, first, -1), own.reshape(members, first, -1))
+    seen, effects = seen.reshape(by_entry), effects.reshape(by_entry)
+    both -= _gram(seen[:, :first], effects[:, :first])
+    out = np.empty((members, entries.count, entries.count))
+    out[:, :first, :first] = both
+    out[:, first:] = across
+    out[:, :first, first:] = across[:, :, :first].swapaxes(1, 2)
+    return entries.arrange((out + out.swapaxes(1, 2)) / 2, 2)
+
+
+def _combine(transposed: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Z'V^-1 R U, (A, r, q, L), from U' and Z'V^-1 R (A, m, q, L)."""
+    members, m, q, levels = c.shape
+    return (transposed @ c.reshape(members, m, q * levels)).reshape(members, -1, q, levels)
+
+
+def _tail_directions(factor, transposed: np.ndarray) -> np.ndarray:
+    """(A, k_t r, T): w_e of the tail's entries."""
+    solver = factor.solver
+    first = solver.entries.groups[0].place.stop
+    r, T = transposed.shape[1], solver.columns.width
+    out = np.zeros((factor.size, solver.entries.count - first, r, T))
+    groups, crosses = solver.entries.groups[1:], factor.flat_cross[1:]
+    for group, place, cross in zip(groups, solver.columns.places, crosses, strict=True):
+        w = group.along(_combine(transposed, cross))
+        here = slice(group.place.start - first, group.place.stop - first)
+        out[:, here, :, place] = w.reshape(*w.shape[:3], -1)
+    return out.reshape(factor.size, -1, T)
+
+
+def _own(own: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.einsum("ijl,acjl->acil", own, x)
+
+
+def _gram(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x @ y.swapaxes(1, 2)
+
+
+def crossed_traces(factor: CrossedFactorization) -> np.ndarray:
+    """(A, k, k): tr(V^-1 V_e V^-1 V_f)."""
+    entries = factor.solver.entries
+    lead, others = entries.groups[0], entries.groups[1:]
+    out = np.empty((factor.size, entries.count, entries.count))
+    sums, both = factor.tail.through(_inner(factor, lead.directions))
+    out[:, lead.place, lead.place] = both + _eliminated(factor, lead.directions)
+    for e, blocks in enumerate(sums):
+        for group, block in zip(others, blocks, strict=True):
+            out[:, e, group.place] = out[:, group.place, e] = group.gather(block)
+    for b, one in enumerate(others):
+        for d in range(b, len(others)):
+            two = others[d]
+            products = factor.tail.products(b, d)
+            if products.shape[1:] == (1, 1, 1, 1):
+                values = products[:, 0, 0, 0][:, None]
             else:
-                moved = np.einsum("ij,ajbk,kl->aibl", E, block, D, optimize=True)
-                value = np.vdot(block, moved)
-            out[a, b] = out[b, a] = value
+                left = np.einsum("eij,aijkm->aekm", one.directions, products)
+                values = np.einsum("aekm,fkm->aef", left, two.directions)
+            out[:, one.place, two.place] = values
+            out[:, two.place, one.place] = values.swapaxes(1, 2)
+    return entries.arrange(out, 2)
 
 
-def _lead_lead(out, factor, directions, lead, inner, at_zero):
-    F = factor.shrink @ factor.solver.own
-    if not at_zero:
-        X = factor.shrink @ factor.lead_adjoint @ np.swapaxes(factor.shrink, 1, 2)
-        moved = {a: factor.J @ inner[a] for a in lead}
-    for a in lead:
-        for b in lead:
-            if b < a:
-                continue
-            E, D = directions[a][1], directions[b][1]
-            EFD, DFE = E @ F @ D, D @ F @ E
-            value = np.einsum("lij,lji->", F, EFD)
-            if not at_zero:
-                value -= np.einsum("lij,lji->", X, EFD + DFE)
-                value += np.vdot(moved[a], moved[b].T)
-            out[a, b] = out[b, a] = value
+def _inner(factor, directions: np.ndarray) -> list[np.ndarray]:
+    """M_e = A'G'E_e G A for the entries of the eliminated group, (A, T, T) each."""
+    G, schur = factor.lead.shrink, factor.solver.coupling.schur
+    if G.shape[1] == 1:
+        return [schur(G * G)]
+    return [schur(np.einsum("aikl,ij,ajml->akml", G, E, G)) for E in directions]
+
+
+def _eliminated(factor, directions: np.ndarray) -> np.ndarray:
+    """(A, k_1, k_1): the part of the traces that is a sum over the eliminated levels."""
+    F, X = factor.F, factor.X
+    members, q, _, levels = F.shape
+    if q == 1:
+        return (F * (F - 2.0 * X)).sum(axis=3)[:, 0][:, None]
+    F, X = F.reshape(members, q * q, levels), X.reshape(members, q * q, levels)
+    # [jk, mi]: F F - F X - X F, since tr(E N D N) keeps one X from each side
+    whole = _gram(F, F) - _gram(F, X) - _gram(X, F)
+    whole = whole.reshape(members, q, q, q, q)
+    left = np.einsum("eij,ajkmi->aekm", directions, whole)
+    return np.einsum("aekm,fkm->aef", left, directions)

@@ -1,0 +1,71 @@
+"""The columns of a dense tail by effect, in the bases in which Gamma is diagonal; mirror images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.engine.solvers.crossed_products import TailColumns
+from mmfit.engine.solvers.tail_stacked import LARGE
+
+_MIRROR = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The columns of one effect of one group: one s for all.
+
+    Attributes
+    ----------
+    place : slice, among all T columns;  s : float.
+    active : slice, among the columns with s > 0;  rest : slice, among those that are not large;
+        empty where the piece does not belong there.
+    """
+
+    place: slice
+    s: float
+    active: slice
+    rest: slice
+
+    @property
+    def large(self) -> bool:
+        return self.s > LARGE
+
+
+def mirror(M: np.ndarray) -> np.ndarray:
+    """Copy the upper triangle of M (T, T) to the lower one, in place, block by block."""
+    T = len(M)
+    for i in range(0, T, _MIRROR):
+        j = min(i + _MIRROR, T)
+        block = np.triu(M[i:j, i:j], 1)
+        M[i:j, i:j] = np.triu(M[i:j, i:j]) + block.T
+        M[j:, i:j] = M[i:j, j:].T
+    return M
+
+
+def across(M: np.ndarray, one: slice, two: slice) -> np.ndarray:
+    """The diagonal of a block of an upper triangle."""
+    return M[one, two].diagonal() if one.start <= two.start else M[two, one].diagonal()
+
+
+def positions(pieces: list[Piece]) -> np.ndarray:
+    ranges = [np.arange(p.place.start, p.place.stop) for p in pieces]
+    return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.intp)
+
+
+def make_pieces(lambdas, columns: TailColumns):
+    """(U or None, list of Piece) per group: Lambda = U diag(s) V'."""
+    rotations, out, active, rest = [], [], 0, 0
+    for g, lam in enumerate(lambdas):
+        U, values = None, np.abs(lam[0])
+        if len(lam) > 1:
+            U, values, _ = np.linalg.svd(lam)
+        group = []
+        for place, s in zip(columns.effects[g], values, strict=True):
+            levels = place.stop - place.start
+            then = active + levels * (s > 0)
+            still = rest + levels * (not s > LARGE)
+            group.append(Piece(place, float(s), slice(active, then), slice(rest, still)))
+            active, rest = then, still
+        rotations.append(U)
+        out.append(group)
+    return rotations, out
