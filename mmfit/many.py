@@ -122,7 +122,8 @@ class ManyModels:
     @cached_property
     def varcorr(self) -> pd.DataFrame:
         """Columns response, group, term_1, term_2, vcov, sdcor: as of a single fit, stacked."""
-        return self._stacked([_varcorr_rows(pattern) for pattern in self._patterns])
+        table = self._stacked([_varcorr_rows(pattern) for pattern in self._patterns])
+        return table.astype({"term_1": object, "term_2": object})
 
     def tidy(self, df: str = "satterthwaite") -> pd.DataFrame:
         """Fixed effects with t tests.

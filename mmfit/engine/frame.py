@@ -4,7 +4,8 @@ Psi = Lambda Lambda' does not change when Lambda is turned, so a step may be tak
 root. In the triangular one, theta, a nearly singular covariance makes curved valleys: the first
 row cannot turn, so the second, however long, must turn instead. Here a step from Psi = V D^2 V' is
 
-    Lambda(t) = V (D + sum of t_ij X_ij),   X_ij = (d_j e_i e_j' + d_i e_j e_i') / sqrt(d_i^2 + d_j^2)
+    Lambda(t) = V (D + sum of t_ij X_ij)
+    X_ij = (d_j e_i e_j' + d_i e_j e_i') / sqrt(d_i^2 + d_j^2)
 
 (e_i e_i' for i = j): the shortest change of Lambda for each change of Psi (the horizontal space of
 the Bures-Wasserstein geometry; Malago, Montrucchio & Pistone 2018), in which the short row turns.

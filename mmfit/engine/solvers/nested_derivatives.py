@@ -76,9 +76,7 @@ def second_sweep(factor, first: FirstSweep) -> SecondSweep:
     k = len(solver.entries)
     log_det = np.zeros((k, k, factor.log_det.shape[0]))
     front = _leaf_second(factor, log_det)
-    for link, step, slope in zip(
-        solver.links[1:], factor.eliminations, first.fronts, strict=True
-    ):
+    for link, step, slope in zip(solver.links[1:], factor.eliminations, first.fronts, strict=True):
         f, o, q = len(slope), len(link.directions), link.q
         finer, own = slice(0, f), slice(f, f + o)
         dS = slope[:, :q, :q]
