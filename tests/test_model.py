@@ -28,7 +28,7 @@ def test_contract_attributes(slope):
     assert slope.fitted.shape == slope.residuals.shape == (180,)
     assert not slope.singular
     assert slope.converged
-    assert slope.optimizer.solver == "nested"
+    assert slope.optimizer.solver == "single"
     columns = [
         "term",
         "estimate",

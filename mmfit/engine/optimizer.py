@@ -18,8 +18,8 @@ from mmfit.engine.search import Search
 
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
-_DECREASE = 1e-10
-# One that promises less than this would not change the eighth digit of an estimate.
+_DECREASE = 1e-9
+# One that promises less than this would move no estimate by 5e-8 of its standard error.
 _POLISH = 1e-15
 # The average information is mostly right, and cheap where second derivatives are not; a search that
 # has not ended after so many steps is one in which it is far from the curvature.
@@ -172,8 +172,8 @@ def _bfgs(search: Search, member: int) -> bool:
 def _polish(search: Search) -> None:
     """One more step, judged by the gradient: the criterion cannot tell such points apart.
 
-    A stop within 1e-10 of the minimum leaves 1e-5 standard errors in an estimate, which is six
-    digits of it, not the eight that can be had.
+    A stop within 1e-9 of the minimum leaves 4e-5 standard errors in an estimate, which is five or
+    six digits of it, not the eight that can be had.
     """
     if not search.theta.shape[1]:
         return
