@@ -10,7 +10,9 @@ import numpy as np
 from mmfit.engine.search import Search
 
 # Below this relative standard deviation (of sigma) an effect is tried at exactly zero.
-_SNAP = 1e-4
+_TRY = 5e-3
+# Below this one it counts as zero.
+_ZERO = 1e-4
 # A derivative with respect to a variance at zero below -_NEGATIVE (per row) leaves the boundary.
 _NEGATIVE = 1e-5
 # What rounding may do to the criterion.
@@ -24,11 +26,11 @@ def snap(search: Search, members: np.ndarray) -> None:
     changed = np.zeros(len(members), dtype=bool)
     for term in system.terms:
         block = lambdas[term.group][:, term.place, term.place]
-        who = np.flatnonzero(nearly_singular(block, _SNAP))
+        who = np.flatnonzero(nearly_singular(block, _TRY))
         if not len(who):
             continue
         values, vectors = _eigen(block[who])
-        values = np.where(values < _SNAP**2, 0.0, values)
+        values = np.where(values < _TRY**2, 0.0, values)
         root = semidefinite_cholesky((vectors * values[:, None]) @ vectors.transpose(0, 2, 1))
         changed[who] |= (root != block[who]).any(axis=(1, 2))
         block[who] = root
@@ -47,7 +49,7 @@ def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
     moved = np.zeros(len(members), dtype=bool)
     for term in system.terms:
         block = system.layout.lambdas(search.theta[members])[term.group]
-        flat = nearly_singular(block[:, term.place, term.place], _SNAP)
+        flat = nearly_singular(block[:, term.place, term.place], _ZERO)
         waiting = np.flatnonzero(flat & ~moved)
         if not len(waiting):
             continue
@@ -84,7 +86,7 @@ def _way_out(search: Search, term, members) -> tuple[np.ndarray, np.ndarray]:
     slope[:, row, column] = slope[:, column, row] = values
     block = layout.lambdas(search.theta[members])[term.group][:, term.place, term.place]
     values, vectors = _eigen(block)
-    null = vectors * (values < _SNAP**2)[:, None]
+    null = vectors * (values < _ZERO**2)[:, None]
     inner = np.swapaxes(null, 1, 2) @ slope[:, term.place, term.place] @ null
     slopes, ways = np.linalg.eigh(inner) if q > 1 else (inner[:, 0], np.ones_like(inner))
     falls = slopes[:, 0] < -_NEGATIVE * search.problem.system.nobs

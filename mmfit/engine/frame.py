@@ -18,6 +18,9 @@ import numpy as np
 
 from mmfit.engine.layout import Layout, TermBlock
 
+# What remains of a row below this share of its length is rounding.
+_ROUNDING = 1e-13
+
 
 @dataclass(frozen=True, slots=True)
 class _TermFrame:
@@ -118,12 +121,14 @@ def triangular(root: np.ndarray) -> np.ndarray:
     """(A, q, q) lower triangular L with LL' = root root' and a non-negative diagonal.
 
     By Gram-Schmidt on the rows, which keeps the small rows' digits, as a Cholesky factor of the
-    product would not.
+    product would not; what is only rounding beside its row becomes zero.
     """
     q = root.shape[-1]
     rest, out = root.copy(), np.zeros_like(root)
+    noise = _ROUNDING * np.sqrt(np.einsum("aij,aij->ai", root, root))
     for j in range(q):
         norm = np.sqrt(np.einsum("ai,ai->a", rest[:, j], rest[:, j]))
+        norm = np.where(norm > noise[:, j], norm, 0.0)
         out[:, j, j] = norm
         unit = rest[:, j] / np.where(norm > 0, norm, 1.0)[:, None]
         for i in range(j + 1, q):
