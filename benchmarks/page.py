@@ -71,7 +71,7 @@ def results_page(results: Record, drawn: Sequence[Path]) -> str:
     drawn : the figures' files, in the page's folder ``figures``.
     """
     cases = results["cases"]
-    parts = [_INTRODUCTION, *_environment(results)]
+    parts = [_INTRODUCTION, *_environment(results), *_goals(cases)]
     for mode, title, text in _BLOCKS:
         chosen = {
             name: case for name, case in cases.items() if case["mode"] == mode and not case["heavy"]
@@ -104,6 +104,25 @@ def _environment(results: Record) -> list[str]:
     if environment["quick"]:
         lines.append("- a quick run, each case timed once: not for comparison")
     return ["\n".join(lines)]
+
+
+def _goals(cases: Mapping[str, Record]) -> list[str]:
+    """How many of the goals were met, and which were not."""
+    verdicts = {}
+    for label, case in cases.items():
+        for name, goal in case["goals"].items():
+            ours, theirs = (_spent(case, engine, False) for engine in ("mmfit", name))
+            if ours and theirs:
+                verdicts[f"{label} beside {name}"] = (theirs / ours, goal)
+    if not verdicts:
+        return []
+    unmet = [
+        f"{label} ({_ratio(ratio)} for {goal:g}×)"
+        for label, (ratio, goal) in verdicts.items()
+        if ratio < goal
+    ]
+    text = f"Goals met: {len(verdicts) - len(unmet)} of {len(verdicts)}."
+    return [f"{text} Not met: {'; '.join(unmet)}." if unmet else text]
 
 
 def _engine(case: Record, name: str) -> Record:

@@ -106,11 +106,14 @@ def engines() -> tuple[list[Engine], list[str]]:
     else:
         missing.append("lme4 and lmerTest are not installed (or Rscript is not on the path).")
     python = os.environ.get(INTERPRETER) or sys.executable
+    place = f"the interpreter that {INTERPRETER} names"
+    if python == sys.executable:
+        place = f"this environment ({INTERPRETER} can name another)"
     for name in ("mixedlm", "statsmodels"):
         if _imports(python, name):
             found.append(Engine(name, (python, "-m", "benchmarks.python_peer", name)))
         else:
-            missing.append(f"{name} is not installed in the interpreter that {INTERPRETER} names.")
+            missing.append(f"{name} is not installed in {place}.")
     return found, missing
 
 

@@ -15,7 +15,7 @@ from benchmarks.store import Store
 from benchmarks.tables import read_matrix
 
 # An engine that has used this many seconds of one case is not repeated further.
-BUDGET = 180.0
+BUDGET = 240.0
 # Cases repeated more often than this take milliseconds: a first fit that is not timed is cheap.
 LONG = 5
 # statsmodels is told apart because it may take minutes where the others take less than one.
