@@ -34,8 +34,11 @@ def cholmod_ordering(pattern: sp.csc_array) -> np.ndarray:
     from sksparse import cholmod
 
     T = pattern.shape[0]
-    ones = sp.csc_array(
-        (np.ones(pattern.nnz), pattern.indices, pattern.indptr), shape=pattern.shape
-    )
+    ones = sp.csc_array((np.ones(pattern.nnz), pattern.indices, pattern.indptr), shape=(T, T))
     matrix = sp.csc_matrix(ones + (T + 1) * sp.eye_array(T, format="csc"))
-    return np.asarray(cholmod.analyze(matrix, ordering_method="best").P(), dtype=np.int64)
+    # scikit-sparse 0.5 has a new interface.
+    if hasattr(cholmod, "CholeskyFactor"):
+        order = cholmod.CholeskyFactor(matrix, order="best").get_perm()
+    else:
+        order = cholmod.analyze(matrix, ordering_method="best").P()
+    return np.asarray(order, dtype=np.int64)

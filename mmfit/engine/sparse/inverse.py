@@ -24,7 +24,7 @@ import numpy as np
 from scipy.linalg.blas import dgemm, dsymm, dsyr2k, dtrmm, dtrsm
 from scipy.linalg.lapack import dpotri
 
-from mmfit.engine.sparse.storage import PANEL, add_update, blocks, scattered
+from mmfit.engine.sparse.storage import PANEL, Updates, blocks, scattered
 
 if TYPE_CHECKING:
     from mmfit.engine.sparse.symbolic import Symbolic
@@ -97,19 +97,17 @@ def differentiate(symbolic: "Symbolic", found: FactorInverse, dK: np.ndarray) ->
 def _differentiate_elimination(symbolic: "Symbolic", found: FactorInverse, dK) -> np.ndarray:
     """Ḟ₁₁ (upper triangle) and Ġ′ of every front."""
     storage = scattered(symbolic, np.asarray(dK, dtype=np.float64))
-    updates = {}
+    updates = Updates(symbolic, storage)
     for number, front in enumerate(symbolic.fronts):
         F11_inverse, G_t = blocks(found.eliminator, front)
         dF11, dF21_t = blocks(storage, front)
-        update = np.zeros((len(front.rows), len(front.rows)))
-        for child in front.children:
-            add_update(symbolic.fronts[child], updates.pop(child), dF11, dF21_t, update)
         if len(front.rows):
             product = dsymm(1.0, dF11.T, G_t.T, side=1, lower=1).T
             half = dF21_t - 0.5 * product
+            update = updates.take(number)
             dsyr2k(-1.0, half.T, G_t.T, beta=1.0, c=update.T, lower=1, overwrite_c=1)
             np.matmul(F11_inverse, dF21_t - product, out=dF21_t)
-            updates[number] = update
+            updates.pass_on(number, update)
     return storage
 
 

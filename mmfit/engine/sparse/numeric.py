@@ -15,7 +15,7 @@ from scipy.linalg.blas import dsyrk, dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from mmfit.engine.sparse.inverse import FactorInverse, differentiate, invert
-from mmfit.engine.sparse.storage import add_update, blocks, scattered
+from mmfit.engine.sparse.storage import Updates, blocks, scattered
 from mmfit.errors import ComputationError
 
 if TYPE_CHECKING:
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
 def factorize(symbolic: "Symbolic", data: np.ndarray) -> "SparseCholesky":
     """See `Symbolic.factorize`."""
     storage = scattered(symbolic, np.asarray(data, dtype=np.float64))
-    updates = {}
+    updates = Updates(symbolic, storage)
     for number, front in enumerate(symbolic.fronts):
         pivot, below = blocks(storage, front)
-        update = np.zeros((len(front.rows), len(front.rows)))
-        for child in front.children:
-            add_update(symbolic.fronts[child], updates.pop(child), pivot, below, update)
         _, info = dpotrf(pivot.T, lower=1, clean=0, overwrite_a=1)
         if info:
             raise ComputationError("the matrix to be factorised is not positive definite")
         if len(front.rows):
             dtrsm(1.0, pivot.T, below.T, side=1, lower=1, trans_a=1, overwrite_b=1)
+            update = updates.take(number)
             dsyrk(-1.0, below.T, beta=1.0, c=update.T, lower=1, overwrite_c=1)
-            updates[number] = update
+            updates.pass_on(number, update)
     return SparseCholesky(symbolic, storage)
 
 

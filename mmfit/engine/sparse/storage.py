@@ -30,19 +30,37 @@ def scattered(symbolic: "Symbolic", values: np.ndarray) -> np.ndarray:
     return storage
 
 
-def add_update(front: "Front", update: np.ndarray, pivot, below, rest) -> None:
-    """Add a child's update to its parent's front, whose blocks follow.
+class Updates:
+    """What fronts add to their parents, on the way from the leaves to the roots.
 
-    Of square blocks the upper triangles matter: `update` and all targets are zero below them.
+    An update goes to the parent as soon as it is known: what must be held are the parents that
+    have begun to gather, not the updates of all their children.
     """
-    k, wide = front.pivots, len(pivot)
-    upper, lower = front.place[:k], front.place[k:] - wide
-    if k:
+
+    __slots__ = ("_fronts", "_gathered", "_storage")
+
+    def __init__(self, symbolic: "Symbolic", storage: np.ndarray):
+        self._fronts = symbolic.fronts
+        self._storage = storage
+        self._gathered = {}
+
+    def take(self, number: int) -> np.ndarray:
+        """What the children of a front have added to the (u, u) rest of it; upper triangle."""
+        depth = len(self._fronts[number].rows)
+        gathered = self._gathered.pop(number, None)
+        return np.zeros((depth, depth)) if gathered is None else gathered
+
+    def pass_on(self, number: int, update: np.ndarray) -> None:
+        """Add an update, zero below its diagonal, to the front's parent."""
+        front = self._fronts[number]
+        rest = self._gathered[front.parent] = self.take(front.parent)
+        pivot, below = blocks(self._storage, self._fronts[front.parent])
+        k, width = front.pivots, len(pivot)
+        upper, lower = front.place[:k], front.place[k:] - width
         _add_upper(pivot, upper, update[:k, :k])
-    if k < len(update):
-        if k:
+        if k < len(update):
             _add(below, upper, lower, update[:k, k:])
-        _add_upper(rest, lower, update[k:, k:])
+            _add_upper(rest, lower, update[k:, k:])
 
 
 def _add_upper(target: np.ndarray, places: np.ndarray, source: np.ndarray) -> None:

@@ -167,26 +167,27 @@ def front_rows(pointers: np.ndarray, below: np.ndarray, partition: Partition) ->
     return rows
 
 
-def in_postorder(partition: Partition, below: list[int]) -> Partition:
-    """The nodes in a postorder that keeps the stack of updates low (Liu 1992, section 5).
+def in_postorder(partition: Partition, below: list[int]) -> tuple[Partition, int]:
+    """The nodes in a postorder that holds few updates at a time, and how many entries that is.
 
-    A child with a high peak and a small update goes before its siblings.
+    The child whose subtree needs most goes first, when its parent holds nothing yet (Liu 1986,
+    ACM Transactions on Mathematical Software 12(3), where updates wait for their parents).
 
     Parameters
     ----------
     below : number of rows below each node's columns; parents have higher numbers than children.
     """
     children = children_lists(partition.parent)
-    peak = [0] * len(below)
+    peak = [wide**2 for wide in below]
     for node, wide in enumerate(below):
-        children[node].sort(key=lambda child: (below[child] ** 2 - peak[child], child))
+        children[node].sort(key=lambda child: (-peak[child], child))
         held = 0
         for child in children[node]:
-            peak[node] = max(peak[node], held + peak[child])
-            held += below[child] ** 2
-        peak[node] = max(peak[node], held + wide**2)
+            peak[node] = max(peak[node], held + peak[child], wide**2 + below[child] ** 2)
+            held = wide**2
     order = postorder(children)
     number = {node: k for k, node in enumerate(order)}
     above = [partition.parent[node] for node in order]
     parent = [-1 if node == -1 else number[node] for node in above]
-    return Partition([partition.columns[node] for node in order], parent)
+    highest = max(peak[root] for root in children[-1])
+    return Partition([partition.columns[node] for node in order], parent), highest

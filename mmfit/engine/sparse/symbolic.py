@@ -17,7 +17,7 @@ from mmfit.engine.sparse.numeric import SparseCholesky, factorize
 from mmfit.engine.sparse.ordering import superlu_ordering
 from mmfit.engine.sparse.supernodes import Partition
 
-ORDERINGS = ("superlu", "cholmod", "natural")
+ORDERINGS = ("superlu", "cholmod", "best", "natural")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def analyze(pattern: sp.csc_array, ordering: str = "superlu") -> Symbolic:
     ----------
     pattern : (T, T) sparse array, T >= 1, structurally symmetric, both triangles stored, by
         columns and without duplicates; its values are not read.
-    ordering : "superlu" (minimum degree), "cholmod" (needs scikit-sparse) or "natural".
+    ordering : "superlu" (minimum degree, always there), "cholmod" (what CHOLMOD finds best; needs
+        scikit-sparse), "best" (the one of these two that makes less work, as far as they are
+        there; the last bits of the results then depend on what is installed) or "natural".
 
     Raises
     ------
@@ -126,17 +128,13 @@ def analyze(pattern: sp.csc_array, ordering: str = "superlu") -> Symbolic:
     ComputationError : the ordering needs a package that is not installed.
     """
     coordinates = _coordinates(pattern)
-    order = _order(pattern, ordering)
-    parent = elimination_tree(*_Lower.of(*coordinates, order).by_rows())
-    # A postorder of the tree does not change the fill, and puts each subtree's columns together.
-    post = postorder(children_lists(parent))
-    order, number = order[post], _inverse(post).tolist()
-    parent = [-1 if parent[j] == -1 else number[parent[j]] for j in post]
-    counts = column_counts(*_Lower.of(*coordinates, order).by_columns(), parent)
-    partition, front_rows, order = _nodes(coordinates, order, parent, counts)
-    fronts = _fronts(partition, front_rows)
+    plans = [_eliminated(coordinates, order) for order in _orders(pattern, ordering)]
+    order, parent, counts = min(plans, key=lambda plan: sum(count**2 for count in plan[2]))
+    partition, rows, order, held = _nodes(coordinates, order, parent, counts)
+    fronts = _fronts(partition, rows)
     number = _inverse(order)
     i, j = number[coordinates[0]], number[coordinates[1]]
+    storage = sum((f.stop - f.start) * (f.stop - f.start + len(f.rows)) for f in fronts)
     return Symbolic(
         indptr=pattern.indptr,
         indices=pattern.indices,
@@ -144,10 +142,10 @@ def analyze(pattern: sp.csc_array, ordering: str = "superlu") -> Symbolic:
         fronts=fronts,
         positions=_positions(fronts, np.maximum(i, j), np.minimum(i, j)),
         lower=np.flatnonzero(i >= j),
-        storage=sum((f.stop - f.start) * (f.stop - f.start + len(f.rows)) for f in fronts),
+        storage=storage,
         nonzeros=sum(counts),
         flops=float(sum(_flops(front) for front in fronts)),
-        working_doubles=_working_doubles(fronts),
+        working_doubles=storage + held,
     )
 
 
@@ -184,23 +182,41 @@ def _coordinates(pattern: sp.csc_array) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"a square pattern is needed, not one of shape {pattern.shape}")
     rows = pattern.indices.astype(np.int64)
     columns = np.repeat(np.arange(T), np.diff(pattern.indptr))
-    if not np.array_equal(np.unique(rows * T + columns), np.unique(columns * T + rows)):
+    entries = np.unique(rows * T + columns)
+    if len(entries) != len(rows):
+        raise ValueError("the pattern has an entry twice")
+    if not np.array_equal(entries, np.unique(columns * T + rows)):
         raise ValueError("the pattern is not symmetric")
     return rows, columns
 
 
-def _order(pattern: sp.csc_array, ordering: str) -> np.ndarray:
+def _orders(pattern: sp.csc_array, ordering: str) -> list[np.ndarray]:
     if ordering not in ORDERINGS:
         raise ValueError(f"no ordering {ordering!r}; there are {', '.join(ORDERINGS)}")
+    orders = []
     if ordering == "natural":
-        return np.arange(pattern.shape[0])
-    if ordering == "cholmod":
-        return cholmod.cholmod_ordering(pattern)
-    return superlu_ordering(pattern)
+        orders.append(np.arange(pattern.shape[0]))
+    if ordering in ("superlu", "best"):
+        orders.append(superlu_ordering(pattern))
+    if ordering == "cholmod" or (ordering == "best" and cholmod.available()):
+        orders.append(cholmod.cholmod_ordering(pattern))
+    return orders
 
 
-def _nodes(coordinates, order, parent, counts) -> tuple[Partition, list[np.ndarray], np.ndarray]:
-    """The merged nodes, their columns renumbered to stand together, and their rows below."""
+def _eliminated(coordinates, order) -> tuple[np.ndarray, list[int], list[int]]:
+    """An equivalent order that is a postorder of its elimination tree, the tree, the counts."""
+    parent = elimination_tree(*_Lower.of(*coordinates, order).by_rows())
+    # A postorder of the tree does not change the fill, and puts each subtree's columns together.
+    post = postorder(children_lists(parent))
+    order, number = order[post], _inverse(post).tolist()
+    parent = [-1 if parent[j] == -1 else number[parent[j]] for j in post]
+    return order, parent, column_counts(*_Lower.of(*coordinates, order).by_columns(), parent)
+
+
+def _nodes(coordinates, order, parent, counts):
+    """The merged nodes, their rows below, the order with each node's columns together, and how
+    many entries of updates are held at a time.
+    """
     partition, depths = supernodes.fundamental(parent, counts)
     into = supernodes.merge_with_parents(partition, depths, strict=True)
     partition = supernodes.merged(partition, into)
@@ -210,8 +226,8 @@ def _nodes(coordinates, order, parent, counts) -> tuple[Partition, list[np.ndarr
     into = supernodes.merge_with_parents(partition, [len(r) for r in rows], strict=False)
     partition = supernodes.merged(partition, into)
     partition, rows, order = _laid_out(coordinates, order, partition)
-    partition = supernodes.in_postorder(partition, [len(r) for r in rows])
-    return _laid_out(coordinates, order, partition)
+    partition, held = supernodes.in_postorder(partition, [len(r) for r in rows])
+    return *_laid_out(coordinates, order, partition), held
 
 
 def _laid_out(coordinates, order, partition):
@@ -258,16 +274,6 @@ def _positions(fronts: tuple[Front, ...], i: np.ndarray, j: np.ndarray) -> np.nd
     in_pivots = column * width + (i - starts[node])
     in_rows = width * width + column * depths[node] + deep
     return offsets[node] + np.where(i < starts[node] + width, in_pivots, in_rows)
-
-
-def _working_doubles(fronts: tuple[Front, ...]) -> int:
-    """The flat storage and the highest stack of updates, as `factorize` goes through them."""
-    held = peak = 0
-    for front in fronts:
-        update = len(front.rows) ** 2
-        peak = max(peak, held + update)
-        held += update - sum(len(fronts[child].rows) ** 2 for child in front.children)
-    return peak + fronts[-1].offset + (fronts[-1].stop - fronts[-1].start) ** 2
 
 
 def _flops(front: Front) -> float:
