@@ -13,7 +13,7 @@ from benchmarks.timing import Tally
 
 # A point that takes longer than this many seconds is timed once, a shorter one three times more.
 QUICK = 5.0
-EVALUATIONS = 7
+EVALUATIONS = 15
 
 
 @dataclass(frozen=True, slots=True)

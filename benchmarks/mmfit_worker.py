@@ -91,7 +91,7 @@ def _evaluation(data: pd.DataFrame, formula: str, count: int, repeats: int) -> A
 
     def derivatives():
         at = problem.at(theta)
-        return at.objective, at.gradient, at.newton_matrix, at.hessian
+        return at.objective, at.gradient, at.hessian
 
     return {
         "pass": pass_seconds,

@@ -323,7 +323,7 @@ def _figures(growth: Record, drawn: Sequence[Path]) -> list[str]:
     parts = ["## Growth", text]
     for path in drawn:
         caption = _CAPTIONS[path.stem]
-        parts += [caption, f"![{caption}](figures/{path.name})"]
+        parts += [caption, f"![Time and memory against {path.stem}](figures/{path.name})"]
         parts += [
             _slope(curve.name, growth) for curve in CURVES if curve.figure == path.stem == "rows"
         ]
