@@ -19,7 +19,7 @@ from mmfit.engine.system import System
 from mmfit.errors import ComputationError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """A system, its solver and the criterion to be minimised."""
 
@@ -31,6 +31,11 @@ class Problem:
     def nu(self) -> int:
         """Degrees of freedom of the residual variance's estimate."""
         return self.system.nobs - (self.system.nfixed if self.reml else 0)
+
+    @cached_property
+    def constant(self) -> np.ndarray:
+        """(B,) what the user's units add to the criterion."""
+        return self.system.criterion_constant(self.reml)
 
     @property
     def batch(self) -> int:
@@ -71,8 +76,7 @@ class Evaluation:
         value = self.factor.log_det + nu * (1 + np.log(2 * np.pi * self.r2 / nu))
         if problem.reml:
             value = value + 2 * np.log(diagonal[:, :-1]).sum(axis=1)
-        constant = problem.system.criterion_constant(problem.reml)
-        self.objective = value + constant[members]
+        self.objective = value + problem.constant[members]
 
     @cached_property
     def inverse_root(self) -> np.ndarray:

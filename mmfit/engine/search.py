@@ -36,7 +36,7 @@ class Search:
         self.predicted = np.full(B, np.inf)
         self.known = np.zeros(B, dtype=bool)
         self.evaluation: Evaluation | None = None
-        first = self.evaluate(start, np.arange(B))
+        first = self.evaluate(self.theta, np.arange(B))
         self.accept(first, np.ones(B, dtype=bool))
 
     def evaluate(self, theta: np.ndarray, members: np.ndarray) -> Evaluation:
@@ -47,17 +47,22 @@ class Search:
 
     def accept(self, trial: Evaluation, good: np.ndarray, exact: bool = False) -> None:
         """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives."""
-        members = trial.members[good]
         with np.errstate(all="ignore"):
             matrix = trial.psi_profiled if exact else trial.psi_average
-            self.gradient[members] = trial.gradient[good]
+            gradient = trial.gradient
+        if len(good) == len(self.theta) and good.all():
+            self.psi_matrix, self.psi_slope, self.gradient = matrix, trial.psi_slope, gradient
+            self.theta, self.objective = trial.theta, trial.objective
+            self.known, self.evaluation = np.zeros(len(good), dtype=bool), trial
+            return
+        members = trial.members[good]
+        self.gradient[members] = gradient[good]
         self.psi_matrix[members] = matrix[good]
         self.psi_slope[members] = trial.psi_slope[good]
         self.theta[members] = trial.theta[good]
         self.objective[members] = trial.objective[good]
         self.known[members] = False
-        whole = len(members) == len(self.theta)
-        self.evaluation = trial if whole else None
+        self.evaluation = None
 
     def newton(self, members: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
         """(frame, step (A, k) in it, slope (A,) along the step); sets ``predicted``.
@@ -73,7 +78,7 @@ class Search:
         J = frame.jacobian
         gradient = np.einsum("ae,aei->ai", slope, J)
         matrix = J.transpose(0, 2, 1) @ self.psi_matrix[members] @ J + frame.curvature(slope)
-        step = solve_positive(matrix, gradient)
+        step = solve_positive(matrix, gradient, by_elimination=len(self.theta) > 1)
         along = -(gradient * step).sum(axis=1)
         self.predicted[members] = -0.5 * along
         self.known[members] = True
@@ -105,10 +110,15 @@ class Search:
         return found
 
 
-def solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(A, k): |M|^-1 right, where |M| has the absolute eigenvalues of M, none below a floor."""
-    x, definite = _solve_definite(matrix, right)
-    rest = np.flatnonzero(~definite)
+def solve_positive(matrix: np.ndarray, right: np.ndarray, by_elimination: bool) -> np.ndarray:
+    """(A, k): |M|^-1 right, where |M| has the absolute eigenvalues of M, none below a floor.
+
+    ``by_elimination`` spares the members of a batch their eigenvalues where M is definite.
+    """
+    x, rest = np.empty_like(right), np.arange(len(matrix))
+    if by_elimination:
+        x, definite = _solve_definite(matrix, right)
+        rest = np.flatnonzero(~definite)
     if len(rest):
         values, vectors = np.linalg.eigh(matrix[rest])
         size = np.abs(values)

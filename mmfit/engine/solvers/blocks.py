@@ -4,7 +4,12 @@ Blocks are stored components first, (q, q, L, A): every operation runs along the
 are long, however small q is. One and two effects have closed forms; larger blocks go to LAPACK.
 """
 
+from functools import lru_cache
+
 import numpy as np
+
+# Up to this many effects a sum over pairs of directions is one contraction with a constant.
+_CONTRACTED = 3
 
 
 class Directions:
@@ -22,27 +27,49 @@ class Directions:
         self.dense[index, row, column] = self.dense[index, column, row] = 1.0
         # e_r e_c' + e_c e_r' counts a diagonal direction twice
         self.once = np.where(row == column, 0.5, 1.0)
+        # Few calls matter for few effects, few operations for many.
+        self._pairs = None
+        if q <= _CONTRACTED:
+            pairs = np.einsum("eda,fbc->efabcd", self.dense, self.dense)
+            self._pairs = pairs.reshape(len(row), len(row), -1)
 
     def __len__(self) -> int:
         return len(self.row)
 
     def traces(self, M: np.ndarray) -> np.ndarray:
         """(k, ...): tr(M E_e) for M (q, q, ...)."""
-        both = M[self.row, self.column] + M[self.column, self.row]
-        return both * _like(self.once, both)
+        return np.einsum("eij,ij...->e...", self.dense, M)
 
     def congruences(self, M: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(k, pairs, ...): (M'E_e M)[a, b] for M (q, w, ...) and the pairs (first, second)."""
         r, c = self.row[:, None], self.column[:, None]
-        both = M[r, first] * M[c, second] + M[c, first] * M[r, second]
-        return both * _like(self.once, both)
+        both = M[r, first] * M[c, second]
+        if len(self.row) == 1:
+            return both
+        both += M[c, first] * M[r, second]
+        both *= _like(self.once, both)
+        return both
 
     def pair_traces(self, Q: np.ndarray) -> np.ndarray:
-        """(k, k, ...): sum of tr(E_e F E_f K) where Q[a, b, c, d] sums F[a, b] K[c, d]."""
+        """(k, k, A): sum of tr(E_e F E_f K) where Q[a, b, c, d, A] sums F[a, b] K[c, d]."""
+        if self._pairs is not None:
+            return np.einsum("efi,ia->efa", self._pairs, Q.reshape(-1, Q.shape[-1]))
         r, c = self.row[:, None], self.column[:, None]
         u, v = self.row[None, :], self.column[None, :]
         whole = Q[c, u, v, r] + Q[r, u, v, c] + Q[c, v, u, r] + Q[r, v, u, c]
         return whole * _like(self.once[:, None] * self.once, whole)
+
+
+def directions(layout, g: int) -> Directions:
+    """The directions of group ``g`` of a layout."""
+    index = layout.members[g]
+    row, column = layout.row[index].tolist(), layout.column[index].tolist()
+    return _directions(tuple(row), tuple(column), layout.sizes[g])
+
+
+@lru_cache(maxsize=64)
+def _directions(row: tuple[int, ...], column: tuple[int, ...], q: int) -> Directions:
+    return Directions(np.array(row, dtype=np.intp), np.array(column, dtype=np.intp), q)
 
 
 def _like(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

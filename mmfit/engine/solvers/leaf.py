@@ -77,6 +77,8 @@ def classify(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     packed = S[first, second]
     unit = np.abs(packed).max() * _SAME
     whole = np.rint(packed / (unit if unit > 0 else 1.0)).astype(np.int64)
+    if (whole == whole[:, :1]).all():
+        return np.zeros(S.shape[2], dtype=np.intp), np.zeros(1, dtype=np.intp)
     if len(whole) == 1:
         key = whole[0]
     else:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
-from mmfit.engine.solvers.blocks import Directions, multiply, segment_sum, shrink
+from mmfit.engine.solvers.blocks import Directions, directions, multiply, segment_sum, shrink
 from mmfit.engine.solvers.chain import Chain
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, packed_pairs, unpack
 from mmfit.engine.solvers.nested_derivatives import (
@@ -102,7 +102,7 @@ def _build_link(system: System, chain: Chain, i: int) -> Link:
         starts = np.searchsorted(chain.parents[i], np.arange(parents))
     return Link(
         q=group.size,
-        directions=Directions(layout.row[entries], layout.column[entries], group.size),
+        directions=directions(layout, chain.groups[i]),
         entries=entries,
         design=products[..., order],
         responses=responses[:, order],

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
-from mmfit.engine.solvers.blocks import Directions, multiply, shrink
+from mmfit.engine.solvers.blocks import directions, multiply, shrink
 from mmfit.engine.solvers.leaf import build_leaf, packed_pairs
 from mmfit.engine.system import System
 
@@ -34,7 +34,7 @@ class SingleSolver:
         self.design = products[:, q:]
         self.responses = response_products(group.codes, group.levels, group.columns, system.y)
         self.leaf = build_leaf(products[:, :q], self.design, self.responses, None)
-        self.directions = Directions(system.layout.row, system.layout.column, q)
+        self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
         self.batch = len(system.y)
 
