@@ -5,13 +5,19 @@ import pytest
 
 from mmfit.engine.solvers import coupling as coupling_module
 from mmfit.engine.solvers import crossed as crossed_module
+from mmfit.engine.solvers import crossed_choice as choice_module
 from mmfit.engine.solvers import pair_map as map_module
 from mmfit.engine.solvers.coupling import DenseCoupling
-from mmfit.engine.solvers.crossed import CrossedSolver
+from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
+from mmfit.engine.solvers.crossed_choice import crossed_solver
+from mmfit.engine.solvers.crossed_products import TailColumns, neighbours
+from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
 from mmfit.engine.solvers.pair_map import PairMap
 from mmfit.engine.solvers.tail_list import TailList
+from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
 from mmfit.engine.solvers.tail_stacked import StackedTail
 from mmfit.engine.system import build_system
+from mmfit.errors import ComputationError
 from tests.engine import designs
 from tests.engine.definition import compare
 
@@ -50,13 +56,22 @@ DESIGNS = {
     "split term": _split,
     "a chain": designs.nested,
 }
-PATHS = ("dense stacked", "dense", "map stacked", "map", "map in pieces")
+PATHS = ("dense stacked", "dense", "map stacked", "map", "map in pieces", "sparse")
+
+
+def _sparse_solver(system):
+    order = elimination_order(system)
+    columns = TailColumns.of(tuple(system.groups[g] for g in order[1:]))
+    found = neighbours(system.groups[order[0]], columns)
+    return SparseTailSolver(system, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.replace(" ", "-"))
 def make(request, monkeypatch):
     """CrossedSolver held to one representation of the coupling and of the tail."""
     path = request.param
+    if path == "sparse":
+        return _sparse_solver
     if path.startswith("map"):
         monkeypatch.setattr(coupling_module, "_SMALL", 0)
         monkeypatch.setattr(coupling_module, "_DENSE_COST", 1e9)
@@ -129,7 +144,7 @@ def test_members_do_not_disturb_each_other(make):
 def test_what_cannot_be_factorised_is_nan_for_its_member_alone(make):
     solver = make(build_system(_two()))
     S = solver.reduced_products(np.zeros((3, 1, 1, 12)))
-    S[1] = -S[1]
+    S[1] *= -1.0
     tail = solver.factor_tail(S, [np.full((3, 1, 1), 0.7)])
     assert np.isnan(tail.log_det).tolist() == [False, True, False]
     assert tail.log_det[0] == pytest.approx(tail.log_det[2], rel=1e-15)
@@ -166,3 +181,47 @@ def test_a_larger_design_with_a_map():
     for theta in ([0.7, 0.2, 0.4, 0.5, -0.1, 0.3], [0.7, 0.2, 0.4, 0.0, 0.0, 0.0]):
         errors = compare(system, solver, np.array([theta]), np.array([0]))
         assert max(errors.values()) < 1e-9, errors
+
+
+def _clusters(strays, rows=3):
+    """Pupils and teachers of many schools, some pupils of which have a teacher elsewhere."""
+    rng = np.random.default_rng(6)
+    pupils, schools, teachers = 3000, 80, 20
+    school = rng.integers(0, schools, pupils)
+    s = np.repeat(np.arange(pupils), rows)
+    t = school[s] * teachers + rng.integers(0, teachers, len(s))
+    move = rng.random(len(s)) < strays
+    t[move] = rng.integers(0, schools * teachers, move.sum())
+    y = rng.normal(size=pupils)[s] + rng.normal(size=len(s))
+    ones = np.ones(len(s))
+    terms = designs.term("s", s, ones), designs.term("t", t, ones)
+    return build_system(designs.matrices(y, ones[:, None], *terms))
+
+
+def test_a_tail_of_low_fill_is_sparse_and_one_of_high_fill_is_not():
+    sparse, dense = crossed_solver(_clusters(0.01)), crossed_solver(_clusters(1.0, 8))
+    assert isinstance(sparse, SparseTailSolver)
+    assert sparse.name == "sparse"
+    assert sparse.columns.width > 1500
+    assert (type(dense), dense.name) == (CrossedSolver, "crossed")
+
+
+@pytest.mark.parametrize("theta", [[0.9, 0.4], [0.9, 0.0], [0.0, 0.0]])
+def test_sparse_and_dense_tails_agree(theta):
+    system = _clusters(0.01)
+    lambdas, members = system.layout.lambdas(np.array([theta])), np.array([0])
+    U = np.array([[[0.3], [1.0]]])
+    one, other = (
+        solver.factorize(lambdas, members)
+        for solver in (crossed_solver(system), CrossedSolver(system))
+    )
+    np.testing.assert_allclose(one.log_det, other.log_det, rtol=1e-12)
+    np.testing.assert_allclose(one.pairs(U), other.pairs(U), rtol=1e-9)
+    for method in ("trace_slopes", "slopes", "traces"):
+        np.testing.assert_allclose(getattr(one, method)(), getattr(other, method)(), rtol=1e-9)
+
+
+def test_what_fits_in_no_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(choice_module, "_memory", lambda: 1e6)
+    with pytest.raises(ComputationError, match=r"crossed so densely that 15\d\d columns"):
+        crossed_solver(_clusters(0.01))

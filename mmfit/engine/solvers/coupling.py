@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmfit.engine.solvers.crossed_products import TailColumns, dense_coupling, neighbours
+from mmfit.engine.solvers.crossed_products import (
+    Neighbours,
+    TailColumns,
+    dense_coupling,
+    neighbours,
+)
 from mmfit.engine.system import Group
 
 if TYPE_CHECKING:
@@ -78,12 +83,17 @@ class DenseCoupling:
 
 def build_coupling(lead: Group, tail: TailColumns) -> PairMap | DenseCoupling:
     """The cheaper representation of the coupling."""
-    size = lead.levels * lead.size * tail.width
-    if size <= _SMALL:
+    if lead.levels * lead.size * tail.width <= _SMALL:
         return DenseCoupling(dense_coupling(lead, tail))
-    found = neighbours(lead, tail)
-    by_map = _MAP_COST * found.pair_count() * (lead.size * (lead.size + 1) // 2)
-    if _DENSE_COST * size * tail.width < by_map:
+    return represent(neighbours(lead, tail))
+
+
+def represent(found: Neighbours) -> PairMap | DenseCoupling:
+    """The cheaper representation of a coupling that is known by its neighbours."""
+    q = len(found.values)
+    by_map = _MAP_COST * found.pair_count() * (q * (q + 1) // 2)
+    flops = q * (len(found.indptr) - 1) * float(found.width) ** 2
+    if _DENSE_COST * flops < by_map:
         return DenseCoupling(found.dense())
     # Imports scipy.sparse, which small models can do without.
     from mmfit.engine.solvers.pair_map import PairMap

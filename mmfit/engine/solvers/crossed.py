@@ -7,12 +7,15 @@ is a dense Cholesky factorisation (:mod:`tail_dense`, or :mod:`tail_stacked` whe
 (Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section 5.4.)
 """
 
+from __future__ import annotations
+
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
-from mmfit.engine.solvers.coupling import build_coupling
+from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
 from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
 from mmfit.engine.solvers.crossed_traces import crossed_pairs, crossed_traces
@@ -22,8 +25,18 @@ from mmfit.engine.solvers.tail_list import TailList
 from mmfit.engine.solvers.tail_stacked import StackedTail
 from mmfit.engine.system import Group, System
 
+if TYPE_CHECKING:
+    from mmfit.engine.solvers.pair_map import PairMap
+
 # Up to this order numpy's loops over stacks beat calls of LAPACK from Python.
 _STACKED = 96
+
+
+def elimination_order(system: System) -> list[int]:
+    """The groups, the one with the most columns first: that one is eliminated."""
+    sizes = [group.levels * group.size for group in system.groups]
+    first = sizes.index(max(sizes))
+    return [first, *(g for g in range(len(sizes)) if g != first)]
 
 
 class CrossedSolver:
@@ -40,17 +53,16 @@ class CrossedSolver:
 
     name = "crossed"
 
-    def __init__(self, system: System):
-        sizes = [group.levels * group.size for group in system.groups]
-        first = sizes.index(max(sizes))
-        self.order = [first, *(g for g in range(len(sizes)) if g != first)]
+    def __init__(self, system: System, coupling: PairMap | DenseCoupling | None = None):
+        """``coupling``: Z_1'Z_t, where it is at hand already."""
+        self.order = elimination_order(system)
         self.groups = [system.groups[g] for g in self.order]
         self.nobs = system.nobs
         lead = self.groups[0]
         self.columns = TailColumns.of(tuple(self.groups[1:]))
         self.own = level_products(lead.codes, lead.levels, lead.columns, lead.columns)
         self.second_order_is_cheap = self.columns.width <= _STACKED
-        self.coupling = build_coupling(lead, self.columns)
+        self.coupling = build_coupling(lead, self.columns) if coupling is None else coupling
         self._tail_products = self._products()
         self._right = [_right(lead, system)]
         parts = [_right(group, system) for group in self.columns.groups]
@@ -93,7 +105,7 @@ class CrossedSolver:
         if weights.any():
             S = self.coupling.schur(-weights)
         else:
-            S = np.zeros((len(weights), self.columns.width, self.columns.width))
+            S = np.zeros((len(weights), *self.coupling.shape))
         index, values = self._tail_products
         for member in S:
             member.reshape(-1)[index] += values
@@ -109,7 +121,7 @@ class CrossedSolver:
         ]
         return TailList(tails)
 
-    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "CrossedFactorization":
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> CrossedFactorization:
         return CrossedFactorization(self, [lambdas[g] for g in self.order], members)
 
 
@@ -218,8 +230,3 @@ def _between(G: np.ndarray, X: np.ndarray) -> np.ndarray:
     if G.shape[1] == 1:
         return G * X * G
     return np.einsum("aikl,ajkl->aijl", np.einsum("aijl,ajkl->aikl", G, X), G)
-
-
-def crossed_solver(system: System) -> CrossedSolver:
-    """The solver for grouping factors of which at least two are crossed."""
-    return CrossedSolver(system)

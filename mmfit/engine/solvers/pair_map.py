@@ -15,13 +15,29 @@ _PIECE = 8_000_000
 
 
 class PairMap:
-    """Constant sparse map from the level weights to the entries of the Schur term."""
+    """Constant sparse map from the level weights to the entries of the Schur term.
 
-    # Of S and J only the upper triangles are made and read.
+    Of S and J only the upper triangles are made and read: as (A, T, T) arrays, or, for a sparse
+    tail, as the (A, nnz) values of the entries ``keys``.
+
+    Attributes
+    ----------
+    shape : tuple of int, of one Schur term.
+
+    Parameters
+    ----------
+    keys : (nnz,) sorted flat indices into (T, T) of the upper triangle of a pattern that holds all
+        pairs of neighbours, or None for all of (T, T).
+    """
+
     symmetric = False
 
-    def __init__(self, found: Neighbours):
+    def __init__(self, found: Neighbours, keys: np.ndarray | None = None):
         self.width, self.q = found.width, len(found.values)
+        self._keys = keys
+        self.shape = (self.width, self.width) if keys is None else (len(keys),)
+        self._rows = int(np.prod(self.shape))
+        self._diagonal = self._places(np.arange(self.width) * (self.width + 1))
         self.levels = len(found.indptr) - 1
         self._found = found
         self._sizes = np.diff(found.indptr)
@@ -33,6 +49,13 @@ class PairMap:
         self._stored = None
         if found.pair_count() * len(self.entries) <= _STORED:
             self._stored = [self._piece(0, self.levels)]
+
+    def _places(self, flat: np.ndarray) -> np.ndarray:
+        """Where entries of (T, T) stand among the rows of the map."""
+        if self._keys is None:
+            return flat
+        narrow = np.int32 if self._rows < 2**31 else np.int64
+        return np.searchsorted(self._keys, flat).astype(narrow)
 
     def _pieces(self) -> Iterator[tuple[slice, list[sp.csc_array]]]:
         if self._stored is not None:
@@ -61,11 +84,12 @@ class PairMap:
         columns = found.columns[begin:end].astype(wide, copy=False)
         keys = np.repeat(columns * wide(self.width), counts)
         keys += columns[second]
+        keys = self._places(keys)
         pairs = np.concatenate([[0], np.cumsum(sizes * (sizes + 1) // 2)])
         values = found.values[:, begin:end]
         right = [v[second] for v in values]
         left = [np.repeat(v, counts) for v in values]
-        shape, maps = (self.width**2, high - low), []
+        shape, maps = (self._rows, high - low), []
         for a, b in self.entries:
             data = left[a] * right[b]
             if a != b:
@@ -73,9 +97,16 @@ class PairMap:
             maps.append(sp.csc_array((data, keys, pairs.astype(keys.dtype)), shape=shape))
         return slice(low, high), maps
 
+    def occupied(self) -> np.ndarray:
+        """The flat indices of the entries of S that some level reaches, sorted."""
+        present = np.zeros(self._rows, dtype=bool)
+        for _, maps in self._pieces():
+            present[maps[0].indices] = True
+        return np.flatnonzero(present)
+
     def schur(self, weights: np.ndarray) -> np.ndarray:
-        """sum_l A_l' w_l A_l, (A, T, T), the upper triangles; zero below."""
-        out = np.empty((len(weights), self.width**2))
+        """sum_l A_l' w_l A_l: the upper triangles, zero below."""
+        out = np.empty((len(weights), self._rows))
         for member, row in zip(weights, out, strict=True):
             first = True
             for levels, maps in self._pieces():
@@ -83,19 +114,20 @@ class PairMap:
                     part = matrix @ np.ascontiguousarray(member[a, b, levels])
                     row[:] = part if first else row + part
                     first = False
-        return out.reshape(-1, self.width, self.width)
+        return out.reshape(-1, *self.shape)
 
     def adjoint(self, J: np.ndarray) -> np.ndarray:
-        """A_l J A_l', (A, q, q, L), from the upper triangles of J (A, T, T)."""
+        """A_l J A_l', (A, q, q, L), from the upper triangles of J."""
         out = np.empty((len(J), self.q, self.q, self.levels))
-        diagonal = np.einsum("att->at", J)
-        diagonal *= 0.5
-        for member, result in zip(J, out, strict=True):
-            flat = member.reshape(-1)
+        J = J.reshape(len(J), -1)
+        # taken out and put back, which does not change a bit of it
+        diagonal = J[:, self._diagonal]
+        J[:, self._diagonal] = 0.5 * diagonal
+        for flat, result in zip(J, out, strict=True):
             for levels, maps in self._pieces():
                 for (a, b), matrix in zip(self.entries, maps, strict=True):
                     result[a, b, levels] = matrix.T @ flat
-        diagonal *= 2.0
+        J[:, self._diagonal] = diagonal
         # an entry (t, t') stands for its mirror image too; w_ab for w_ba has been counted already
         for a, b in self.entries:
             if a == b:

@@ -16,19 +16,16 @@ class Piece:
 
     Attributes
     ----------
-    place : slice, among all T columns;  s : float.
+    place : slice, among all T columns;  s : float;  large : bool, whether s is.
     active : slice, among the columns with s > 0;  rest : slice, among those that are not large;
         empty where the piece does not belong there.
     """
 
     place: slice
     s: float
+    large: bool
     active: slice
     rest: slice
-
-    @property
-    def large(self) -> bool:
-        return self.s > LARGE
 
 
 def mirror(M: np.ndarray) -> np.ndarray:
@@ -52,7 +49,7 @@ def positions(pieces: list[Piece]) -> np.ndarray:
     return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.intp)
 
 
-def make_pieces(lambdas, columns: TailColumns):
+def make_pieces(lambdas, columns: TailColumns, threshold: float = LARGE):
     """(U or None, list of Piece) per group: Lambda = U diag(s) V'."""
     rotations, out, active, rest = [], [], 0, 0
     for g, lam in enumerate(lambdas):
@@ -63,8 +60,9 @@ def make_pieces(lambdas, columns: TailColumns):
         for place, s in zip(columns.effects[g], values, strict=True):
             levels = place.stop - place.start
             then = active + levels * (s > 0)
-            still = rest + levels * (not s > LARGE)
-            group.append(Piece(place, float(s), slice(active, then), slice(rest, still)))
+            still = rest + levels * (not s > threshold)
+            ranges = slice(active, then), slice(rest, still)
+            group.append(Piece(place, float(s), bool(s > threshold), *ranges))
             active, rest = then, still
         rotations.append(U)
         out.append(group)

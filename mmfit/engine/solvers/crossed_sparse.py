@@ -1,0 +1,35 @@
+"""Crossed grouping factors beyond what a dense tail can hold."""
+
+import numpy as np
+
+from mmfit.engine.solvers.crossed import CrossedSolver
+from mmfit.engine.solvers.crossed_products import Neighbours
+from mmfit.engine.solvers.pair_map import PairMap
+from mmfit.engine.solvers.tail_list import TailList
+from mmfit.engine.solvers.tail_pattern import TailPattern
+from mmfit.engine.solvers.tail_sparse import SparseTail
+from mmfit.engine.system import System
+
+
+class SparseTailSolver(CrossedSolver):
+    """The largest group eliminated, the rest by a sparse factorisation of constant pattern.
+
+    Attributes
+    ----------
+    pattern : TailPattern.
+    """
+
+    name = "sparse"
+
+    def __init__(self, system: System, found: Neighbours, pattern: TailPattern):
+        self.pattern = pattern
+        super().__init__(system, PairMap(found, pattern.keys))
+
+    def _products(self):
+        index, values = super()._products()
+        return np.searchsorted(self.pattern.keys, index), values
+
+    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> TailList:
+        return TailList(
+            [SparseTail(S[a], [lam[a] for lam in lambdas], self.pattern) for a in range(len(S))]
+        )
