@@ -7,11 +7,10 @@ of the criterion with respect to Psi is not negative in Psi's null space.
 
 import numpy as np
 
+from mmfit.engine.roots import NEAR_ZERO, nearly_singular, semidefinite_cholesky
 from mmfit.engine.search import Search
 
-# Below this relative standard deviation (of sigma) an effect is tried at exactly zero.
-_TRY = 5e-3
-# Below this one it counts as zero.
+# Below this relative standard deviation (of sigma) an effect counts as zero.
 _ZERO = 1e-4
 # A derivative with respect to a variance at zero below -_NEGATIVE (per row) leaves the boundary.
 _NEGATIVE = 1e-5
@@ -26,11 +25,11 @@ def snap(search: Search, members: np.ndarray) -> None:
     changed = np.zeros(len(members), dtype=bool)
     for term in system.terms:
         block = lambdas[term.group][:, term.place, term.place]
-        who = np.flatnonzero(nearly_singular(block, _TRY))
+        who = np.flatnonzero(nearly_singular(block, NEAR_ZERO))
         if not len(who):
             continue
         values, vectors = _eigen(block[who])
-        values = np.where(values < _TRY**2, 0.0, values)
+        values = np.where(values < NEAR_ZERO**2, 0.0, values)
         root = semidefinite_cholesky((vectors * values[:, None]) @ vectors.transpose(0, 2, 1))
         changed[who] |= (root != block[who]).any(axis=(1, 2))
         block[who] = root
@@ -99,38 +98,3 @@ def _eigen(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if psi.shape[-1] == 1:
         return psi[:, 0], np.ones_like(psi)
     return np.linalg.eigh(psi)
-
-
-def nearly_singular(root: np.ndarray, threshold: float) -> np.ndarray:
-    """(A,) bool: whether the smallest singular value of Lambda (A, q, q) is below ``threshold``."""
-    q = root.shape[-1]
-    diagonal = np.abs(np.diagonal(root, axis1=1, axis2=2))
-    if q == 1:
-        return diagonal[:, 0] < threshold
-    # A bound spares the decomposition: sigma_min >= |Lambda| ((q - 1) / |Lambda|_F^2)^((q - 1) / 2)
-    # (Yu & Gu 1997).
-    total = np.einsum("aij,aij->a", root, root)
-    bound = diagonal.prod(axis=1) * ((q - 1) / np.maximum(total, 1e-300)) ** ((q - 1) / 2)
-    out = bound < threshold
-    if out.any():
-        out[out] = np.linalg.svd(root[out], compute_uv=False)[:, -1] < threshold
-    return out
-
-
-def semidefinite_cholesky(psi: np.ndarray) -> np.ndarray:
-    """Lower triangular roots of positive semidefinite matrices (..., q, q).
-
-    Where a matrix is singular, the column is zero.
-    """
-    q = psi.shape[-1]
-    out, rest = np.zeros_like(psi), psi.copy()
-    largest = np.diagonal(psi, axis1=-2, axis2=-1).max(axis=-1)
-    scale = np.maximum(largest, np.finfo(float).tiny)
-    for j in range(q):
-        pivot = rest[..., j, j]
-        positive = pivot > 1e-14 * scale
-        root = np.sqrt(np.where(positive, pivot, 1.0))
-        column = np.where(positive[..., None], rest[..., j:, j] / root[..., None], 0.0)
-        out[..., j:, j] = column
-        rest[..., j:, j:] -= column[..., :, None] * column[..., None, :]
-    return out

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.boundary import semidefinite_cholesky
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
 from mmfit.engine.late import Later
@@ -16,6 +15,7 @@ from mmfit.engine.records import (
     VarianceTerm,
     VarianceUncertainty,
 )
+from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.engine.solvers import Solver, choose_solver
 from mmfit.engine.start import starting_theta
 from mmfit.engine.system import System, build_system

@@ -17,9 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.layout import Layout, TermBlock
-
-# What remains of a row below this share of its length is rounding.
-_ROUNDING = 1e-13
+from mmfit.engine.roots import triangular
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +113,3 @@ def _term_frame(lam: np.ndarray, index, block: TermBlock, layout: Layout) -> _Te
     X[:, place, j, i] = root[:, i] / length
     X[:, place[i == j], i[i == j], i[i == j]] = 1.0
     return _TermFrame(index, block, vectors, root, X)
-
-
-def triangular(root: np.ndarray) -> np.ndarray:
-    """(A, q, q) lower triangular L with LL' = root root' and a non-negative diagonal.
-
-    By Gram-Schmidt on the rows, which keeps the small rows' digits, as a Cholesky factor of the
-    product would not; what is only rounding beside its row becomes zero.
-    """
-    q = root.shape[-1]
-    rest, out = root.copy(), np.zeros_like(root)
-    noise = _ROUNDING * np.sqrt(np.einsum("aij,aij->ai", root, root))
-    for j in range(q):
-        norm = np.sqrt(np.einsum("ai,ai->a", rest[:, j], rest[:, j]))
-        norm = np.where(norm > noise[:, j], norm, 0.0)
-        out[:, j, j] = norm
-        unit = rest[:, j] / np.where(norm > 0, norm, 1.0)[:, None]
-        for i in range(j + 1, q):
-            out[:, i, j] = np.einsum("ai,ai->a", rest[:, i], unit)
-            rest[:, i] -= out[:, i, j, None] * unit
-    return out

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.boundary import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
 from mmfit.engine.records import Fit
+from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.formula.matrices import ModelMatrices
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmfit.engine.boundary import leave_boundary, snap
 from mmfit.engine.criterion import Evaluation, Problem, require_finite
-from mmfit.engine.frame import triangular
+from mmfit.engine.roots import triangular
 from mmfit.engine.search import Search
 
 MAX_EVALUATIONS = 400
@@ -76,8 +76,10 @@ def optimize(problem: Problem, start: np.ndarray) -> Optima:
         if not len(active):
             break
         _descend(search, active)
-        snap(search, active)
-        active = leave_boundary(search, active)
+        active = search.near_boundary(active)
+        if len(active):
+            snap(search, active)
+            active = leave_boundary(search, active)
     restless = np.zeros(len(start), dtype=bool)
     restless[active] = True
     _polish(search)
@@ -115,7 +117,7 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
 
 
 def _descend(search: Search, active: np.ndarray) -> None:
-    iteration = 0
+    iteration, active = 0, active[~search.settled[active]]
     late = _EXACT_SOON if search.problem.solver.second_order_is_cheap else _EXACT_AFTER
     while len(active):
         frame, step, slope = search.newton(active)
@@ -135,6 +137,7 @@ def _descend(search: Search, active: np.ndarray) -> None:
         stuck = active[~found & (search.predicted[active] >= 1e-8) & ~search.fallback[active]]
         helped = [member for member in stuck if _bfgs(search, member)]
         active = np.sort(np.concatenate([active[found], np.array(helped, dtype=np.intp)]))
+        active = active[~search.settled[active]]
 
 
 def _bfgs(search: Search, member: int) -> bool:
@@ -178,7 +181,7 @@ def _polish(search: Search) -> None:
     if not search.theta.shape[1]:
         return
     search.predict()
-    who = np.flatnonzero(search.predicted > _POLISH)
+    who = np.flatnonzero(~search.settled & (search.predicted > _POLISH))
     if not len(who):
         return
     frame, step, _ = search.newton(who)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+# Entries below which BLAS does not pay.
+_SMALL = 5_000
 # Cholesky QR squares the condition number: below this pivot Householder reflections take over.
 _PIVOT = 1e-5
 # Loss of orthogonality after the first pass that a second pass is worth.
@@ -15,21 +17,27 @@ def orthonormal_rows(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     matrix products, where Householder QR of many rows is bound by memory. Rows are scaled first;
     columns that are all but dependent go to Householder QR. A row of zeros gives a zero pivot.
     """
-    norms = np.sqrt(np.einsum("cn,cn->c", A, A))
+    products = _products(A)
+    norms = np.sqrt(np.diag(products))
     unit = np.where(norms > 0, norms, 1.0)
     try:
-        L = np.linalg.cholesky((A @ A.T) / np.outer(unit, unit))
+        L = np.linalg.cholesky(products / unit / unit[:, None])
     except np.linalg.LinAlgError:
         return _householder(A, unit)
     if np.diag(L).min() < _PIVOT:
         return _householder(A, unit)
     Q = np.linalg.inv(L) / unit @ A
-    again = Q @ Q.T
+    again = _products(Q)
     if np.abs(again - np.eye(len(A))).max() > _LOSS * len(A):
         correction = np.linalg.cholesky(again)
         Q = np.linalg.inv(correction) @ Q
         L = L @ correction
     return Q, L.T * unit
+
+
+def _products(A: np.ndarray) -> np.ndarray:
+    """AA'; BLAS would spend more on its buffers than on the sums of a small matrix."""
+    return np.einsum("in,jn->ij", A, A) if A.size <= _SMALL else A @ A.T
 
 
 def _householder(A: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

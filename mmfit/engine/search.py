@@ -4,9 +4,13 @@ import numpy as np
 
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.frame import Frame
+from mmfit.engine.roots import NEAR_ZERO, nearly_singular
 
 # Fraction of the decrease along the gradient that a step must bring.
 _SUFFICIENT = 1e-4
+# Where no step within the scale of theta can bring more than this to first order, none is sought:
+# so it is at the start of balanced designs.
+_SETTLED = 1e-11
 
 
 class Search:
@@ -18,7 +22,7 @@ class Search:
     gradient : (B, k), with respect to theta.
     psi_slope : (B, k), psi_matrix : (B, k, k): first and second derivatives along the E_e.
     predicted : (B,), decrease that a further step promises;  known : (B,) bool, whether it is that
-        at the present ``theta``.
+        at the present ``theta``;  settled : (B,) bool, no second derivatives were needed there.
     count : (B,) int, evaluations so far;  fallback : (B,) bool, whether BFGS had to help.
     evaluation : Evaluation of all responses at ``theta``, or None where they were not
         evaluated together.
@@ -34,7 +38,7 @@ class Search:
         self.gradient, self.psi_slope = np.zeros((B, k)), np.zeros((B, k))
         self.psi_matrix = np.zeros((B, k, k))
         self.predicted = np.full(B, np.inf)
-        self.known = np.zeros(B, dtype=bool)
+        self.known, self.settled = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)
         self.evaluation: Evaluation | None = None
         first = self.evaluate(self.theta, np.arange(B))
         self.accept(first, np.ones(B, dtype=bool))
@@ -47,22 +51,36 @@ class Search:
 
     def accept(self, trial: Evaluation, good: np.ndarray, exact: bool = False) -> None:
         """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives."""
-        with np.errstate(all="ignore"):
-            matrix = trial.psi_profiled if exact else trial.psi_average
-            gradient = trial.gradient
-        if len(good) == len(self.theta) and good.all():
-            self.psi_matrix, self.psi_slope, self.gradient = matrix, trial.psi_slope, gradient
-            self.theta, self.objective = trial.theta, trial.objective
-            self.known, self.evaluation = np.zeros(len(good), dtype=bool), trial
-            return
         members = trial.members[good]
-        self.gradient[members] = gradient[good]
-        self.psi_matrix[members] = matrix[good]
-        self.psi_slope[members] = trial.psi_slope[good]
-        self.theta[members] = trial.theta[good]
-        self.objective[members] = trial.objective[good]
-        self.known[members] = False
+        with np.errstate(all="ignore"):
+            gradient, slope = trial.gradient, trial.psi_slope
+            scale = 1 + np.abs(trial.theta).max(axis=1, initial=0.0)
+            promise = np.abs(gradient).sum(axis=1) * scale
+        settled = promise < _SETTLED
+        self.predicted[members] = promise[good]
+        self.known[members] = self.settled[members] = settled[good]
+        moving = good & ~settled
+        if moving.any():
+            self.psi_matrix[trial.members[moving]] = self._second_order(trial, moving, exact)
+        if len(members) == len(self.theta):
+            # The arrays are the trial's own, which nobody else changes.
+            self.theta, self.objective, self.evaluation = trial.theta, trial.objective, trial
+            self.gradient, self.psi_slope = gradient, slope
+            return
         self.evaluation = None
+        self.theta, self.objective = self.theta.copy(), self.objective.copy()
+        self.gradient, self.psi_slope = self.gradient.copy(), self.psi_slope.copy()
+        self.theta[members], self.objective[members] = trial.theta[good], trial.objective[good]
+        self.gradient[members], self.psi_slope[members] = gradient[good], slope[good]
+
+    def _second_order(self, trial: Evaluation, moving: np.ndarray, exact: bool) -> np.ndarray:
+        """Second derivatives along the E_e of the members that are ``moving``."""
+        with np.errstate(all="ignore"):
+            if 2 * moving.sum() < len(moving):
+                # Few are left: what they need is computed for them alone.
+                few = self.problem.at(trial.theta[moving], trial.members[moving])
+                return few.psi_profiled if exact else few.psi_average
+            return (trial.psi_profiled if exact else trial.psi_average)[moving]
 
     def newton(self, members: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
         """(frame, step (A, k) in it, slope (A,) along the step); sets ``predicted``.
@@ -83,6 +101,16 @@ class Search:
         self.predicted[members] = -0.5 * along
         self.known[members] = True
         return frame, -step, along
+
+    def near_boundary(self, members: np.ndarray) -> np.ndarray:
+        """Which of the members have a term whose covariance is all but singular."""
+        system = self.problem.system
+        lambdas = system.layout.lambdas(self.theta[members])
+        near = np.zeros(len(members), dtype=bool)
+        for term in system.terms:
+            block = lambdas[term.group][:, term.place, term.place]
+            near |= nearly_singular(block, NEAR_ZERO)
+        return members[near]
 
     def predict(self) -> None:
         """Bring ``predicted`` up to date for all responses."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmfit.engine.boundary import semidefinite_cholesky
 from mmfit.engine.records import Fit
+from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 

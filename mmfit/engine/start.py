@@ -7,6 +7,7 @@ cross-products, and one scoring step from there is already the REML estimate in 
 import numpy as np
 
 from mmfit.engine.criterion import Problem
+from mmfit.engine.solvers.blank import Blank, blank_from
 
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
@@ -30,23 +31,49 @@ def starting_theta(problem: Problem) -> np.ndarray:
 
 
 def _minque(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Solve the MINQUE(0) equations for (Psi entries (B, k), sigma^2 (B,))."""
+    """Solve the MINQUE(0) equations for (Psi entries (B, k), sigma^2 (B,)).
+
+    With P = I - XX'/n they are tr(P V_e P V_f), tr(P V_e) and n - p on the left, and y'V_e y and
+    y'y = n on the right, since the whitened y is orthogonal to X.
+    """
     system, k = problem.system, len(problem.system.layout)
-    # What depends on the design alone is the same for all responses.
-    design = problem.at(np.zeros((1, k)), np.arange(1))
+    n, p = system.nobs, system.nfixed
+    blank = _blank(problem)
+    x = blank.x_slopes.reshape(k, -1) / n
     equations = np.empty((k + 1, k + 1))
-    equations[:k, :k] = design.psi_information[0]
-    equations[:k, k] = equations[k, :k] = design.psi_traces[0]
-    equations[k, k] = system.nobs - system.nfixed
-    blank = design if problem.batch == 1 else problem.at(np.zeros((problem.batch, k)))
+    equations[:k, :k] = blank.traces - (2 / n) * blank.x_pairs + x @ x.T
+    through_x = np.trace(blank.x_slopes, axis1=1, axis2=2) / n
+    equations[:k, k] = equations[k, :k] = blank.trace_slopes - through_x
+    equations[k, k] = n - p
     right = np.empty((problem.batch, k + 1))
-    right[:, :k] = blank.r2[:, None] * blank.T[:, :, -1, -1]
-    right[:, k] = blank.r2
-    solution = np.linalg.lstsq(equations, right.T, rcond=1e-10)[0].T
+    right[:, :k], right[:, k] = blank.y_slopes, n
+    solution = np.einsum("be,ef->bf", right, _pseudo_inverse(equations))
     # A residual estimate that is not positive says nothing about the ratio: take half the total.
-    total = blank.r2 / (system.nobs - system.nfixed)
+    total = n / (n - p)
     sigma2 = np.where(solution[:, k] > 1e-6 * total, solution[:, k], 0.5 * total)
     return solution[:, :k], sigma2
+
+
+def _blank(problem: Problem) -> Blank:
+    solver = problem.solver
+    if hasattr(solver, "blank"):
+        return solver.blank()
+    layout = problem.system.layout
+    zero = np.zeros((problem.batch, len(layout)))
+    # What depends on the design alone is the same for all responses.
+    design = solver.factorize(layout.lambdas(zero[:1]), np.arange(1))
+    if problem.batch == 1:
+        return blank_from(design, design)
+    return blank_from(design, solver.factorize(layout.lambdas(zero), np.arange(problem.batch)))
+
+
+def _pseudo_inverse(M: np.ndarray) -> np.ndarray:
+    """Of a positive semidefinite matrix, rank judged after scaling to a unit diagonal."""
+    scale = np.sqrt(np.maximum(np.diag(M), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(M / scale / scale[:, None])
+    kept = values > 1e-10 * values[-1]
+    root = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    return root @ root.T
 
 
 def _positive_root(psi: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ contiguous row per column of a matrix).
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg.lapack import dtrtri
 
 from mmfit.engine.layout import Layout, TermBlock, build_layout
 from mmfit.engine.orthonormal import orthonormal_rows
@@ -91,7 +90,7 @@ class System:
 
     def back(self) -> np.ndarray:
         """(p, p) upper triangular R^-1: coefficients of X from those of the whitened X."""
-        return dtrtri(self.x_factor)[0] if self.nfixed else np.zeros((0, 0))
+        return np.linalg.inv(self.x_factor) if self.nfixed else np.zeros((0, 0))
 
     def theta_jacobian(self) -> np.ndarray:
         """(k, k) matrix of d theta_user / d theta_white."""
@@ -171,7 +170,7 @@ def _residuals(Y, X, factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     exact = ~(scale > 1e-13 * total)
     beta = coefficients + correction
     if len(factor):
-        beta = beta @ dtrtri(factor)[0].T
+        beta = beta @ np.linalg.inv(factor).T
     residual /= np.where(exact, 1.0, scale)[:, None]
     return residual, beta, scale, exact
 
@@ -202,8 +201,9 @@ def _build_groups(random: tuple[RandomTerm, ...], root) -> tuple[tuple, tuple]:
         columns: list[Column] = []
         for index in indices:
             white, transform = _whiten_term(random[index].model, root)
-            inverse = dtrtri(transform, lower=1)[0] if len(white) > 1 else 1 / transform
-            blocks[index] = TermBlock(g, len(columns), len(white), transform, inverse)
+            blocks[index] = TermBlock(
+                g, len(columns), len(white), transform, np.linalg.inv(transform)
+            )
             columns.extend(white)
         first = random[indices[0]]
         groups.append(Group(first.codes, len(first.levels), tuple(columns)))

@@ -53,6 +53,20 @@ class Leaf:
             return np.einsum("...pca,pwca->...wa", weights, cells)[..., None, :]
         return segment_sum(np.einsum("...pca,pwca->...wca", weights, cells), self.starts)
 
+    def inner_products(self, weights: np.ndarray, members=None) -> np.ndarray:
+        """(q, q, C, A): by class the sums of r M r' for packed symmetric M, ``weights`` (W, A).
+
+        An entry of ``weights`` off the diagonal stands for both of M's. Classes must be cells.
+        """
+        cells = self.cells if members is None else np.take(self.cells, members, axis=-1)
+        packed = np.einsum("pwca,wa->pca", cells, weights)
+        q = len(self.S)
+        a, b = packed_pairs(q)
+        packed[a != b] *= 0.5
+        out = np.empty((q, q, *packed.shape[1:]))
+        out[a, b] = out[b, a] = packed
+        return out
+
 
 @lru_cache(maxsize=64)
 def packed_pairs(size: int) -> tuple[np.ndarray, np.ndarray]:

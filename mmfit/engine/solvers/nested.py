@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
+from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import Directions, directions, multiply, segment_sum, shrink
 from mmfit.engine.solvers.chain import Chain
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, packed_pairs, unpack
+from mmfit.engine.solvers.nested_blank import nested_blank
 from mmfit.engine.solvers.nested_derivatives import (
     FirstSweep,
     SecondSweep,
@@ -33,18 +35,24 @@ class Link:
 
     Attributes
     ----------
-    q : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
+    q, p : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
     design : (q, d, levels), Z_i'[Z_i Z_i+1 ... X];  responses : (q, levels, B), Z_i'y.
     starts : (coarser levels,) intp, where the children of each coarser level begin; None at the
         top.
     """
 
     q: int
+    p: int
     directions: Directions
     entries: np.ndarray
     design: np.ndarray
     responses: np.ndarray
     starts: np.ndarray | None
+
+    @property
+    def fixed(self) -> np.ndarray:
+        """(q, p, levels): Z_i'X."""
+        return self.design[:, self.design.shape[1] - self.p :]
 
     @property
     def width(self) -> int:
@@ -82,6 +90,9 @@ class NestedSolver:
         self.entries = np.concatenate([link.entries for link in self.links])
         self.places = np.argsort(self.entries)
 
+    def blank(self) -> Blank:
+        return nested_blank(self.links, self.chain.parents, self.places)
+
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "NestedFactorization":
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
         ordered = [lambdas[g] for g in self.chain.groups]
@@ -102,6 +113,7 @@ def _build_link(system: System, chain: Chain, i: int) -> Link:
         starts = np.searchsorted(chain.parents[i], np.arange(parents))
     return Link(
         q=group.size,
+        p=system.nfixed,
         directions=directions(layout, chain.groups[i]),
         entries=entries,
         design=products[..., order],

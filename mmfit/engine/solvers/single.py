@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
+from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import directions, multiply, shrink
 from mmfit.engine.solvers.leaf import build_leaf, packed_pairs
 from mmfit.engine.system import System
@@ -21,6 +22,7 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Z'X by level;  responses : (q, L, B), Z'y;  leaf : the pooled products.
+    pairs : (k,) intp, which packed pair of effects each entry of Psi is.
     """
 
     name = "single"
@@ -36,7 +38,35 @@ class SingleSolver:
         self.leaf = build_leaf(products[:, :q], self.design, self.responses, None)
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
+        layout = system.layout
+        position = np.zeros((q, q), dtype=np.intp)
+        position[packed_pairs(q)] = np.arange(q * (q + 1) // 2)
+        self.pairs = position[layout.column, layout.row]
         self.batch = len(system.y)
+
+    def blank(self) -> Blank:
+        leaf, m = self.leaf, self.columns
+        # At V = I, R'V_e R is the pooled product of the pair of effects that e stands for.
+        sums = leaf.cells.sum(axis=2)[self.pairs]
+        first, second = packed_pairs(m)
+        y, x = sums[:, -1], sums[..., 0]
+        x_slopes = np.empty((len(x), m, m))
+        x_slopes[:, first, second] = x_slopes[:, second, first] = x
+        S, counts = leaf.S[..., 0], leaf.counts[:, 0]
+        inner = leaf.inner_products(
+            np.where((first == second) & (second < m - 1), 1.0, 0.0)[:, None]
+        )
+        return Blank(
+            traces=self._pair_traces(S, S * counts),
+            trace_slopes=self.directions.traces((S * counts).sum(axis=2)),
+            x_pairs=self._pair_traces(S, inner[..., 0]),
+            x_slopes=x_slopes[:, :-1, :-1],
+            y_slopes=y.T,
+        )
+
+    def _pair_traces(self, S: np.ndarray, K: np.ndarray) -> np.ndarray:
+        products = np.einsum("ijc,klc->ijkl", S, K)[..., None]
+        return self.directions.pair_traces(products)[..., 0]
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
@@ -84,16 +114,10 @@ class SingleFactorization:
         return self._square(self.solver.leaf.gather(change, self.members)[..., 0, :])
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
-        leaf, members = self.solver.leaf, self.members
-        cells = leaf.cells if members is None else np.take(leaf.cells, members, axis=-1)
         M = U @ np.swapaxes(U, 1, 2)
         first, second = packed_pairs(self.solver.columns)
         weights = M[:, first, second].T * np.where(first == second, 1.0, 2.0)[:, None]
-        packed = np.einsum("pwca,wa->pca", cells, weights)
-        q = len(self.psi)
-        a, b = packed_pairs(q)
-        inner = np.empty((q, q, *packed.shape[1:]))
-        inner[a, b] = inner[b, a] = packed * np.where(a == b, 1.0, 0.5)[:, None, None]
+        inner = self.solver.leaf.inner_products(weights, self.members)
         outer = multiply(multiply(self.G, inner), np.swapaxes(self.G, 0, 1))
         return self._pair_traces(self.F, outer)
 

@@ -1,0 +1,57 @@
+"""The starting value against its definition with n x n matrices."""
+
+import numpy as np
+import pytest
+
+from mmfit.engine.criterion import Problem
+from mmfit.engine.fit import fit_model
+from mmfit.engine.solvers import choose_solver
+from mmfit.engine.solvers.blank import blank_from
+from mmfit.engine.start import starting_theta
+from mmfit.engine.system import build_system
+from tests.engine.designs import DESIGNS, matrices, term
+from tests.engine.solver_oracle import Brute
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_second_moments_at_v_equal_to_the_identity(name):
+    m = DESIGNS[name]()
+    responses = m.y + np.random.default_rng(4).normal(size=(3, m.nobs))
+    system = build_system(m, responses)
+    solver = choose_solver(system)
+    zero = np.zeros((3, len(system.layout)))
+    everyone = solver.factorize(system.layout.lambdas(zero), np.arange(3))
+    one = solver.factorize(system.layout.lambdas(zero[:1]), np.arange(1))
+    blank = solver.blank() if hasattr(solver, "blank") else blank_from(one, everyone)
+    for member in range(3):
+        brute = Brute(system, zero[0], member)
+        slopes = brute.slopes()
+        np.testing.assert_allclose(blank.y_slopes[member], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
+    p = system.nfixed
+    np.testing.assert_allclose(blank.traces, brute.traces(), rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(blank.trace_slopes, brute.trace_slopes(), rtol=1e-9, atol=1e-9)
+    pairs = brute.pairs(np.eye(p + 1)[:, :p])
+    np.testing.assert_allclose(blank.x_pairs, pairs, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(blank.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-8)
+
+
+def test_in_a_balanced_design_it_is_the_estimate():
+    rng = np.random.default_rng(9)
+    g, h, x = np.repeat(np.arange(12), 10), np.tile(np.arange(10), 12), np.tile(np.arange(10.0), 12)
+    X = np.column_stack([np.ones(120), x])
+    y = rng.normal(size=12)[g] * (1 + x) + 2 * rng.normal(size=12)[g] + rng.normal(size=120)
+    y = y + 3 * rng.normal(size=10)[h]
+    for random in ([term("g", g, X)], [term("g", g, np.ones(120)), term("h", h, np.ones(120))]):
+        fit = fit_model(matrices(y, X, *random))
+        assert fit.optimizer.evaluations == 1
+        assert fit.optimizer.start_objective == pytest.approx(fit.objective, abs=1e-9)
+
+
+def test_it_is_never_on_the_boundary():
+    rng = np.random.default_rng(10)
+    for name in ("single", "nested", "crossed"):
+        m = DESIGNS[name]()
+        system = build_system(m, rng.normal(size=(30, m.nobs)))
+        theta = starting_theta(Problem(system, choose_solver(system), True))
+        for lam in system.layout.lambdas(theta):
+            assert np.linalg.svd(lam, compute_uv=False).min() > 0.05
