@@ -61,8 +61,9 @@ PATHS = ("dense stacked", "dense", "map stacked", "map", "map in pieces", "spars
 
 def _sparse_solver(system):
     order = elimination_order(system)
-    columns = TailColumns.of(tuple(system.groups[g] for g in order[1:]))
-    found = neighbours(system.groups[order[0]], columns)
+    lead, *others = (system.groups[g] for g in order)
+    columns = TailColumns.of(others)
+    found = neighbours(lead, others, columns)
     return SparseTailSolver(system, found, build_pattern(pattern_keys(found), columns))
 
 

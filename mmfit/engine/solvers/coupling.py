@@ -81,11 +81,11 @@ class DenseCoupling:
         return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
 
 
-def build_coupling(lead: Group, tail: TailColumns) -> PairMap | DenseCoupling:
+def build_coupling(lead: Group, groups: list[Group], tail: TailColumns) -> PairMap | DenseCoupling:
     """The cheaper representation of the coupling."""
     if lead.levels * lead.size * tail.width <= _SMALL:
-        return DenseCoupling(dense_coupling(lead, tail))
-    return represent(neighbours(lead, tail))
+        return DenseCoupling(dense_coupling(lead, groups, tail))
+    return represent(neighbours(lead, groups, tail))
 
 
 def represent(found: Neighbours) -> PairMap | DenseCoupling:

@@ -44,7 +44,7 @@ class CrossedSolver:
 
     Attributes
     ----------
-    order : list of int, the groups, the eliminated one first;  groups : list, in this order.
+    order : list of int, the groups, the eliminated one first.
     columns : TailColumns;  coupling : Z_1'Z_t, 1 being the eliminated group.
     own : (q, q, L), Z_1'Z_1.
     entries : Entries, of Psi, by group in this order.
@@ -56,16 +56,15 @@ class CrossedSolver:
     def __init__(self, system: System, coupling: PairMap | DenseCoupling | None = None):
         """``coupling``: Z_1'Z_t, where it is at hand already."""
         self.order = elimination_order(system)
-        self.groups = [system.groups[g] for g in self.order]
         self.nobs = system.nobs
-        lead = self.groups[0]
-        self.columns = TailColumns.of(tuple(self.groups[1:]))
+        lead, *others = (system.groups[g] for g in self.order)
+        self.columns = TailColumns.of(others)
         self.own = level_products(lead.codes, lead.levels, lead.columns, lead.columns)
         self.second_order_is_cheap = self.columns.width <= _STACKED
-        self.coupling = build_coupling(lead, self.columns) if coupling is None else coupling
-        self._tail_products = self._products()
+        self.coupling = coupling or build_coupling(lead, others, self.columns)
+        self._tail_products = self._products(others)
         self._right = [_right(lead, system)]
-        parts = [_right(group, system) for group in self.columns.groups]
+        parts = [_right(group, system) for group in others]
         self._right.append(
             parts[0].reshape(len(parts[0]), -1)
             if len(parts) == 1
@@ -74,9 +73,9 @@ class CrossedSolver:
         self._fixed = system.nfixed
         self.entries: Entries = group_entries(system.layout, self.order)
 
-    def _products(self):
+    def _products(self, groups: list[Group]):
         """Z_t'Z_t: a full matrix beside a dense coupling, else (index, value) of its entries."""
-        index, values = upper_products(self.columns)
+        index, values = upper_products(groups, self.columns)
         if not self.coupling.symmetric:
             return index, values
         T = self.columns.width
@@ -180,8 +179,8 @@ class CrossedFactorization:
         effects, left = self.tail.solve(self._tail_right)
         inner = self._right - solver.coupling.apply(effects)
         out = [multiply(self.lead.shrink, inner)]
-        for group, place in zip(solver.columns.groups, solver.columns.places, strict=True):
-            out.append(left[:, :, place].reshape(*left.shape[:2], group.size, group.levels))
+        for size, place in zip(solver.columns.sizes, solver.columns.places, strict=True):
+            out.append(left[:, :, place].reshape(*left.shape[:2], size, -1))
         return out
 
     def _as_given(self, blocks: list[np.ndarray]) -> list[np.ndarray]:

@@ -42,10 +42,11 @@ def crossed_solver(system: System) -> CrossedSolver:
         dense matrix nor as a sparse factor.
     """
     order = elimination_order(system)
-    columns = TailColumns.of(tuple(system.groups[g] for g in order[1:]))
+    lead, *others = (system.groups[g] for g in order)
+    columns = TailColumns.of(others)
     if columns.width <= _DENSE:
         return CrossedSolver(system)
-    return _large_solver(system, columns, neighbours(system.groups[order[0]], columns))
+    return _large_solver(system, columns, neighbours(lead, others, columns))
 
 
 def _large_solver(system: System, columns: TailColumns, found: Neighbours) -> CrossedSolver:

@@ -21,25 +21,27 @@ class TailColumns:
 
     Attributes
     ----------
-    groups : tuple of Group;  width : int, T, all columns.
+    levels, sizes : tuples of int, L and q of each group;  width : int, T, all columns.
     places : tuple of slice, all columns of each group.
     effects : tuple over the groups of tuples of slice, the columns of each effect.
     """
 
-    groups: tuple[Group, ...]
+    levels: tuple[int, ...]
+    sizes: tuple[int, ...]
     width: int
     places: tuple[slice, ...]
     effects: tuple[tuple[slice, ...], ...]
 
     @classmethod
-    def of(cls, groups: tuple[Group, ...]) -> "TailColumns":
+    def of(cls, groups: list[Group]) -> "TailColumns":
         effects, start = [], 0
         for group in groups:
             bounds = start + group.levels * np.arange(group.size + 1)
             effects.append(tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)))
             start = int(bounds[-1])
         places = tuple(slice(pieces[0].start, pieces[-1].stop) for pieces in effects)
-        return cls(groups, start, places, tuple(effects))
+        levels = tuple(group.levels for group in groups)
+        return cls(levels, tuple(group.size for group in groups), start, places, tuple(effects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def _distinct(key: np.ndarray, possible: int) -> tuple[np.ndarray, np.ndarray]:
     return occupied, position[key]
 
 
-def upper_products(tail: TailColumns) -> tuple[np.ndarray, np.ndarray]:
+def upper_products(groups: list[Group], tail: TailColumns) -> tuple[np.ndarray, np.ndarray]:
     """(flat index into (T, T), value) of the upper triangle of Z_t'Z_t where it is not zero."""
     index, values = [], []
 
@@ -85,15 +87,15 @@ def upper_products(tail: TailColumns) -> tuple[np.ndarray, np.ndarray]:
         index.append(rows * tail.width + columns)
         values.append(entries)
 
-    for g, group in enumerate(tail.groups):
+    for g, group in enumerate(groups):
         level = np.arange(group.levels)
         own = level_products(group.codes, group.levels, group.columns, group.columns)
         pieces = tail.effects[g]
         for i, left in enumerate(pieces):
             for j in range(i, len(pieces)):
                 add(left.start + level, pieces[j].start + level, own[i, j])
-        for h in range(g + 1, len(tail.groups)):
-            both = cells(group, tail.groups[h])
+        for h in range(g + 1, len(groups)):
+            both = cells(group, groups[h])
             for i, left in enumerate(pieces):
                 for j, right in enumerate(tail.effects[h]):
                     add(left.start + both.rows, right.start + both.columns, both.values[i, j])
@@ -129,11 +131,11 @@ class Neighbours:
         return out
 
 
-def neighbours(lead: Group, tail: TailColumns) -> Neighbours:
+def neighbours(lead: Group, groups: list[Group], tail: TailColumns) -> Neighbours:
     """Merge the cells of the eliminated factor with every tail factor, level by level."""
-    met = [cells(lead, group) for group in tail.groups]
+    met = [cells(lead, group) for group in groups]
     counts = [np.bincount(c.rows, minlength=lead.levels) for c in met]
-    total = sum(g.size * count for g, count in zip(tail.groups, counts, strict=True))
+    total = sum(size * count for size, count in zip(tail.sizes, counts, strict=True))
     indptr = np.concatenate([[0], np.cumsum(total)])
     narrow = max(int(indptr[-1]), tail.width) < 2**31
     columns = np.empty(indptr[-1], dtype=np.int32 if narrow else np.int64)
@@ -149,10 +151,10 @@ def neighbours(lead: Group, tail: TailColumns) -> Neighbours:
     return Neighbours(indptr, columns, values, tail.width)
 
 
-def dense_coupling(lead: Group, tail: TailColumns) -> np.ndarray:
+def dense_coupling(lead: Group, groups: list[Group], tail: TailColumns) -> np.ndarray:
     """(q, L, T), A = Z_1'Z_t, summed directly into a dense array."""
     out = np.empty((lead.size, lead.levels, tail.width))
-    for g, group in enumerate(tail.groups):
+    for g, group in enumerate(groups):
         key = lead.codes * group.levels + group.codes
         sums = level_products(key, lead.levels * group.levels, lead.columns, group.columns)
         for j, piece in enumerate(tail.effects[g]):

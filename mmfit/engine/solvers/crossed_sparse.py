@@ -25,8 +25,8 @@ class SparseTailSolver(CrossedSolver):
         self.pattern = pattern
         super().__init__(system, PairMap(found, pattern.keys))
 
-    def _products(self):
-        index, values = super()._products()
+    def _products(self, groups):
+        index, values = super()._products(groups)
         return np.searchsorted(self.pattern.keys, index), values
 
     def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> TailList:

@@ -124,7 +124,7 @@ def _cells(rows, cols, columns: TailColumns):
     table = [order[a:b] for a, b in pairwise(edges)]
     first = np.cumsum([0, *(len(pieces) for pieces in columns.effects)])
     cells, once = {}, {}
-    for g, h in combinations_with_replacement(range(len(columns.groups)), 2):
+    for g, h in combinations_with_replacement(range(len(columns.sizes)), 2):
         left = range(first[g], first[g + 1])
         right = range(first[h], first[h + 1])
         if g == h:

@@ -136,10 +136,10 @@ class SparseTail:
     def trace_blocks(self) -> list[np.ndarray]:
         """Per group (q, q), the sum over its levels of the diagonal blocks of N."""
         out = []
-        for g, group in enumerate(self.columns.groups):
+        for g, levels in enumerate(self.columns.levels):
             if self._clean(g):
                 s = self._root(g)
-                block = (group.levels * np.eye(len(s)) - self._sums(self._P, g)) / np.outer(s, s)
+                block = (levels * np.eye(len(s)) - self._sums(self._P, g)) / np.outer(s, s)
             elif self._factor is None:
                 block = self._sums(self._S, g)
             else:
@@ -150,12 +150,12 @@ class SparseTail:
     def posterior(self) -> list[np.ndarray]:
         """Per group (L, q, q), the diagonal blocks of J."""
         J = self.covariance()
-        groups = range(len(self.columns.groups))
+        groups = range(len(self.pieces))
         return [J[self.pattern.levels(g)].transpose(2, 0, 1) for g in groups]
 
     def _solved(self, g: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """(first level, N, Q = I - J S) for the columns of group g, blocks of (T, q, b)."""
-        T, levels, pieces = self.columns.width, self.columns.groups[g].levels, self.pieces[g]
+        T, levels, pieces = self.columns.width, self.columns.levels[g], self.pieces[g]
         step = max(1, _BLOCK // (T * len(pieces)))
         for low in range(0, levels, step):
             count = min(step, levels - low)
@@ -217,16 +217,16 @@ class SparseTail:
     @cached_property
     def _solved_products(self) -> dict[int, list[np.ndarray]]:
         out = {}
-        for g, group in enumerate(self.columns.groups):
+        for g, wide in enumerate(self.columns.sizes):
             if self._clean(g):
                 continue
             total = [0.0] * len(self.pieces)
             for _, N, _ in self._solved(g):
                 for h, place in enumerate(self.columns.places):
-                    size = self.columns.groups[h].size
-                    block = N[place].reshape(size, -1, group.size, N.shape[2])
-                    flat = block.transpose(2, 0, 1, 3).reshape(group.size * size, -1)
-                    gram = (flat @ flat.T).reshape(group.size, size, group.size, size)
+                    size = self.columns.sizes[h]
+                    block = N[place].reshape(size, -1, wide, N.shape[2])
+                    flat = block.transpose(2, 0, 1, 3).reshape(wide * size, -1)
+                    gram = (flat @ flat.T).reshape(wide, size, wide, size)
                     total[h] = total[h] + gram.transpose(0, 2, 1, 3)
             out[g] = total
         return out
@@ -244,7 +244,7 @@ class SparseTail:
         clean = [g for g in range(len(self.pieces)) if self._clean(g)]
         out = {g: {} for g in clean}
         for g in clean:
-            q, levels = len(self.pieces[g]), self.columns.groups[g].levels
+            q, levels = len(self.pieces[g]), self.columns.levels[g]
             found = {h: np.empty((q, q, *(len(self.pieces[h]),) * 2)) for h in clean}
             P, root = self._sums(self._P, g), self._root(g)
             for i, j in combinations_with_replacement(range(q), 2):

@@ -126,18 +126,18 @@ class StackedTail:
 
     def _blocks(self, M: np.ndarray, g: int, h: int) -> np.ndarray:
         """The part of (..., T, T) that belongs to groups g and h, (..., q, L, q, L)."""
-        one, two = self.columns.groups[g], self.columns.groups[h]
+        sizes, levels = self.columns.sizes, self.columns.levels
         part = M[..., self.columns.places[g], self.columns.places[h]]
-        return part.reshape(*M.shape[:-2], one.size, one.levels, two.size, two.levels)
+        return part.reshape(*M.shape[:-2], sizes[g], levels[g], sizes[h], levels[h])
 
     def trace_blocks(self) -> list[np.ndarray]:
         """Per group (A, q, q), the sum over its levels of the diagonal blocks of N."""
-        groups = range(len(self.columns.groups))
+        groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->aij", self._blocks(self.N, g, g)) for g in groups]
 
     def posterior(self) -> list[np.ndarray]:
         """Per group (A, L, q, q), the diagonal blocks of J."""
-        groups = range(len(self.columns.groups))
+        groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->alij", self._blocks(self.J, g, g)) for g in groups]
 
     def products(self, g: int, h: int) -> np.ndarray:
@@ -156,7 +156,7 @@ class StackedTail:
         """
         M = self._whole(np.stack(inner, axis=1))
         seen = self.Q.swapaxes(1, 2)[:, None] @ M @ self.Q[:, None]
-        groups = range(len(self.columns.groups))
+        groups = range(len(self.columns.sizes))
         sums = [np.einsum("aeiljl->eaij", self._blocks(seen, g, g)) for g in groups]
         moved = M @ self.J[:, None]
         flat = moved.reshape(*moved.shape[:2], -1)
@@ -169,8 +169,8 @@ def _diagonalise(lambdas, columns: TailColumns) -> tuple[np.ndarray | None, np.n
     members = len(lambdas[0])
     s = np.empty((members, columns.width))
     rotation = None
-    for g, (lam, group) in enumerate(zip(lambdas, columns.groups, strict=True)):
-        if group.size == 1:
+    for g, lam in enumerate(lambdas):
+        if columns.sizes[g] == 1:
             s[:, columns.places[g]] = np.abs(lam[:, 0])
             continue
         if rotation is None:
