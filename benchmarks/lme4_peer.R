@@ -8,6 +8,7 @@
 #   each FORMULA RESPONSES OUTPUT    lmer for each column; the criteria to a file
 #   tight FORMULA                    the criterion after a search with tolerances near rounding
 #   at THETA                         the criterion of the last fit's model at another theta
+#   collect                          clear away garbage, before a turn
 #   reset, peak                      resident memory now; its peak since then
 suppressPackageStartupMessages({ library(lme4); library(lmerTest) })
 input <- file("stdin", open = "r")
@@ -19,7 +20,6 @@ answer <- function(...) {
 }
 quietly <- function(work) suppressMessages(suppressWarnings(work))
 timed <- function(work) {
-  gc(FALSE)
   cpu <- sum(proc.time()[1:2])
   start <- Sys.time()
   value <- quietly(work)
@@ -80,7 +80,10 @@ repeat {
   words <- strsplit(line, "\t")[[1]]
   command <- words[1]
   if (command %in% c("fit", "matrices", "table", "many", "each", "tight")) f <- as.formula(words[2])
-  if (command == "load") {
+  if (command == "collect") {
+    gc(FALSE)
+    answer(done = 1)
+  } else if (command == "load") {
     d <- read_table(words[2])
     answer(rows = nrow(d))
   } else if (command == "fit") {

@@ -10,7 +10,7 @@ import scipy
 
 import mmfit
 from benchmarks.tables import read_matrix, read_table, write_matrix
-from benchmarks.worker import Answer, peak, reset_peak, serve, timed
+from benchmarks.worker import Answer, collect, peak, reset_peak, serve, timed
 from mmfit.engine import fit_model, prepare
 from mmfit.engine.criterion import Problem
 from mmfit.formula import build, parse
@@ -108,7 +108,7 @@ def main() -> None:
     )
     names = ("load", "fit", "matrices", "table", "simulate", "many", "evaluation")
     commands = {name: getattr(worker, name) for name in names}
-    serve(versions, commands | {"reset": reset_peak, "peak": peak})
+    serve(versions, commands | {"collect": collect, "reset": reset_peak, "peak": peak})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.tables import read_table
-from benchmarks.worker import Answer, peak, reset_peak, serve, timed
+from benchmarks.worker import Answer, collect, peak, reset_peak, serve, timed
 
 
 class Mixedlm:
@@ -81,7 +81,8 @@ def main() -> None:
     commands = {
         word: getattr(worker, word) for word in ("load", "fit", "table") if hasattr(worker, word)
     }
-    serve(f"{name} {version(name)}", commands | {"reset": reset_peak, "peak": peak})
+    common = {"collect": collect, "reset": reset_peak, "peak": peak}
+    serve(f"{name} {version(name)}", commands | common)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,16 @@ def _text(value: Any) -> str:
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
     """What ``work`` returns, elapsed seconds, and the CPU seconds of all threads."""
-    gc.collect()
     cpu, start = time.process_time(), time.perf_counter()
     result = work()
     seconds = time.perf_counter() - start
     return result, seconds, time.process_time() - cpu
+
+
+def collect() -> Answer:
+    """Clear away garbage, before a turn and outside its time."""
+    gc.collect()
+    return {}
 
 
 def reset_peak() -> Answer:
