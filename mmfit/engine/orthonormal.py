@@ -17,6 +17,9 @@ def orthonormal_rows(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     matrix products, where Householder QR of many rows is bound by memory. Rows are scaled first;
     columns that are all but dependent go to Householder QR. A row of zeros gives a zero pivot.
     """
+    if len(A) == 1:
+        norm = np.sqrt(A[0] @ A[0])
+        return A / (norm if norm > 0 else 1.0), np.array([[norm]])
     products = _products(A)
     norms = np.sqrt(np.diag(products))
     unit = np.where(norms > 0, norms, 1.0)

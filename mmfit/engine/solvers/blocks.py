@@ -38,6 +38,8 @@ class Directions:
 
     def traces(self, M: np.ndarray) -> np.ndarray:
         """(k, ...): tr(M E_e) for M (q, q, ...)."""
+        if len(M) == 1:
+            return M[0]
         return np.einsum("eij,ij...->e...", self.dense, M)
 
     def congruences(self, M: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

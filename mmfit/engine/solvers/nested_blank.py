@@ -43,6 +43,8 @@ def nested_blank(links, parents, places: np.ndarray) -> Blank:
 
 def _between(link, other, products: np.ndarray) -> np.ndarray:
     """(k_i, k_j): sum of E[a, b] F[c, d] products[a, b, c, d]."""
+    if link.q == other.q == 1:
+        return products[0, 0]
     half = np.einsum("eab,abcd->ecd", link.directions.dense, products)
     return np.einsum("ecd,fcd->ef", half, other.directions.dense)
 
