@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mmfit.engine.solvers import coupling as coupling_module
-from mmfit.engine.solvers import crossed as crossed_module
 from mmfit.engine.solvers import crossed_choice as choice_module
 from mmfit.engine.solvers import pair_map as map_module
+from mmfit.engine.solvers import tail_list as list_module
 from mmfit.engine.solvers.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
 from mmfit.engine.solvers.crossed_choice import crossed_solver
@@ -80,7 +80,7 @@ def make(request, monkeypatch):
         monkeypatch.setattr(map_module, "_STORED", 0)
         monkeypatch.setattr(map_module, "_PIECE", 60)
     if not path.endswith("stacked"):
-        monkeypatch.setattr(crossed_module, "_STACKED", 0)
+        monkeypatch.setattr(list_module, "STACKED", 0)
 
     def build(system):
         solver = CrossedSolver(system)

@@ -19,17 +19,12 @@ from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
 from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
 from mmfit.engine.solvers.crossed_traces import crossed_pairs, crossed_traces
-from mmfit.engine.solvers.eliminated import eliminate, multiply
-from mmfit.engine.solvers.tail_dense import DenseTail
-from mmfit.engine.solvers.tail_list import TailList
-from mmfit.engine.solvers.tail_stacked import StackedTail
+from mmfit.engine.solvers.eliminated import between, eliminate, multiply
+from mmfit.engine.solvers.tail_list import STACKED, dense_tail
 from mmfit.engine.system import Group, System
 
 if TYPE_CHECKING:
     from mmfit.engine.solvers.pair_map import PairMap
-
-# Up to this order numpy's loops over stacks beat calls of LAPACK from Python.
-_STACKED = 96
 
 
 def elimination_order(system: System) -> list[int]:
@@ -53,14 +48,19 @@ class CrossedSolver:
 
     name = "crossed"
 
-    def __init__(self, system: System, coupling: PairMap | DenseCoupling | None = None):
-        """``coupling``: Z_1'Z_t, where it is at hand already."""
-        self.order = elimination_order(system)
+    def __init__(
+        self,
+        system: System,
+        coupling: PairMap | DenseCoupling | None = None,
+        order: list[int] | None = None,
+    ):
+        """``coupling``: Z_1'Z_t, where it is at hand already;  ``order``: see the attributes."""
+        self.order = elimination_order(system) if order is None else order
         self.nobs = system.nobs
         lead, *others = (system.groups[g] for g in self.order)
         self.columns = TailColumns.of(others)
         self.own = level_products(lead.codes, lead.levels, lead.columns, lead.columns)
-        self.second_order_is_cheap = self.columns.width <= _STACKED
+        self.second_order_is_cheap = self.columns.width <= STACKED
         self.coupling = coupling or build_coupling(lead, others, self.columns)
         self._tail_products = self._products(others)
         self._right = [_right(lead, system)]
@@ -110,15 +110,9 @@ class CrossedSolver:
             member.reshape(-1)[index] += values
         return S
 
-    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> StackedTail | TailList:
-        symmetric = self.coupling.symmetric
-        if self.columns.width <= _STACKED:
-            return StackedTail(S, lambdas, self.columns, symmetric)
-        tails = [
-            DenseTail(S[a], [lam[a] for lam in lambdas], self.columns, symmetric)
-            for a in range(len(S))
-        ]
-        return TailList(tails)
+    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]):
+        """The tail's system factorised, for S as :meth:`reduced_products` gives it."""
+        return dense_tail(S, lambdas, self.columns, self.coupling.symmetric)
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> CrossedFactorization:
         return CrossedFactorization(self, [lambdas[g] for g in self.order], members)
@@ -170,7 +164,7 @@ class CrossedFactorization:
     @cached_property
     def X(self) -> np.ndarray:
         """G A_l J A_l' G', (A, q, q, L): what the tail takes from the diagonal of N."""
-        return _between(self.lead.shrink, self._adjoint)
+        return between(self.lead.shrink, self._adjoint)
 
     @cached_property
     def flat_cross(self) -> list[np.ndarray]:
@@ -220,12 +214,5 @@ class CrossedFactorization:
 
     def posterior_blocks(self) -> list[np.ndarray]:
         W = self.lead.precision
-        lead = W + _between(W, self._adjoint)
+        lead = W + between(W, self._adjoint)
         return self._as_given([lead.transpose(0, 3, 1, 2), *self.tail.posterior()])
-
-
-def _between(G: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """G_l X_l G_l' per level."""
-    if G.shape[1] == 1:
-        return G * X * G
-    return np.einsum("aikl,ajkl->aijl", np.einsum("aijl,ajkl->aikl", G, X), G)

@@ -1,4 +1,4 @@
-"""Which solver crossed grouping factors get: by size, fill and memory."""
+"""Which solver crossed grouping factors get: by size, nesting, fill and memory."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ import numpy as np
 from mmfit.engine.solvers.coupling import represent
 from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
 from mmfit.engine.solvers.crossed_products import Neighbours, TailColumns, neighbours
-from mmfit.engine.system import System
+from mmfit.engine.system import Group, System
 from mmfit.errors import ComputationError
 
 if TYPE_CHECKING:
     from mmfit.engine.sparse import Symbolic
 
 # Up to this many columns the tail is dense in any case.
-_DENSE = 1200
-# Up to this many the distinct entries of a tail are counted in a table of all entries.
-_TABLE = 8000
-# A pattern with more than this part of all entries is not worth the analysis.
-_FULL = 0.1
-# Seconds of a dense factorisation and inversion per T^3; of a sparse one per operation, per double
-# of storage and per front (measured; only their ratios matter).
+_NARROW = 150
+# Seconds of one evaluation (measured; mostly their ratios matter). Dense: per T^3. Chain: per T'^3
+# and product of factor 2's columns with T'^2. Sparse: per operation, double of storage and front.
 _DENSE_SECONDS = 2.8e-11
+_CHAIN_SECONDS = (2.8e-11, 1e-10)
 _SPARSE_SECONDS = (8e-11, 4e-8, 1e-4)
-# Matrices of order T (dense), or storages of the factor (sparse), in use at one time.
-_DENSE_COPIES, _SPARSE_COPIES = 8, 6
+# A second elimination has to halve the time, and the analysis of a sparse tail needs more seconds
+# than a few evaluations that are faster than this.
+_GAIN, _ANALYSIS = 0.5, 0.05
+# A pattern with more than this part of all entries is not worth the analysis.
+_FULL = 0.05
+# Matrices of order T (dense), or storages (chain, sparse), in use at one time.
+_DENSE_COPIES, _STORAGES = 8, 6
 # Bytes where the system does not tell.
 _UNKNOWN_MEMORY = 6e9
 
@@ -44,34 +46,24 @@ def crossed_solver(system: System) -> CrossedSolver:
     order = elimination_order(system)
     lead, *others = (system.groups[g] for g in order)
     columns = TailColumns.of(others)
-    if columns.width <= _DENSE:
-        return CrossedSolver(system)
-    return _large_solver(system, columns, neighbours(lead, others, columns))
-
-
-def _large_solver(system: System, columns: TailColumns, found: Neighbours) -> CrossedSolver:
-    # Import scipy.sparse, which small models can do without.
-    from mmfit.engine.solvers.pair_map import PairMap
-    from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
-
     width, memory = columns.width, _memory() / 8
+    if width <= _NARROW:
+        return CrossedSolver(system)
     dense_fits = _DENSE_COPIES * width**2 < memory
-    coupling = represent(found) if dense_fits else None
-    keys = None
-    if width > _TABLE or coupling is None:
-        keys = pattern_keys(found)
-    elif isinstance(coupling, PairMap):
-        keys = coupling.occupied()
-    if keys is None or (dense_fits and 2 * len(keys) > _FULL * width**2):
-        return CrossedSolver(system, coupling)
-    pattern = build_pattern(keys, columns)
-    sparse_fits = _SPARSE_COPIES * max(pattern.plan.storage, pattern.plan.working_doubles) < memory
-    if sparse_fits and (not dense_fits or _is_cheaper(pattern.plan)):
-        from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
-
-        return SparseTailSolver(system, found, pattern)
+    seconds = _DENSE_SECONDS * width**3 if dense_fits else np.inf
+    chain, chain_seconds = _chain(system, order, memory)
+    if chain is not None and chain_seconds < _GAIN * seconds and chain_seconds < _ANALYSIS:
+        return _chain_solver(system, chain)
+    if seconds < _ANALYSIS:
+        return CrossedSolver(system)
+    found = neighbours(lead, others, columns)
+    sparse = _sparse_solver(system, columns, found, min(seconds, chain_seconds), memory)
+    if sparse is not None:
+        return sparse
+    if chain is not None and chain_seconds < _GAIN * seconds:
+        return _chain_solver(system, chain)
     if dense_fits:
-        return CrossedSolver(system, coupling)
+        return CrossedSolver(system, represent(found))
     raise ComputationError(
         f"the grouping factors are crossed so densely that {width} columns of their model matrices "
         f"have to be factorised together, which needs more than the {8 * memory / 2**30:.0f} GiB "
@@ -80,10 +72,62 @@ def _large_solver(system: System, columns: TailColumns, found: Neighbours) -> Cr
     )
 
 
-def _is_cheaper(plan: Symbolic) -> bool:
-    """Whether a sparse factorisation and inversion takes less time than dense ones."""
-    seconds = np.dot(_SPARSE_SECONDS, (plan.flops, plan.storage, len(plan.fronts)))
-    return bool(seconds < _DENSE_SECONDS * plan.size**3)
+def _chain(system: System, order: list[int], memory: float) -> tuple[list[int] | None, float]:
+    """(order of elimination with two nested groups first, seconds); None without such groups."""
+    lead, sizes = system.groups[order[0]], {}
+    for g in order[1:]:
+        group = system.groups[g]
+        if _is_nested(lead, group):
+            sizes[g] = group.levels * group.size
+    if not sizes:
+        return None, np.inf
+    second = max(sizes, key=lambda g: (sizes[g], -g))
+    rest = [g for g in order[1:] if g != second]
+    width = sum(system.groups[g].levels * system.groups[g].size for g in rest)
+    storage = sizes[second] * (system.groups[second].size + width) + width**2
+    if not rest or _STORAGES * storage > memory:
+        return None, np.inf
+    seconds = np.dot(_CHAIN_SECONDS, (width**3, sizes[second] * width**2))
+    return [order[0], second, *rest], float(seconds)
+
+
+def _is_nested(inner: Group, outer: Group) -> bool:
+    if outer.levels > inner.levels:
+        return False
+    above = np.zeros(inner.levels, dtype=np.intp)
+    above[inner.codes] = outer.codes
+    return np.array_equal(above[inner.codes], outer.codes)
+
+
+def _chain_solver(system: System, order: list[int]) -> CrossedSolver:
+    from mmfit.engine.solvers.crossed_chain import chain_solver
+
+    return chain_solver(system, order)
+
+
+def _sparse_solver(
+    system: System, columns: TailColumns, found: Neighbours, seconds: float, memory: float
+) -> CrossedSolver | None:
+    """A solver with a sparse tail where it takes less than the given time of others."""
+    # Import scipy.sparse, which small models can do without.
+    from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
+    from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
+
+    keys = pattern_keys(found)
+    if np.isfinite(seconds) and 2 * len(keys) > _FULL * columns.width**2:
+        return None
+    pattern = build_pattern(keys, columns)
+    plan = pattern.plan
+    if _STORAGES * max(plan.storage, plan.working_doubles) > memory:
+        return None
+    if _seconds(plan) > seconds:
+        return None
+    return SparseTailSolver(system, found, pattern)
+
+
+def _seconds(plan: Symbolic) -> float:
+    """Of one factorisation and inversion."""
+    return float(np.dot(_SPARSE_SECONDS, (plan.flops, plan.storage, len(plan.fronts))))
 
 
 def _memory() -> float:

@@ -23,11 +23,11 @@ class SparseTailSolver(CrossedSolver):
 
     def __init__(self, system: System, found: Neighbours, pattern: TailPattern):
         self.pattern = pattern
-        super().__init__(system, PairMap(found, pattern.keys))
+        super().__init__(system, PairMap(found, pattern))
 
     def _products(self, groups):
         index, values = super()._products(groups)
-        return np.searchsorted(self.pattern.keys, index), values
+        return self.pattern.places(index), values
 
     def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> TailList:
         return TailList(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmfit.engine.solvers.eliminated import multiply
+from mmfit.engine.solvers.eliminated import level_sums, multiply
 
 if TYPE_CHECKING:
     from mmfit.engine.solvers.crossed import CrossedFactorization
@@ -107,12 +107,7 @@ def _inner(factor, directions: np.ndarray) -> list[np.ndarray]:
 def _eliminated(factor, directions: np.ndarray) -> np.ndarray:
     """(A, k_1, k_1): the part of the traces that is a sum over the eliminated levels."""
     F, X = factor.F, factor.X
-    members, q, _, levels = F.shape
-    if q == 1:
+    if F.shape[1] == 1:
         return (F * (F - 2.0 * X)).sum(axis=3)[:, 0][:, None]
-    F, X = F.reshape(members, q * q, levels), X.reshape(members, q * q, levels)
-    # [jk, mi]: F F - F X - X F, since tr(E N D N) keeps one X from each side
-    whole = _gram(F, F) - _gram(F, X) - _gram(X, F)
-    whole = whole.reshape(members, q, q, q, q)
-    left = np.einsum("eij,ajkmi->aekm", directions, whole)
+    left = np.einsum("eij,ajkmi->aekm", directions, level_sums(F, X))
     return np.einsum("aekm,fkm->aef", left, directions)

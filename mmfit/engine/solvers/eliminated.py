@@ -28,22 +28,22 @@ class Eliminated:
 
 
 def eliminate(own: np.ndarray, lam: np.ndarray) -> Eliminated:
-    """Eliminate a factor with products ``own`` (q, q, L) at Lambda (A, q, q).
+    """Eliminate a factor with products ``own`` (q, q, L), or (A, q, q, L), at Lambda (A, q, q).
 
     In the basis of Lambda's left singular vectors Psi is diagonal, diag(s^2). There I + B Psi =
     (diag(b) + B diag(a)) diag(max(s^2, 1)) with a = min(s^2, 1), b = min(s^-2, 1), and the first
     factor is as well conditioned as B, however large, small or singular Psi is.
     """
-    if len(own) == 1:
+    if len(lam[0]) == 1:
         psi = lam[:, 0] ** 2
-        whole = 1.0 + own[0] * psi
+        whole = 1.0 + own[..., 0, 0, :] * psi
         shrink = (1.0 / whole)[:, None, None]
         return Eliminated(shrink, psi[:, :, None, None] * shrink, np.log(whole).sum(axis=1))
     U, s, _ = np.linalg.svd(lam)
     square = s * s
     large = np.maximum(square, 1.0)
     a, b = np.minimum(square, 1.0), 1.0 / large
-    levels = own.shape[2]
+    levels = own.shape[-1]
     inner = sandwich(U.swapaxes(1, 2), own) * a[:, None, :, None]
     np.einsum("aiil->ail", inner)[:] += b[:, :, None]
     inverse, log_det = invert(inner)
@@ -89,3 +89,22 @@ def multiply(G: np.ndarray, x: np.ndarray) -> np.ndarray:
     if G.shape[1] == 1:
         return G * x
     return np.einsum("aijl,acjl->acil", G, x)
+
+
+def between(G: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """G_l X_l G_l', all (A, q, q, L)."""
+    if G.shape[1] == 1:
+        return G * X * G
+    return np.einsum("aikl,ajkl->aijl", np.einsum("aijl,ajkl->aikl", G, X), G)
+
+
+def level_sums(F: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """(A, q, q, q, q): [j, k, m, i] = sum over levels of F_jk F_mi - F_jk X_mi - X_jk F_mi.
+
+    With N = blockdiag(F) - C J C' and X the diagonal blocks of C J C', tr(E N D N) is the
+    contraction of this with E_ij D_km, and tr(C'E C J C'D C J).
+    """
+    members, q, _, levels = F.shape
+    F, X = F.reshape(members, q * q, levels), X.reshape(members, q * q, levels)
+    Ft, Xt = F.swapaxes(1, 2), X.swapaxes(1, 2)
+    return (F @ Ft - F @ Xt - X @ Ft).reshape(members, q, q, q, q)

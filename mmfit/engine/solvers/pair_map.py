@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,11 +15,25 @@ _STORED = 60_000_000
 _PIECE = 8_000_000
 
 
+class Storage(Protocol):
+    """Where the entries of the upper triangle of a (T, T) matrix stand in a vector.
+
+    Attributes
+    ----------
+    size : int, length of the vector.
+    """
+
+    size: int
+
+    def places(self, flat: np.ndarray) -> np.ndarray:
+        """The places of entries given by flat index into (T, T)."""
+
+
 class PairMap:
     """Constant sparse map from the level weights to the entries of the Schur term.
 
-    Of S and J only the upper triangles are made and read: as (A, T, T) arrays, or, for a sparse
-    tail, as the (A, nnz) values of the entries ``keys``.
+    Of S and J only the upper triangles are made and read: as (A, T, T) arrays, or as (A, rows)
+    values in the order of a storage.
 
     Attributes
     ----------
@@ -26,16 +41,15 @@ class PairMap:
 
     Parameters
     ----------
-    keys : (nnz,) sorted flat indices into (T, T) of the upper triangle of a pattern that holds all
-        pairs of neighbours, or None for all of (T, T).
+    storage : what says where the entries stand, or None for all of (T, T).
     """
 
     symmetric = False
 
-    def __init__(self, found: Neighbours, keys: np.ndarray | None = None):
+    def __init__(self, found: Neighbours, storage: Storage | None = None):
         self.width, self.q = found.width, len(found.values)
-        self._keys = keys
-        self.shape = (self.width, self.width) if keys is None else (len(keys),)
+        self._storage = storage
+        self.shape = (self.width, self.width) if storage is None else (storage.size,)
         self._rows = int(np.prod(self.shape))
         self._diagonal = self._places(np.arange(self.width) * (self.width + 1))
         self.levels = len(found.indptr) - 1
@@ -52,10 +66,10 @@ class PairMap:
 
     def _places(self, flat: np.ndarray) -> np.ndarray:
         """Where entries of (T, T) stand among the rows of the map."""
-        if self._keys is None:
+        if self._storage is None:
             return flat
         narrow = np.int32 if self._rows < 2**31 else np.int64
-        return np.searchsorted(self._keys, flat).astype(narrow)
+        return self._storage.places(flat).astype(narrow)
 
     def _pieces(self) -> Iterator[tuple[slice, list[sp.csc_array]]]:
         if self._stored is not None:
@@ -96,13 +110,6 @@ class PairMap:
                 data += left[b] * right[a]
             maps.append(sp.csc_array((data, keys, pairs.astype(keys.dtype)), shape=shape))
         return slice(low, high), maps
-
-    def occupied(self) -> np.ndarray:
-        """The flat indices of the entries of S that some level reaches, sorted."""
-        present = np.zeros(self._rows, dtype=bool)
-        for _, maps in self._pieces():
-            present[maps[0].indices] = True
-        return np.flatnonzero(present)
 
     def schur(self, weights: np.ndarray) -> np.ndarray:
         """sum_l A_l' w_l A_l: the upper triangles, zero below."""

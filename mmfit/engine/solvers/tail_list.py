@@ -1,8 +1,31 @@
-"""The tail systems of several members, one dense factorisation each."""
+"""The tail systems of several members, one factorisation each, and which tails are stacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmfit.engine.solvers.crossed_products import TailColumns
 from mmfit.engine.solvers.tail_dense import DenseTail
+from mmfit.engine.solvers.tail_stacked import StackedTail
+
+if TYPE_CHECKING:
+    from mmfit.engine.solvers.tail_sparse import SparseTail
+
+# Up to this order numpy's loops over stacks beat calls of LAPACK from Python.
+STACKED = 96
+
+
+def dense_tail(
+    S: np.ndarray, lambdas: list[np.ndarray], columns: TailColumns, symmetric: bool
+) -> StackedTail | TailList:
+    """I + Gamma'S Gamma factorised, for S (A, T, T), the upper triangles unless ``symmetric``."""
+    if columns.width <= STACKED:
+        return StackedTail(S, lambdas, columns, symmetric)
+    members = range(len(S))
+    tails = [DenseTail(S[a], [lam[a] for lam in lambdas], columns, symmetric) for a in members]
+    return TailList(tails)
 
 
 class TailList:
@@ -13,7 +36,7 @@ class TailList:
     log_det : (A,), NaN where a member's matrix is not positive definite in double precision.
     """
 
-    def __init__(self, tails: list[DenseTail]):
+    def __init__(self, tails: list[DenseTail] | list[SparseTail]):
         self.tails = tails
         self.log_det = np.array([tail.log_det for tail in tails])
 

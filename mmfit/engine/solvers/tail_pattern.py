@@ -22,7 +22,7 @@ class TailPattern:
 
     Attributes
     ----------
-    columns : TailColumns.
+    columns : TailColumns;  size : int, nnz.
     keys : (nnz,) sorted flat indices into (T, T);  rows, cols : (nnz,), the same as pairs.
     diagonal : (T,), where the diagonal stands among them.
     indptr, indices : both triangles by columns;  full : of each of their entries, where its value
@@ -46,6 +46,14 @@ class TailPattern:
     cells: dict[tuple[int, int], np.ndarray]
     once: dict[tuple[int, int], np.ndarray]
     plan: Symbolic
+
+    @property
+    def size(self) -> int:
+        return len(self.keys)
+
+    def places(self, flat: np.ndarray) -> np.ndarray:
+        """Where the entries with these flat indices stand."""
+        return np.searchsorted(self.keys, flat)
 
     def matrix(self, values: np.ndarray) -> sp.csc_array:
         """The full symmetric matrix of values of the upper triangle."""

@@ -42,7 +42,7 @@ class StackedTail:
         self._inverse_factor, self.log_det = _factorize(K)
 
     def _whole(self, M: np.ndarray) -> np.ndarray:
-        return M if self.symmetric else M + (np.triu(M, 1)).swapaxes(-1, -2)
+        return M if self.symmetric else np.triu(M) + np.triu(M, 1).swapaxes(-1, -2)
 
     def _turn(self, M: np.ndarray) -> np.ndarray:
         """U'M U for M (A, ..., T, T)."""

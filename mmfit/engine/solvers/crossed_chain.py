@@ -1,0 +1,40 @@
+"""Crossed grouping factors, of which two nested ones are eliminated: pupils in classes, and items.
+
+What pupils leave on the classes is block diagonal, since a pupil is in one class; so the classes
+are eliminated too, block by block, and only the rest is a dense system (:mod:`tail_eliminated`).
+"""
+
+import numpy as np
+
+from mmfit.engine.solvers.crossed import CrossedSolver
+from mmfit.engine.solvers.crossed_products import Neighbours, TailColumns, neighbours
+from mmfit.engine.solvers.pair_map import PairMap
+from mmfit.engine.solvers.tail_eliminated import BlockStorage, EliminatedTail
+from mmfit.engine.system import System
+
+
+class ChainSolver(CrossedSolver):
+    """The largest group eliminated, then the one that it is nested in, then the rest."""
+
+    name = "crossed, chain eliminated"
+
+    def __init__(self, system: System, order: list[int], found: Neighbours, storage: BlockStorage):
+        """``order``: the groups, the two that are eliminated first."""
+        self.storage = storage
+        super().__init__(system, PairMap(found, storage), order)
+        self.second_order_is_cheap = False
+
+    def _products(self, groups):
+        index, values = super()._products(groups)
+        return self.storage.places(index), values
+
+    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> EliminatedTail:
+        return EliminatedTail(S, lambdas, self.storage)
+
+
+def chain_solver(system: System, order: list[int]) -> ChainSolver:
+    """Eliminate the first two groups of ``order``, the first nested in the second."""
+    lead, second, *rest = (system.groups[g] for g in order)
+    columns = TailColumns.of([second, *rest])
+    storage = BlockStorage(second.size, second.levels, TailColumns.of(rest))
+    return ChainSolver(system, order, neighbours(lead, [second, *rest], columns), storage)

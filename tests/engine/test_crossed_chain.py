@@ -1,0 +1,105 @@
+"""Two nested factors eliminated beside crossed ones: against n x n algebra, and when it is done."""
+
+import numpy as np
+import pytest
+
+from mmfit.engine.solvers.crossed import CrossedSolver
+from mmfit.engine.solvers.crossed_chain import ChainSolver, chain_solver
+from mmfit.engine.solvers.crossed_choice import crossed_solver
+from mmfit.engine.system import build_system
+from tests.engine import designs
+from tests.engine.definition import compare
+
+
+def _pupils(pupil=1, of_class=1, item=1, weights=False, responses=None, school=True):
+    """Pupils in classes in schools, who all meet some of the items; numbers of effects."""
+    rng, n = np.random.default_rng(3), 120
+    classes = rng.integers(0, 8, 24)
+    p, i = rng.integers(0, 24, n), rng.integers(0, 5, n)
+    c = classes[p]
+    X = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    terms = [
+        designs.term("p", p, X[:, :pupil]),
+        designs.term("c", c, X[:, :of_class]),
+        designs.term("i", i, X[:, :item]),
+    ]
+    if school:
+        terms.append(designs.term("s", c // 3, np.ones(n)))
+    w = rng.uniform(0.5, 2, n) if weights else None
+    matrices = designs.matrices(rng.normal(size=n) + X[:, 1], X[:, :2], *terms, weights=w)
+    return build_system(matrices, None if responses is None else rng.normal(size=(responses, n)))
+
+
+def _thetas(layout):
+    base = np.where(layout.row == layout.column, 0.8, 0.3)
+    base = base * np.random.default_rng(1).uniform(0.5, 1.5, len(base))
+    singular = (layout.row == 1) & (layout.column == 1)
+    return {
+        "interior": base,
+        "zero": 0.0 * base,
+        "tiny": 1e-4 * base,
+        "no classes": np.where(layout.group == 1, 0.0, base),
+        "no items": np.where(layout.group == 2, 0.0, base),
+        "singular": np.where(singular, 0.0, base),
+        "all but singular": np.where(singular, 1e-3, base),
+        "large": 50 * base,
+    }
+
+
+@pytest.mark.parametrize("effects", [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 3, 2)])
+@pytest.mark.parametrize("weights", [False, True], ids=["", "weights"])
+def test_every_quantity_is_its_definition(effects, weights):
+    system = _pupils(*effects, weights=weights)
+    solver = chain_solver(system, [0, 1, 2, 3])
+    for kind, theta in _thetas(system.layout).items():
+        errors = compare(system, solver, theta[None], np.array([0]))
+        limit = 1e-7 if kind == "large" else 1e-10
+        assert max(errors.values()) < limit, (kind, errors)
+
+
+def test_members_have_their_own_theta_and_response():
+    system = _pupils(2, 2, 1, responses=5, school=False)
+    solver = chain_solver(system, [0, 1, 2])
+    thetas = np.array(list(_thetas(system.layout).values()))[:5]
+    for members in (np.arange(5), np.array([3]), np.array([4, 0, 4, 1])):
+        errors = compare(system, solver, thetas[: len(members)], members)
+        assert max(errors.values()) < 1e-10, errors
+
+
+def _many(pupils, classes, items, nested=True):
+    rng = np.random.default_rng(7)
+    p = np.repeat(np.arange(pupils), 4)
+    c = rng.integers(0, classes, pupils)[p] if nested else rng.integers(0, classes, len(p))
+    i = rng.integers(0, items, len(p))
+    ones = np.ones(len(p))
+    terms = [designs.term(name, codes, ones) for name, codes in (("p", p), ("c", c), ("i", i))]
+    y = rng.normal(size=pupils)[p] + rng.normal(size=classes)[c] + rng.normal(size=len(p))
+    return build_system(designs.matrices(y, ones[:, None], *terms))
+
+
+def test_the_chain_is_eliminated_where_that_pays():
+    solver = crossed_solver(_many(3000, 400, 120))
+    assert isinstance(solver, ChainSolver)
+    assert solver.name == "crossed, chain eliminated"
+    assert type(crossed_solver(_many(3000, 400, 120, nested=False))) is CrossedSolver
+    assert type(crossed_solver(_many(300, 40, 10))) is CrossedSolver
+
+
+@pytest.mark.parametrize("theta", [[0.9, 0.4, 0.7], [0.9, 0.0, 0.7], [0.0, 0.0, 0.0]])
+def test_with_and_without_the_second_elimination(theta):
+    """With a rest that is too large to be a stack."""
+    system = _many(2000, 300, 120)
+    lambdas, members = system.layout.lambdas(np.array([theta])), np.array([0])
+    U = np.array([[[0.3], [1.0]]])
+    one, other = (
+        solver.factorize(lambdas, members)
+        for solver in (crossed_solver(system), CrossedSolver(system))
+    )
+    np.testing.assert_allclose(one.log_det, other.log_det, rtol=1e-12)
+    np.testing.assert_allclose(one.reduced, other.reduced, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(one.pairs(U), other.pairs(U), rtol=1e-8)
+    for method in ("trace_slopes", "slopes", "traces"):
+        np.testing.assert_allclose(getattr(one, method)(), getattr(other, method)(), rtol=1e-8)
+    for method in ("cross", "posterior_blocks"):
+        for a, b in zip(getattr(one, method)(), getattr(other, method)(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-11)
