@@ -1,8 +1,11 @@
 """Two nested factors eliminated beside crossed ones: against n x n algebra, and when it is done."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
+from mmfit.engine.solvers.blank import blank_from
 from mmfit.engine.solvers.crossed import CrossedSolver
 from mmfit.engine.solvers.crossed_chain import ChainSolver, chain_solver
 from mmfit.engine.solvers.crossed_choice import crossed_solver
@@ -103,3 +106,14 @@ def test_with_and_without_the_second_elimination(theta):
     for method in ("cross", "posterior_blocks"):
         for a, b in zip(getattr(one, method)(), getattr(other, method)(), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-11)
+
+
+def test_moments_at_the_identity_are_those_of_a_factorisation():
+    system = _pupils(2, 2, 1, responses=3)
+    solver = chain_solver(system, [0, 1, 2, 3])
+    zero = system.layout.lambdas(np.zeros((3, len(system.layout))))
+    factor = solver.factorize(zero, np.arange(3))
+    expected, found = blank_from(factor, factor), solver.blank()
+    for field in fields(found):
+        one, other = getattr(found, field.name), getattr(expected, field.name)
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9, err_msg=field.name)

@@ -1,5 +1,7 @@
 """The crossed solvers against n x n algebra: every quantity, structure, path and kind of theta."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from mmfit.engine.solvers import coupling as coupling_module
 from mmfit.engine.solvers import crossed_choice as choice_module
 from mmfit.engine.solvers import pair_map as map_module
 from mmfit.engine.solvers import tail_list as list_module
+from mmfit.engine.solvers.blank import blank_from
 from mmfit.engine.solvers.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
 from mmfit.engine.solvers.crossed_choice import crossed_solver
@@ -226,3 +229,16 @@ def test_what_fits_in_no_memory_is_refused(monkeypatch):
     monkeypatch.setattr(choice_module, "_memory", lambda: 1e6)
     with pytest.raises(ComputationError, match=r"crossed so densely that 15\d\d columns"):
         crossed_solver(_clusters(0.01))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_moments_at_the_identity_are_those_of_a_factorisation(name, make):
+    matrices = DESIGNS[name]()
+    system = build_system(matrices, np.random.default_rng(8).normal(size=(3, matrices.nobs)))
+    solver = make(system)
+    zero = system.layout.lambdas(np.zeros((3, len(system.layout))))
+    factor = solver.factorize(zero, np.arange(3))
+    expected, found = blank_from(factor, factor), solver.blank()
+    for field in fields(found):
+        one, other = getattr(found, field.name), getattr(expected, field.name)
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9, err_msg=field.name)

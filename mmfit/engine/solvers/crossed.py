@@ -9,13 +9,16 @@ is a dense Cholesky factorisation (:mod:`tail_dense`, or :mod:`tail_stacked` whe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmfit.engine.products import level_products, response_products
+from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
+from mmfit.engine.solvers.crossed_blank import crossed_blank
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
 from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
 from mmfit.engine.solvers.crossed_traces import crossed_pairs, crossed_traces
@@ -96,6 +99,27 @@ class CrossedSolver:
             whole[:, -1] = both[fixed + members]
             out.append(whole)
         return out[0], out[1]
+
+    def raw_right(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Z'X (p, q, L) and Z'y (B, q, L) per group."""
+        lead, tail = self._right
+        parts = [lead]
+        for size, place in zip(self.columns.sizes, self.columns.places, strict=True):
+            parts.append(tail[:, place].reshape(len(tail), size, -1))
+        return [part[: self._fixed] for part in parts], [part[self._fixed :] for part in parts]
+
+    def raw_blocks(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(g, h, Z_g'Z_h as (q, L, q', L')) for g <= h but g = h = 0, where they are dense."""
+        sizes = self.columns.sizes
+        for h, right in enumerate(self.columns.places):
+            lead = self.coupling.dense[:, :, right]
+            yield 0, h + 1, lead.reshape(*lead.shape[:2], sizes[h], -1)
+            for g, left in enumerate(self.columns.places[: h + 1]):
+                block = self._tail_products[left, right]
+                yield g + 1, h + 1, block.reshape(sizes[g], -1, sizes[h], self.columns.levels[h])
+
+    def blank(self) -> Blank:
+        return crossed_blank(self)
 
     def reduced_products(self, weights: np.ndarray) -> np.ndarray:
         """S = Z_t'Z_t - A'W A, (A, T, T), for W (A, q, q, L); as ``coupling`` makes it."""
