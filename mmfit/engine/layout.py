@@ -81,6 +81,14 @@ class Layout:
             out[..., index] = block[..., self.row[index], self.column[index]]
         return out
 
+    def psi(self, theta: np.ndarray) -> np.ndarray:
+        """(..., k) the free entries of the Psi's."""
+        out = np.empty_like(theta)
+        for lam, index in zip(self.lambdas(theta), self.members, strict=True):
+            psi = lam @ np.swapaxes(lam, -1, -2)
+            out[..., index] = psi[..., self.row[index], self.column[index]]
+        return out
+
     def psi_jacobian(self, theta: np.ndarray) -> np.ndarray:
         """(..., k, k) d Psi_e / d theta_i, rows e."""
         (index, weight), (index2, weight2) = self.first, self.second

@@ -19,8 +19,9 @@ from mmfit.engine.search import Search
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
 _DECREASE = 1e-9
-# One that promises less than this would move no estimate by 5e-8 of its standard error.
-_POLISH = 1e-15
+# One that promises less than this would move no estimate by 5e-8 of its standard error; where an
+# evaluation is expensive, 1.5e-6 will do.
+_POLISH, _POLISH_EXPENSIVE = 1e-15, 1e-12
 # The average information is mostly right, and cheap where second derivatives are not; a search that
 # has not ended after so many steps is one in which it is far from the curvature.
 _EXACT_AFTER = 6
@@ -181,7 +182,9 @@ def _polish(search: Search) -> None:
     if not search.theta.shape[1]:
         return
     search.predict()
-    who = np.flatnonzero(~search.settled & (search.predicted > _POLISH))
+    cheap = search.problem.solver.second_order_is_cheap
+    enough = _POLISH if cheap else _POLISH_EXPENSIVE
+    who = np.flatnonzero(~search.settled & (search.predicted > enough))
     if not len(who):
         return
     frame, step, _ = search.newton(who)

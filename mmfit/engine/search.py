@@ -8,6 +8,8 @@ from mmfit.engine.roots import NEAR_ZERO, nearly_singular
 
 # Fraction of the decrease along the gradient that a step must bring.
 _SUFFICIENT = 1e-4
+# After a step that promised less than this, the average information is corrected by what it brought.
+_NEAR = 1.0
 # Where no step within the scale of theta can bring more than this to first order, none is sought:
 # so it is at the start of balanced designs.
 _SETTLED = 1e-11
@@ -51,7 +53,7 @@ class Search:
 
     def accept(self, trial: Evaluation, good: np.ndarray, exact: bool = False) -> None:
         """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives."""
-        members = trial.members[good]
+        members, promised = trial.members[good], self.predicted[0]
         with np.errstate(all="ignore"):
             gradient, slope = trial.gradient, trial.psi_slope
             scale = 1 + np.abs(trial.theta).max(axis=1, initial=0.0)
@@ -61,7 +63,10 @@ class Search:
         self.known[members] = self.settled[members] = settled[good]
         moving = good & ~settled
         if moving.any():
-            self.psi_matrix[trial.members[moving]] = self._second_order(trial, moving, exact)
+            matrix = self._second_order(trial, moving, exact)
+            if not exact and len(self.theta) == 1 and promised < _NEAR:
+                matrix = self._with_secant(matrix, trial)
+            self.psi_matrix[trial.members[moving]] = matrix
         if len(members) == len(self.theta):
             # The arrays are the trial's own, which nobody else changes.
             self.theta, self.objective, self.evaluation = trial.theta, trial.objective, trial
@@ -81,6 +86,20 @@ class Search:
                 few = self.problem.at(trial.theta[moving], trial.members[moving])
                 return few.psi_profiled if exact else few.psi_average
             return (trial.psi_profiled if exact else trial.psi_average)[moving]
+
+    def _with_secant(self, matrix: np.ndarray, trial: Evaluation) -> np.ndarray:
+        """The average information, corrected along the last step by what the slope did there.
+
+        Its error is nearly constant close to the minimum, where the search would otherwise
+        converge linearly (symmetric rank-one update: Nocedal & Wright 2006, eq. 6.24).
+        """
+        layout = self.problem.system.layout
+        s = (layout.psi(trial.theta) - layout.psi(self.theta))[0]
+        rest = (trial.psi_slope - self.psi_slope)[0] - matrix[0] @ s
+        share = float(rest @ s)
+        if abs(share) <= 1e-8 * np.sqrt((rest @ rest) * (s @ s)):
+            return matrix
+        return matrix + np.outer(rest, rest) / share
 
     def newton(self, members: np.ndarray) -> tuple[Frame, np.ndarray, np.ndarray]:
         """(frame, step (A, k) in it, slope (A,) along the step); sets ``predicted``.
