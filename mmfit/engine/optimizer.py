@@ -22,6 +22,7 @@ _DECREASE = 1e-9
 # One that promises less than this would move no estimate by 5e-8 of its standard error; where an
 # evaluation is expensive, 1.5e-6 will do.
 _POLISH, _POLISH_EXPENSIVE = 1e-15, 1e-12
+_POLISH_STEPS = 3
 # The average information is mostly right, and cheap where second derivatives are not; a search that
 # has not ended after so many steps is one in which it is far from the curvature.
 _EXACT_AFTER = 6
@@ -119,7 +120,7 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
 
 def _descend(search: Search, active: np.ndarray) -> None:
     iteration, active = 0, active[~search.settled[active]]
-    late = _EXACT_SOON if search.problem.solver.second_order_is_cheap else _EXACT_AFTER
+    late = _EXACT_SOON if search.cheap else _EXACT_AFTER
     while len(active):
         frame, step, slope = search.newton(active)
         going = (search.predicted[active] >= _DECREASE) & (search.count[active] < MAX_EVALUATIONS)
@@ -174,23 +175,26 @@ def _bfgs(search: Search, member: int) -> bool:
 
 
 def _polish(search: Search) -> None:
-    """One more step, judged by the gradient: the criterion cannot tell such points apart.
+    """Further steps, judged by the gradient: the criterion cannot tell such points apart.
 
     A stop within 1e-9 of the minimum leaves 4e-5 standard errors in an estimate, which is five or
     six digits of it, not the eight that can be had.
     """
     if not search.theta.shape[1]:
         return
-    search.predict()
-    cheap = search.problem.solver.second_order_is_cheap
-    enough = _POLISH if cheap else _POLISH_EXPENSIVE
-    who = np.flatnonzero(~search.settled & (search.predicted > enough))
-    if not len(who):
-        return
-    frame, step, _ = search.newton(who)
-    trial = search.evaluate(frame.move(step), who)
-    with np.errstate(all="ignore"):
-        norm = np.abs(trial.gradient).max(axis=1)
-    good = norm < np.abs(search.gradient[who]).max(axis=1)
-    if good.any():
+    enough = _POLISH if search.cheap else _POLISH_EXPENSIVE
+    active = np.arange(len(search.theta))
+    for _ in range(_POLISH_STEPS if search.cheap else 1):
+        search.predict()
+        active = active[~search.settled[active] & (search.predicted[active] > enough)]
+        if not len(active):
+            return
+        frame, step, _ = search.newton(active)
+        trial = search.evaluate(frame.move(step), active)
+        with np.errstate(all="ignore"):
+            norm = np.abs(trial.gradient).max(axis=1)
+        good = norm < np.abs(search.gradient[active]).max(axis=1)
+        if not good.any():
+            return
         search.accept(trial, good)
+        active = active[good]

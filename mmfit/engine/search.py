@@ -8,7 +8,8 @@ from mmfit.engine.roots import NEAR_ZERO, nearly_singular
 
 # Fraction of the decrease along the gradient that a step must bring.
 _SUFFICIENT = 1e-4
-# After a step that promised less than this, the average information is corrected by what it brought.
+# After a step that promised less than this, the average information is corrected by what the
+# slope did on the way.
 _NEAR = 1.0
 # Where no step within the scale of theta can bring more than this to first order, none is sought:
 # so it is at the start of balanced designs.
@@ -21,6 +22,7 @@ class Search:
     Attributes
     ----------
     theta : (B, k);  objective : (B,).
+    cheap : bool, whether exact second derivatives cost no more than others.
     gradient : (B, k), with respect to theta.
     psi_slope : (B, k), psi_matrix : (B, k, k): first and second derivatives along the E_e.
     predicted : (B,), decrease that a further step promises;  known : (B,) bool, whether it is that
@@ -32,7 +34,7 @@ class Search:
 
     def __init__(self, problem: Problem, start: np.ndarray):
         B, k = start.shape
-        self.problem = problem
+        self.problem, self.cheap = problem, problem.solver.second_order_is_cheap
         self.theta = start.copy()
         self.count = np.zeros(B, dtype=np.intp)
         self.fallback = np.zeros(B, dtype=bool)
@@ -43,7 +45,7 @@ class Search:
         self.known, self.settled = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)
         self.evaluation: Evaluation | None = None
         first = self.evaluate(self.theta, np.arange(B))
-        self.accept(first, np.ones(B, dtype=bool))
+        self.accept(first, np.ones(B, dtype=bool), exact=False)
 
     def evaluate(self, theta: np.ndarray, members: np.ndarray) -> Evaluation:
         """The criterion at ``theta`` (A, k); NaN where it cannot be had."""
@@ -51,8 +53,14 @@ class Search:
         with np.errstate(all="ignore"):
             return self.problem.at(theta, members)
 
-    def accept(self, trial: Evaluation, good: np.ndarray, exact: bool = False) -> None:
-        """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives."""
+    def accept(self, trial: Evaluation, good: np.ndarray, exact: bool | None = None) -> None:
+        """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives.
+
+        ``exact`` second derivatives or the average information; by default what the solver has
+        cheaply.
+        """
+        if exact is None:
+            exact = self.cheap
         members, promised = trial.members[good], self.predicted[0]
         with np.errstate(all="ignore"):
             gradient, slope = trial.gradient, trial.psi_slope

@@ -139,6 +139,18 @@ def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
     return table(f"Type III tests of the fixed terms with {DF_WORDS[df]}", heads, rows_of(texts))
 
 
+# What the solver that the engine chose says about the grouping factors.
+STRUCTURES = {
+    "single": "one grouping factor, its levels eliminated one by one",
+    "nested": "nested grouping factors, eliminated from the innermost outwards",
+    "crossed": "crossed grouping factors, the largest eliminated and the rest dense",
+    "crossed, chain eliminated": (
+        "nested beside crossed grouping factors, two nested ones eliminated and the rest dense"
+    ),
+    "sparse": "crossed grouping factors, the largest eliminated and the rest sparse",
+}
+
+
 def convergence_words(fit: Fit) -> str:
     """How the optimum was found, in one paragraph."""
     record = fit.optimizer
@@ -146,7 +158,8 @@ def convergence_words(fit: Fit) -> str:
     state = "converged" if record.converged else "did NOT converge"
     detail = typeset_powers(record.message.removeprefix("converged: ").rstrip("."))
     return (
-        f"The {fit.criterion} fit {state}: {detail}. Solver: {record.solver}; "
+        f"The {fit.criterion} fit {state}: {detail}. Structure found in the data: "
+        f"{STRUCTURES.get(record.solver, record.solver)}; "
         f"{methods.get(record.method, record.method)}, {record.evaluations} evaluations of the "
         f"criterion, from {fixed(record.start_objective, 4)} at the start to "
         f"{fixed(record.objective, 4)}. Largest derivative at the end: "

@@ -10,13 +10,22 @@ __all__ = ["Factorization", "NestedSolver", "SingleSolver", "Solver", "choose_so
 
 
 def choose_solver(system: System) -> Solver:
-    """Single for one factor, nested when the factors form a chain, crossed otherwise."""
+    """By the structure that the grouping factors have in the data.
+
+    Single for one factor, nested when the factors form a chain; otherwise see
+    :func:`mmfit.engine.solvers.crossed_choice.crossed_solver`.
+
+    Raises
+    ------
+    ComputationError
+        When crossed factors fit neither a dense nor a sparse factorisation in memory.
+    """
     if len(system.groups) == 1:
         return SingleSolver(system)
     chain = nesting_chain(system.groups)
     if chain is not None:
         return NestedSolver(system, chain)
-    # Imports scipy.sparse, which a model without crossed factors can do without.
-    from mmfit.engine.solvers.crossed import CrossedSolver
+    # Here, because a model without crossed factors can do without its imports.
+    from mmfit.engine.solvers.crossed_choice import crossed_solver
 
-    return CrossedSolver(system)
+    return crossed_solver(system)
