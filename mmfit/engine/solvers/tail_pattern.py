@@ -117,7 +117,7 @@ def build_pattern(keys: np.ndarray, columns: TailColumns) -> TailPattern:
         upper=upper,
         cells=cells,
         once=once,
-        plan=analyze(ones),
+        plan=analyze(ones, ordering="best"),
     )
 
 
