@@ -1,10 +1,14 @@
 """Criterion and derivatives: against the n x n definition, finite differences, and each other."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.solvers import choose_solver
+from mmfit.engine.solvers import NestedSolver, choose_solver
+from mmfit.engine.solvers.chain import nesting_chain
+from mmfit.engine.solvers.crossed import CrossedSolver
 from mmfit.engine.system import build_system
 from tests.engine import oracle
 from tests.engine.designs import DESIGNS
@@ -135,3 +139,37 @@ def test_members_of_a_batch_are_evaluated_as_on_their_own(name):
         for quantity in ("objective", "gradient", "psi_average", "hessian", "x_slopes"):
             one, other = getattr(alone, quantity)[0], getattr(together, quantity)[i]
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=quantity)
+
+
+@pytest.mark.parametrize("name", ["nested", "nested_intercepts"])
+@pytest.mark.parametrize("kind", ["interior", "small", "boundary"])
+@CRITERIA
+def test_a_nested_design_solved_as_if_it_were_crossed(name, kind, reml):
+    system = build_system(DESIGNS[name]())
+    nested = Problem(system, NestedSolver(system, nesting_chain(system.groups)), reml)
+    crossed = Problem(system, CrossedSolver(system), reml)
+    theta = _theta(nested, kind)
+    one, other = nested.at(theta), crossed.at(theta)
+    for quantity in ("objective", "gradient", "psi_average", "hessian", "x_slopes"):
+        left, right = getattr(one, quantity), getattr(other, quantity)
+        scale = 1 + np.abs(right).max()
+        np.testing.assert_allclose(left, right, atol=1e-9 * scale, err_msg=quantity)
+    for left, right in zip(one.residual_cross(), other.residual_cross(), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-9)
+
+
+@CRITERIA
+def test_an_outer_factor_without_variance_is_not_there(reml):
+    """A chain of two whose outer factor has no variance, beside the inner factor on its own."""
+    m = DESIGNS["nested"]()
+    inner, middle, _ = m.random
+    chain = build_system(dataclasses.replace(m, random=(inner, middle)))
+    alone = build_system(dataclasses.replace(m, random=(inner,)))
+    problems = [Problem(s, choose_solver(s), reml) for s in (chain, alone)]
+    assert [p.solver.name for p in problems] == ["nested", "single"]
+    theta = np.zeros(len(chain.layout))
+    theta[chain.layout.members[0]] = 0.7
+    one, other = problems[0].at(theta), problems[1].at(np.array([0.7]))
+    assert one.objective[0] == pytest.approx(other.objective[0], abs=1e-10)
+    assert one.gradient[0, 0] == pytest.approx(other.gradient[0, 0], abs=1e-10)
+    assert one.hessian[0, 0, 0] == pytest.approx(other.hessian[0, 0, 0], rel=1e-10)
