@@ -26,12 +26,13 @@ class _TermFrame:
 
     Attributes
     ----------
-    index : (k_t,) intp, its thetas;  block : TermBlock.
-    vectors : (A, q, q), V;  root : (A, q), diagonal of D;  X : (A, k_t, q, q).
+    index : (k_t,) intp, its thetas;  row, column : (k_t,) intp, where they are in its Lambda.
+    vectors : (q, q, A), V;  root : (q, A), diagonal of D;  X : (k_t, q, q, A).
     """
 
     index: np.ndarray
-    block: TermBlock
+    row: np.ndarray
+    column: np.ndarray
     vectors: np.ndarray
     root: np.ndarray
     X: np.ndarray
@@ -59,32 +60,28 @@ class Frame:
             lam = lambdas[block.group][:, block.place, block.place]
             frame = _term_frame(lam, index, block, layout)
             self.frames.append(frame)
-            moved = np.einsum("aij,akjl->akil", frame.vectors, frame.X * frame.root[:, None, None])
-            change = np.einsum("akil,ajl->akij", moved, frame.vectors)
-            row, column = self._places(frame)
-            entries = change[:, :, row, column] + change[:, :, column, row]
-            self.jacobian[:, index[:, None], index] = entries.transpose(0, 2, 1)
+            V = frame.vectors
+            moved = np.einsum("ija,kjla->kila", V, frame.X * frame.root)
+            change = np.einsum("kila,jla->kija", moved, V)
+            row, column = frame.row, frame.column
+            entries = change[:, row, column] + change[:, column, row]
+            self.jacobian[:, index[:, None], index] = entries.transpose(2, 1, 0)
         self.simple = np.array(simple, dtype=np.intp)
         self.jacobian[:, self.simple, self.simple] = 2 * theta[:, self.simple]
-
-    def _places(self, frame: _TermFrame) -> tuple[np.ndarray, np.ndarray]:
-        offset = frame.block.offset
-        return self.layout.row[frame.index] - offset, self.layout.column[frame.index] - offset
 
     def curvature(self, slope: np.ndarray) -> np.ndarray:
         """(A, k, k) sum over e of slope_e d2 Psi_e / d t_i d t_j."""
         out = np.zeros_like(self.jacobian)
         out[:, self.simple, self.simple] = 2 * slope[:, self.simple]
         for frame in self.frames:
-            row, column = self._places(frame)
-            G = np.empty_like(frame.vectors)
-            G[:, row, column] = G[:, column, row] = slope[:, frame.index] * np.where(
-                row == column, 1.0, 0.5
-            )
-            inner = np.einsum("aji,ajk,akl->ail", frame.vectors, G, frame.vectors)
-            GX = np.einsum("aij,akjl->akil", inner, frame.X)
-            block = 2 * np.einsum("akij,alij->akl", GX, frame.X)
-            out[:, frame.index[:, None], frame.index] = block
+            row, column, V = frame.row, frame.column, frame.vectors
+            G = np.empty_like(V)
+            halves = np.where(row == column, 1.0, 0.5)[:, None]
+            G[row, column] = G[column, row] = slope[:, frame.index].T * halves
+            inner = np.einsum("jia,jka->ika", V, np.einsum("jka,kla->jla", G, V))
+            GX = np.einsum("ija,kjla->kila", inner, frame.X)
+            block = 2 * np.einsum("kija,lija->kla", GX, frame.X)
+            out[:, frame.index[:, None], frame.index] = block.transpose(2, 0, 1)
         return out
 
     def move(self, step: np.ndarray) -> np.ndarray:
@@ -92,24 +89,25 @@ class Frame:
         theta = np.empty_like(step)
         theta[:, self.simple] = np.abs(self.theta[:, self.simple] + step[:, self.simple])
         for frame in self.frames:
-            inner = np.einsum("ak,akij->aij", step[:, frame.index], frame.X)
-            index = np.arange(inner.shape[1])
-            inner[:, index, index] += frame.root
-            row, column = self._places(frame)
-            lam = triangular(np.einsum("aij,ajk->aik", frame.vectors, inner))
-            theta[:, frame.index] = lam[:, row, column]
+            inner = np.einsum("ak,kija->ija", step[:, frame.index], frame.X)
+            index = np.arange(len(inner))
+            inner[index, index] += frame.root
+            root = np.einsum("ija,jka->ika", frame.vectors, inner)
+            lam = triangular(root.transpose(2, 0, 1))
+            theta[:, frame.index] = lam[:, frame.row, frame.column]
         return theta
 
 
 def _term_frame(lam: np.ndarray, index, block: TermBlock, layout: Layout) -> _TermFrame:
     q = block.size
     values, vectors = np.linalg.eigh(np.einsum("aij,akj->aik", lam, lam))
-    root = np.sqrt(np.maximum(values, 0.0))
+    root = np.sqrt(np.maximum(values.T, 0.0))
     i, j = layout.row[index] - block.offset, layout.column[index] - block.offset
-    length = np.sqrt(np.maximum(root[:, i] ** 2 + root[:, j] ** 2, np.finfo(float).tiny))
-    X = np.zeros((len(lam), len(index), q, q))
+    length = np.sqrt(np.maximum(root[i] ** 2 + root[j] ** 2, np.finfo(float).tiny))
+    X = np.zeros((len(index), q, q, len(lam)))
     place = np.arange(len(index))
-    X[:, place, i, j] = root[:, j] / length
-    X[:, place, j, i] = root[:, i] / length
-    X[:, place[i == j], i[i == j], i[i == j]] = 1.0
-    return _TermFrame(index, block, vectors, root, X)
+    X[place, i, j] = root[j] / length
+    X[place, j, i] = root[i] / length
+    X[place[i == j], i[i == j], i[i == j]] = 1.0
+    V = np.ascontiguousarray(vectors.transpose(1, 2, 0))
+    return _TermFrame(index, i, j, V, np.ascontiguousarray(root), X)
