@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.solvers import choose_solver
+from mmfit.engine.solvers import choose_solver, single
+from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import build_system
 from tests.engine.designs import DESIGNS
-from tests.engine.solver_oracle import assert_contract
+from tests.engine.solver_oracle import Brute, assert_contract
 
 POINTS = ("plain", "zero", "singular", "tiny", "large")
 
@@ -47,3 +48,22 @@ def test_a_batch_with_a_theta_for_each_member(name):
     assert_contract(system, choose_solver(system), thetas, members)
     everyone = np.arange(10)
     assert_contract(system, choose_solver(system), thetas_at(system.layout, "plain", 10), everyone)
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("name", ["single", "weighted", "wide", "independent"])
+def test_levels_one_by_one(name, point, monkeypatch):
+    """What many different levels get, forced on few."""
+    monkeypatch.setattr(single, "_CELLS", 0)
+    system = build_system(DESIGNS[name]())
+    solver = choose_solver(system)
+    assert isinstance(solver.leaf, LevelRows)
+    thetas = thetas_at(system.layout, point, 1)
+    rtol = 1e-6 if point == "large" else 1e-8
+    assert_contract(system, solver, thetas, np.arange(1), rtol)
+    blank, design = solver.blank(), Brute(system, 0 * thetas[0], 0)
+    slopes = design.slopes()
+    np.testing.assert_allclose(blank.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(blank.y_slopes[0], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
+    p = system.nfixed
+    np.testing.assert_allclose(blank.x_pairs, design.pairs(np.eye(p + 1)[:, :p]), atol=1e-8)

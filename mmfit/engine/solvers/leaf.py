@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import segment_sum
+from mmfit.engine.solvers.blocks import Directions, segment_sum
 
 # Numbers formed at once when products of columns are summed up.
 _AT_ONCE = 4_000_000
@@ -52,6 +52,18 @@ class Leaf:
         if self.starts is None:
             return np.einsum("...pca,pwca->...wa", weights, cells)[..., None, :]
         return segment_sum(np.einsum("...pca,pwca->...wca", weights, cells), self.starts)
+
+    def congruences(self, G: np.ndarray, directions: Directions, members) -> np.ndarray:
+        """(k, W, A): the sums over the levels of r'G'E_e G r for G (q, q, C, A)."""
+        weights = directions.congruences(G, *packed_pairs(len(G)))
+        return self.gather(weights, members)[..., 0, :]
+
+    def totals(self, directions: Directions) -> np.ndarray:
+        """(k, W, B): the sums over the levels of r'E_e r, which are those of a pair of effects."""
+        q = len(self.S)
+        position = np.zeros((q, q), dtype=np.intp)
+        position[packed_pairs(q)] = np.arange(q * (q + 1) // 2)
+        return self.cells.sum(axis=2)[position[directions.column, directions.row]]
 
     def inner_products(self, weights: np.ndarray, members=None) -> np.ndarray:
         """(q, q, C, A): by class the sums of r M r' for packed symmetric M, ``weights`` (W, A).

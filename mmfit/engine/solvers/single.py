@@ -12,8 +12,12 @@ import numpy as np
 from mmfit.engine.products import level_products, response_products
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import directions, multiply, shrink
-from mmfit.engine.solvers.leaf import build_leaf, packed_pairs
+from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed_pairs
+from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
+
+# Numbers that pooling may take where it does not pay; below, fewer calls are worth more.
+_CELLS = 20_000
 
 
 class SingleSolver:
@@ -22,8 +26,6 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Z'X by level;  responses : (q, L, B), Z'y;  leaf : the pooled products.
-    apart : bool, whether no two levels are equal.
-    pairs : (k,) intp, which packed pair of effects each entry of Psi is.
     """
 
     name = "single"
@@ -36,20 +38,14 @@ class SingleSolver:
         products = level_products(group.codes, group.levels, group.columns, right)
         self.design = products[:, q:]
         self.responses = response_products(group.codes, group.levels, group.columns, system.y)
-        self.leaf = build_leaf(products[:, :q], self.design, self.responses, None)
+        self.leaf = _leaf(products[:, :q], self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
-        self.apart = self.leaf.S.shape[2] == group.levels
-        layout = system.layout
-        position = np.zeros((q, q), dtype=np.intp)
-        position[packed_pairs(q)] = np.arange(q * (q + 1) // 2)
-        self.pairs = position[layout.column, layout.row]
         self.batch = len(system.y)
 
     def blank(self) -> Blank:
         leaf, m = self.leaf, self.columns
-        # At V = I, R'V_e R is the pooled product of the pair of effects that e stands for.
-        sums = leaf.cells.sum(axis=2)[self.pairs]
+        sums = leaf.totals(self.directions)
         first, second = packed_pairs(m)
         y, x = sums[:, -1], sums[..., 0]
         x_slopes = np.empty((len(x), m, m))
@@ -73,6 +69,17 @@ class SingleSolver:
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
         return SingleFactorization(self, lambdas[0], None if everyone else members)
+
+
+def _leaf(own: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
+    """The levels pooled, or one by one where there are many, all different."""
+    q, p, levels = design.shape
+    cells = levels * (q * (q + 1) // 2) * ((p + 1) * (p + 2) // 2)
+    if responses.shape[2] == 1 and cells > _CELLS:
+        _, example = classify(own)
+        if 2 * len(example) > levels:
+            return LevelRows.of(own, design, responses)
+    return build_leaf(own, design, responses, None)
 
 
 class SingleFactorization:
@@ -111,22 +118,8 @@ class SingleFactorization:
         return self.solver.directions.traces(total).T
 
     def slopes(self) -> np.ndarray:
-        if len(self.psi) > 2 and self.solver.apart and len(self.log_det) == 1:
-            return self._slopes_by_level()
-        pairs = packed_pairs(len(self.psi))
-        change = self.solver.directions.congruences(self.G, *pairs)
-        return self._square(self.solver.leaf.gather(change, self.members)[..., 0, :])
-
-    def _slopes_by_level(self) -> np.ndarray:
-        """The same from Z'V^-1 R by level: one matrix product, where no two levels are equal."""
-        rows = self.cross()[0][0]
-        q, m = rows.shape[1:]
-        flat = rows.reshape(len(rows), q * m)
-        gram = (flat.T @ flat).reshape(q, m, q, m)
-        row, column = self.solver.directions.row, self.solver.directions.column
-        half = gram[row, :, column, :]
-        both = half + np.swapaxes(half, 1, 2)
-        return (both * self.solver.directions.once[:, None, None])[None]
+        solver = self.solver
+        return self._square(solver.leaf.congruences(self.G, solver.directions, self.members))
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
