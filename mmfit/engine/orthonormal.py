@@ -10,8 +10,8 @@ _PIVOT = 1e-5
 _LOSS = 1e-14
 
 
-def orthonormal_rows(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(Q, R) with A' = Q'R: Q (c, n) with orthonormal rows, R (c, c) upper, positive diagonal.
+def orthonormal_rows(A: np.ndarray, length: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """(length Q, R), A' = Q'R: Q (c, n) with orthonormal rows, R (c, c) upper, positive diagonal.
 
     Cholesky QR, repeated once where needed (Yamamoto, Nakatsukasa, Yanagisawa & Fukaya 2015): two
     matrix products, where Householder QR of many rows is bound by memory. Rows are scaled first;
@@ -19,18 +19,18 @@ def orthonormal_rows(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     if len(A) == 1:
         norm = np.sqrt(A[0] @ A[0])
-        return A / (norm if norm > 0 else 1.0), np.array([[norm]])
+        return A * (length / norm if norm > 0 else 0.0), np.array([[norm]])
     products = _products(A)
     norms = np.sqrt(np.diag(products))
     unit = np.where(norms > 0, norms, 1.0)
     try:
         L = np.linalg.cholesky(products / unit / unit[:, None])
     except np.linalg.LinAlgError:
-        return _householder(A, unit)
+        return _householder(A, unit, length)
     if np.diag(L).min() < _PIVOT:
-        return _householder(A, unit)
-    Q = np.linalg.inv(L) / unit @ A
-    again = _products(Q)
+        return _householder(A, unit, length)
+    Q = np.linalg.inv(L) * (length / unit) @ A
+    again = _products(Q) / length**2
     if np.abs(again - np.eye(len(A))).max() > _LOSS * len(A):
         correction = np.linalg.cholesky(again)
         Q = np.linalg.inv(correction) @ Q
@@ -43,7 +43,7 @@ def _products(A: np.ndarray) -> np.ndarray:
     return np.einsum("in,jn->ij", A, A) if A.size <= _SMALL else A @ A.T
 
 
-def _householder(A: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _householder(A: np.ndarray, unit: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
     Q, R = np.linalg.qr((A / unit[:, None]).T)
     sign = np.where(np.diag(R) < 0, -1.0, 1.0)
-    return np.ascontiguousarray((Q * sign).T), R * sign[:, None] * unit
+    return np.ascontiguousarray((Q * (length * sign)).T), R * sign[:, None] * unit

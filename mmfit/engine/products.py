@@ -5,57 +5,86 @@ import numpy as np
 # A whitened column of a model matrix: a number where it is constant, else (n,) values.
 Column = float | np.ndarray
 
+# From this many responses on, sums are products with a sparse indicator matrix.
+_MANY = 8
 
-def level_products(
-    codes: np.ndarray, levels: int, left: tuple[Column, ...], right: tuple[Column, ...]
-) -> np.ndarray:
-    """(len(left), len(right), levels): per level the sum over its rows of left_a right_b.
 
-    Columns that occur on both sides are recognised (by identity, or as constants), so that no sum
-    over the rows is formed twice.
+class LevelSums:
+    """Sums by level of one factor of products of two columns.
+
+    Columns are recognised by identity, or as constants, so that no sum over the rows is formed
+    twice; a factor that contains a finer one adds up the finer one's sums where these are known.
     """
-    known: dict[tuple, np.ndarray] = {}
-    out = np.empty((len(left), len(right), levels))
-    for a, u in enumerate(left):
-        for b, v in enumerate(right):
-            key = tuple(sorted((_key(u), _key(v))))
-            if key not in known:
-                known[key] = _level_sum(codes, levels, u, v)
-            scale = (u if isinstance(u, float) else 1.0) * (v if isinstance(v, float) else 1.0)
-            np.multiply(known[key], scale, out=out[a, b])
-    return out
+
+    def __init__(
+        self,
+        codes: np.ndarray,
+        levels: int,
+        finer: "LevelSums | None" = None,
+        parent: np.ndarray | None = None,
+    ):
+        """``codes``: (n,) level of each row;  ``parent``: level of each level of ``finer``."""
+        self.codes, self.levels = codes, levels
+        self.finer, self.parent = finer, parent
+        self.known: dict[tuple[int, int], np.ndarray] = {}
+
+    def products(self, left: tuple[Column, ...], right: tuple[Column, ...]) -> np.ndarray:
+        """(len(left), len(right), levels): per level the sum over its rows of left_a right_b."""
+        out = np.empty((len(left), len(right), self.levels))
+        for a, u in enumerate(left):
+            for b, v in enumerate(right):
+                scale = (u if isinstance(u, float) else 1.0) * (v if isinstance(v, float) else 1.0)
+                np.multiply(self._sum(u, v), scale, out=out[a, b])
+        return out
+
+    def _sum(self, u: Column, v: Column) -> np.ndarray:
+        """Sum by level of the product, constants left out."""
+        first, second = sorted((_key(u), _key(v)))
+        key = first, second
+        if key not in self.known:
+            if self.finer is not None and key in self.finer.known:
+                self.known[key] = np.bincount(self.parent, self.finer.known[key], self.levels)
+            else:
+                self.known[key] = self._row_sum(u, v)
+        return self.known[key]
+
+    def _row_sum(self, u: Column, v: Column) -> np.ndarray:
+        if isinstance(u, float):
+            if isinstance(v, float):
+                return np.bincount(self.codes, minlength=self.levels)
+            return np.bincount(self.codes, v, self.levels)
+        return np.bincount(self.codes, u if isinstance(v, float) else u * v, self.levels)
 
 
 def _key(column: Column) -> int:
     return 0 if isinstance(column, float) else id(column)
 
 
-def _level_sum(codes, levels, u: Column, v: Column) -> np.ndarray:
-    """Sum by level of the product, constants left out."""
-    if isinstance(u, float):
-        if isinstance(v, float):
-            return np.bincount(codes, minlength=levels)
-        return np.bincount(codes, v, levels)
-    return np.bincount(codes, u if isinstance(v, float) else u * v, levels)
+def level_products(
+    codes: np.ndarray, levels: int, left: tuple[Column, ...], right: tuple[Column, ...]
+) -> np.ndarray:
+    """(len(left), len(right), levels): per level the sum over its rows of left_a right_b."""
+    return LevelSums(codes, levels).products(left, right)
 
 
 def response_products(
-    codes: np.ndarray, levels: int, columns: tuple[Column, ...], Y: np.ndarray
+    sums: LevelSums, columns: tuple[Column, ...], Y: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """(q, levels, B): per level the sum over its rows of column_a y_b, for responses Y (B, n)."""
-    B, n = Y.shape
-    if B < 8:
-        products = level_products(codes, levels, columns, tuple(Y))
-        return np.ascontiguousarray(np.moveaxis(products, 1, 2))
+    """(q, levels, B): per level the sum over its rows of column_a y_b, for B responses (n,)."""
+    B = len(Y)
+    if B < _MANY:
+        return np.ascontiguousarray(sums.products(columns, Y).transpose(0, 2, 1))
     # Here, because a model with one response can do without its import.
     import scipy.sparse as sp
 
     # Sparse, since the digits of a dense product depend on the number of responses.
-    indicator = sp.csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, levels)).T
-    out = np.empty((len(columns), levels, B))
+    n = len(sums.codes)
+    shape = n, sums.levels
+    indicator = sp.csr_array((np.ones(n), sums.codes, np.arange(n + 1)), shape=shape).T
+    out = np.empty((len(columns), sums.levels, B))
     for a, column in enumerate(columns):
-        scaled = Y if isinstance(column, float) else Y * column
-        out[a] = indicator @ scaled.T
+        scaled = Y if isinstance(column, float) else [y * column for y in Y]
+        out[a] = indicator @ np.array(scaled).T
         if isinstance(column, float):
             out[a] *= column
     return out

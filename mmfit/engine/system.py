@@ -52,6 +52,7 @@ class System:
     ----------
     nobs : int, n.
     X : (p, n), transposed, with XX' = n I;  x_factor : (p, p) upper triangular R, X_user = X'R.
+    columns : tuple of the p rows of X, constant ones as float.
     y : (B, n) residuals of the weighted responses from X, each scaled to mean square 1.
     beta_start : (B, p) least-squares coefficients in the user's units.
     scale : (B,) units of y.
@@ -62,6 +63,7 @@ class System:
     nobs: int
     X: np.ndarray
     x_factor: np.ndarray
+    columns: tuple[Column, ...]
     y: np.ndarray
     beta_start: np.ndarray
     scale: np.ndarray
@@ -78,7 +80,7 @@ class System:
         """The same without what is n long, which the solvers need but once."""
         empty = np.empty(0, dtype=np.intp)
         groups = tuple(Group(empty, g.levels, (1.0,) * g.size) for g in self.groups)
-        return replace(self, X=self.X[:, :0], y=self.y[:, :0], groups=groups)
+        return replace(self, X=self.X[:, :0], columns=(), y=self.y[:, :0], groups=groups)
 
     def criterion_constant(self, reml: bool) -> np.ndarray:
         """(B,) what the user's units add to -2 log (restricted) likelihood."""
@@ -133,6 +135,7 @@ def build_system(matrices: ModelMatrices, responses: np.ndarray | None = None) -
         nobs=n,
         X=X,
         x_factor=factor,
+        columns=tuple(float(row[0]) if _is_constant(row) else row for row in X),
         y=y,
         beta_start=beta,
         scale=scale,
@@ -150,9 +153,8 @@ def _weighted(rows: np.ndarray, root: np.ndarray | None) -> np.ndarray:
 def _whiten_fixed(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not len(X):
         return X, np.zeros((0, 0))
-    Q, R = orthonormal_rows(X)
     root = np.sqrt(X.shape[1])
-    Q *= root
+    Q, R = orthonormal_rows(X, root)
     return Q, R / root
 
 
@@ -160,11 +162,10 @@ def _residuals(Y, X, factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     """Scaled residuals, coefficients, scales, and which responses X fits exactly."""
     n = Y.shape[1]
     total = np.sqrt(np.einsum("bn,bn->b", Y, Y) / n)
-    # einsum, not a matrix product: a response's digits must not depend on its neighbours
-    coefficients = np.einsum("bn,pn->bp", Y, X) / n
+    coefficients = _by_response(Y, X) / n
     residual = Y - coefficients @ X
     # A second projection removes what cancellation left of X in the residual.
-    correction = np.einsum("bn,pn->bp", residual, X) / n
+    correction = _by_response(residual, X) / n
     residual -= correction @ X
     scale = np.sqrt(np.einsum("bn,bn->b", residual, residual) / n)
     exact = ~(scale > 1e-13 * total)
@@ -173,6 +174,11 @@ def _residuals(Y, X, factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
         beta = beta @ np.linalg.inv(factor).T
     residual /= np.where(exact, 1.0, scale)[:, None]
     return residual, beta, scale, exact
+
+
+def _by_response(Y: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """YX' for rows of responses, whose digits must not depend on their neighbours."""
+    return Y @ X.T if len(Y) == 1 else np.einsum("bn,pn->bp", Y, X)
 
 
 def fitted_exactly(matrices: ModelMatrices, responses: np.ndarray) -> np.ndarray:
@@ -221,11 +227,10 @@ def _whiten_term(model: np.ndarray, root) -> tuple[list[Column], np.ndarray]:
     scale[scale == 0] = 1.0
     if q > 1 and n >= q:
         # Orthonormal columns in reverse order give the lower triangular factor.
-        Q, R = orthonormal_rows((M / scale[:, None])[::-1])
+        Q, R = orthonormal_rows((M / scale[:, None])[::-1], np.sqrt(n))
         R = R / np.sqrt(n)
         pivots = np.diag(R)
         if pivots.min() > _DEPENDENT * pivots.max():
-            Q *= np.sqrt(n)
             return list(Q[::-1]), R[::-1, ::-1] * scale
     return list(M / scale[:, None]), np.diag(scale)
 

@@ -9,7 +9,7 @@ import pytest
 from mmfit.engine import fit_model
 from mmfit.engine.late import Later
 from mmfit.engine.orthonormal import orthonormal_rows
-from mmfit.engine.products import level_products, response_products
+from mmfit.engine.products import LevelSums, level_products, response_products
 from mmfit.engine.solvers.leaf import build_leaf, classify, packed_pairs, unpack
 from mmfit.engine.system import build_system, fitted_exactly
 from tests.engine.designs import DESIGNS, matrices, single, term
@@ -64,9 +64,21 @@ def test_sums_by_level_in_both_forms():
         right = np.array([np.full(80, 3.0), u, v])[:, here]
         np.testing.assert_allclose(products[:, :, level], left @ right.T, atol=1e-12)
     Y = rng.normal(size=(20, 80))
-    few = response_products(codes, 6, (2.0, u), Y[:5])
-    many = response_products(codes, 6, (2.0, u), Y)
+    few = response_products(LevelSums(codes, 6), (2.0, u), tuple(Y[:5]))
+    many = response_products(LevelSums(codes, 6), (2.0, u), tuple(Y))
     assert few.tobytes() == np.ascontiguousarray(many[..., :5]).tobytes()
+
+
+def test_sums_of_a_coarser_factor_add_up_those_of_a_finer():
+    rng = np.random.default_rng(4)
+    parent = rng.integers(0, 3, 12)
+    fine = rng.integers(0, 12, 90)
+    u, v = rng.normal(size=90), rng.normal(size=90)
+    finer = LevelSums(fine, 12)
+    finer.products((1.0,), (1.0, u))
+    coarser = LevelSums(parent[fine], 3, finer, parent)
+    direct = level_products(parent[fine], 3, (2.0, v), (1.0, u, v))
+    np.testing.assert_allclose(coarser.products((2.0, v), (1.0, u, v)), direct, atol=1e-12)
 
 
 @pytest.mark.parametrize("q", [1, 2, 3])

@@ -15,12 +15,14 @@ class Chain:
     Attributes
     ----------
     groups : tuple of int, indices in the system.
+    ancestors : per factor but the last (levels,) intp, by level the level of the next coarser one.
     orders : per factor (levels,) intp, chain position -> level of the group.
     parents : per factor but the last (levels,) intp, by chain position, the chain position of the
         level of the next coarser factor.
     """
 
     groups: tuple[int, ...]
+    ancestors: tuple[np.ndarray, ...]
     orders: tuple[np.ndarray, ...]
     parents: tuple[np.ndarray, ...]
 
@@ -45,9 +47,17 @@ def _sorted_chain(groups, above, outermost: int) -> Chain:
     orders, parents = [order], []
     for ancestor in reversed(above):
         parent = rank[ancestor]
-        order = np.argsort(parent, kind="stable")
+        order = stable_order(parent, len(order))
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         orders.append(order)
         parents.append(parent[order])
-    return Chain(groups, tuple(orders[::-1]), tuple(parents[::-1]))
+    return Chain(groups, tuple(above), tuple(orders[::-1]), tuple(parents[::-1]))
+
+
+def stable_order(keys: np.ndarray, count: int) -> np.ndarray:
+    """Stable order of integers below ``count``; small ones are sorted by their digits."""
+    if (keys[1:] >= keys[:-1]).all():
+        return np.arange(len(keys))
+    small = keys.astype(np.uint16) if count <= 1 << 16 else keys
+    return np.argsort(small, kind="stable")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmfit.engine.products import level_products, response_products
+from mmfit.engine.products import LevelSums, level_products, response_products
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_blank import crossed_blank
@@ -146,8 +146,9 @@ def _right(group: Group, system: System) -> np.ndarray:
     """Z'X and Z'y, one after the other, (p + B, q, L)."""
     p = system.nfixed
     out = np.empty((p + len(system.y), group.size, group.levels))
-    out[:p] = level_products(group.codes, group.levels, tuple(system.X), group.columns)
-    y = response_products(group.codes, group.levels, group.columns, system.y)
+    sums = LevelSums(group.codes, group.levels)
+    out[:p] = sums.products(system.columns, group.columns)
+    y = response_products(sums, group.columns, tuple(system.y))
     out[p:] = y.transpose(2, 0, 1)
     return out
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from mmfit.engine.solvers.blocks import Directions, segment_sum
+from mmfit.engine.solvers.chain import stable_order
 
 # Numbers formed at once when products of columns are summed up.
 _AT_ONCE = 4_000_000
@@ -136,7 +137,9 @@ def build_leaf(
     classes = len(example)
     counts = np.bincount(label, minlength=classes).astype(float)[:, None]
     cell = label if parent is None else parent * classes + label
-    order = np.argsort(cell, kind="stable")
+    order = stable_order(label, classes)
+    if parent is not None:
+        order = order[stable_order(parent[order], parents)]
     begin = np.flatnonzero(np.diff(cell[order], prepend=-1))
     cells = _cell_products(design[..., order], responses[:, order], begin)
     keys = cell[order][begin]

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.products import level_products, response_products
+from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import Directions, directions, multiply, segment_sum, shrink
 from mmfit.engine.solvers.chain import Chain
@@ -85,7 +85,7 @@ class NestedSolver:
         self.chain = chain
         self.nobs, self.columns = system.nobs, system.nfixed + 1
         self.batch = len(system.y)
-        self.links = [_build_link(system, chain, i) for i in range(len(chain.groups))]
+        self.links = _build_links(system, chain)
         self.leaf = _build_leaf(self.links[0], chain)
         self.entries = np.concatenate([link.entries for link in self.links])
         self.places = np.argsort(self.entries)
@@ -99,13 +99,24 @@ class NestedSolver:
         return NestedFactorization(self, ordered, None if everyone else members)
 
 
-def _build_link(system: System, chain: Chain, i: int) -> Link:
+def _build_links(system: System, chain: Chain) -> list[Link]:
+    links, sums, Y = [], None, tuple(system.y)
+    for i, g in enumerate(chain.groups):
+        group = system.groups[g]
+        # Sums of the coarser factors add up those of the finer.
+        above = chain.ancestors[i - 1] if i else None
+        sums = LevelSums(group.codes, group.levels, sums, above)
+        links.append(_build_link(system, chain, i, sums, Y))
+    return links
+
+
+def _build_link(system: System, chain: Chain, i: int, sums: LevelSums, Y) -> Link:
     group = system.groups[chain.groups[i]]
     coarser = [system.groups[g] for g in chain.groups[i:]]
-    right = (*(column for other in coarser for column in other.columns), *system.X)
+    right = (*(column for other in coarser for column in other.columns), *system.columns)
     order = chain.orders[i]
-    products = level_products(group.codes, group.levels, group.columns, right)
-    responses = response_products(group.codes, group.levels, group.columns, system.y)
+    products = sums.products(group.columns, right)
+    responses = response_products(sums, group.columns, Y)
     layout, entries = system.layout, system.layout.members[chain.groups[i]]
     starts = None
     if i < len(chain.parents):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.products import level_products, response_products
+from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import directions, multiply, shrink
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed_pairs
@@ -34,10 +34,10 @@ class SingleSolver:
     def __init__(self, system: System):
         group = system.groups[0]
         q, p = group.size, system.nfixed
-        right = (*group.columns, *system.X)
-        products = level_products(group.codes, group.levels, group.columns, right)
+        sums = LevelSums(group.codes, group.levels)
+        products = sums.products(group.columns, (*group.columns, *system.columns))
         self.design = products[:, q:]
-        self.responses = response_products(group.codes, group.levels, group.columns, system.y)
+        self.responses = response_products(sums, group.columns, tuple(system.y))
         self.leaf = _leaf(products[:, :q], self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
