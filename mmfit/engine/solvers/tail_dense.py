@@ -12,7 +12,14 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from mmfit.engine.solvers.crossed_products import TailColumns
-from mmfit.engine.solvers.tail_pieces import Piece, across, make_pieces, mirror, positions
+from mmfit.engine.solvers.tail_pieces import (
+    Piece,
+    across,
+    make_pieces,
+    mirror,
+    positions,
+    turn_rows,
+)
 
 
 class DenseTail:
@@ -50,17 +57,7 @@ class DenseTail:
         return self._turn_rows(self._turn_rows(M, back).T, back)
 
     def _turn_rows(self, M: np.ndarray, back: bool = False) -> np.ndarray:
-        """U'M (or U M) for M (T, c); M itself where nothing turns."""
-        if all(U is None for U in self.rotations):
-            return M
-        out = np.array(M)
-        for U, pieces in zip(self.rotations, self.pieces, strict=True):
-            if U is None:
-                continue
-            U = U.T if back else U
-            for i, p in enumerate(pieces):
-                out[p.place] = sum(U[k, i] * M[other.place] for k, other in enumerate(pieces))
-        return out
+        return turn_rows(M, self.rotations, self.pieces, back)
 
     def _whole_S(self) -> np.ndarray:
         if not self._full:

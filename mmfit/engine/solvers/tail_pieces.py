@@ -67,3 +67,20 @@ def make_pieces(lambdas, columns: TailColumns, threshold: float = LARGE):
         rotations.append(U)
         out.append(group)
     return rotations, out
+
+
+def turn_rows(M: np.ndarray, rotations: list, pieces: list, back: bool) -> np.ndarray:
+    """U'M (or U M, ``back``) for M (T, c); M itself where nothing turns.
+
+    ``rotations`` holds per group its U (q, q) or None, ``pieces`` its effects' :class:`Piece`.
+    """
+    if all(U is None for U in rotations):
+        return M
+    out = np.array(M)
+    for U, group in zip(rotations, pieces, strict=True):
+        if U is None:
+            continue
+        U = U.T if back else U
+        for i, p in enumerate(group):
+            out[p.place] = sum(U[k, i] * M[other.place] for k, other in enumerate(group))
+    return out

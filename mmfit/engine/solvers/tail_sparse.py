@@ -14,7 +14,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from mmfit.engine.solvers.tail_pattern import TailPattern
-from mmfit.engine.solvers.tail_pieces import Piece, make_pieces
+from mmfit.engine.solvers.tail_pieces import Piece, make_pieces, turn_rows
 from mmfit.errors import ComputationError
 
 # (I - P) / (s s') has lost 1e-16 / s^2 of its digits here, which is less than a fit needs; columns
@@ -73,17 +73,7 @@ class SparseTail:
         return B if self._factor is None else self._factor.solve(B)
 
     def _turn_rows(self, M: np.ndarray, back: bool = False) -> np.ndarray:
-        """U'M (or U M) for M (T, c)."""
-        if all(U is None for U in self.rotations):
-            return M
-        out = np.array(M)
-        for U, pieces in zip(self.rotations, self.pieces, strict=True):
-            if U is None:
-                continue
-            U = U.T if back else U
-            for i, p in enumerate(pieces):
-                out[p.place] = sum(U[k, i] * M[other.place] for k, other in enumerate(pieces))
-        return out
+        return turn_rows(M, self.rotations, self.pieces, back)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
         """rows J rows', (m, m), for rows (m, T)."""
