@@ -18,6 +18,11 @@ from mmfit.rows import complete_rows, take_rows
 if TYPE_CHECKING:
     import pandas as pd
 
+_EXTREME = (
+    "the criterion cannot be evaluated at its start in double precision; a variance ratio is too "
+    "extreme for these data"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
@@ -299,22 +304,35 @@ def _response_columns(responses) -> tuple[tuple, np.ndarray]:
             )
         names = tuple(range(1, responses.shape[1] + 1))
         return names, np.ascontiguousarray(responses.T, dtype=float)
-    names = tuple(responses)
-    columns = []
-    for name in names:
-        try:
-            columns.append(np.asarray(responses[name], dtype=float))
-        except (TypeError, ValueError):
-            raise DataError(f"responses: {name!r} is not numeric") from None
+    names = tuple(responses.columns.tolist() if hasattr(responses, "columns") else responses)
     if not names:
         raise DataError("responses: there is none")
-    return names, np.array(columns)
+    if hasattr(responses, "to_numpy"):
+        whole = responses.to_numpy()
+        if whole.dtype.kind in "fiu":
+            return names, np.ascontiguousarray(whole.T, dtype=float)
+    return names, np.array([_numbers(name, responses[name]) for name in names])
+
+
+def _numbers(name, column) -> np.ndarray:
+    values = np.asarray(column)
+    if values.dtype.kind in "OUST" and not all(
+        isinstance(value, int | float) or value is None for value in values.tolist()
+    ):
+        raise DataError(f"responses: {name!r} is not numeric")
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError):
+        raise DataError(f"responses: {name!r} is not numeric") from None
 
 
 def _row_patterns(observed: np.ndarray, failures: dict[int, str]):
     """(rows kept or None for all, members) for every set of rows that some response is observed
     on, in the order of their first members."""
     complete = observed.all(axis=1)
+    if complete.all() and not failures:
+        yield None, np.arange(len(observed))
+        return
     groups: dict[bytes, list[int]] = {}
     for i in range(len(observed)):
         if i in failures:
@@ -330,13 +348,24 @@ def _row_patterns(observed: np.ndarray, failures: dict[int, str]):
 
 def _fit_pattern(matrices, members, Y, reml, failures) -> list[_Pattern]:
     """At most one pattern; responses that cannot be fitted go to ``failures``."""
-    constant = Y.min(axis=1) == Y.max(axis=1)
-    exact = fitted_exactly(matrices, Y)
-    for member, flat in zip(members[exact | constant], constant[exact | constant], strict=True):
-        reason = "it is the same in every row" if flat else "the fixed effects fit it exactly"
-        failures[int(member)] = f"{reason}, so there is no variance to estimate"
-    good = ~(exact | constant)
+    good = np.ones(len(members), dtype=bool)
+    reasons = {
+        "it is the same in every row, so there is no variance to estimate": Y.min(1) == Y.max(1)
+    }
+    try:
+        if not any(bad.any() for bad in reasons.values()):
+            fits = fit_many(matrices, Y, reml=reml)
+            if np.isfinite(fits.objective).all():
+                return [_Pattern(members, Y, matrices, fits)]
+            reasons[_EXTREME] = ~np.isfinite(fits.objective)
+    except DesignError:
+        pass
+    exact = "the fixed effects fit it exactly, so there is no variance to estimate"
+    reasons[exact] = fitted_exactly(matrices, Y)
+    for reason, bad in reasons.items():
+        for member in members[good & bad]:
+            failures[int(member)] = reason
+        good &= ~bad
     if not good.any():
         return []
-    Y = np.ascontiguousarray(Y[good])
-    return [_Pattern(members[good], Y, matrices, fit_many(matrices, Y, reml=reml))]
+    return _fit_pattern(matrices, members[good], np.ascontiguousarray(Y[good]), reml, failures)

@@ -276,9 +276,9 @@ def _cholesky(A: np.ndarray) -> np.ndarray:
         return out
 
 
-def require_finite(evaluation: Evaluation, where: str) -> None:
+def require_finite(objective: np.ndarray, where: str) -> None:
     """Raise ComputationError when the criterion could not be evaluated."""
-    if not np.isfinite(evaluation.objective).all():
+    if not np.isfinite(objective).all():
         raise ComputationError(
             f"the criterion cannot be evaluated at {where} in double precision; a variance ratio "
             "is too extreme for these data"

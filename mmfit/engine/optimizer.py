@@ -65,15 +65,19 @@ class Optima:
 def optimize(problem: Problem, start: np.ndarray) -> Optima:
     """Find the minimum of every response from ``start`` (B, k).
 
+    Among several responses one whose criterion cannot be evaluated at its start has not converged,
+    and its objective is NaN.
+
     Raises
     ------
     ComputationError
-        When the criterion cannot be evaluated at the start.
+        When the criterion of a single response cannot be evaluated at the start.
     """
     search = Search(problem, start)
-    require_finite_start(search)
+    if len(start) == 1:
+        require_finite(search.objective, "the starting value")
     first = search.objective.copy()
-    active = np.arange(len(start)) if start.shape[1] else np.arange(0)
+    active = np.flatnonzero(np.isfinite(first)) if start.shape[1] else np.arange(0)
     for _ in range(5):
         if not len(active):
             break
@@ -86,12 +90,6 @@ def optimize(problem: Problem, start: np.ndarray) -> Optima:
     restless[active] = True
     _polish(search)
     return _outcome(search, first, restless)
-
-
-def require_finite_start(search: Search) -> None:
-    if not np.isfinite(search.objective).all():
-        evaluation = search.problem.at(search.theta)
-        require_finite(evaluation, "the starting value")
 
 
 def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
@@ -113,7 +111,7 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
         start_objective=first,
         predicted_decrease=search.predicted,
         gradient_norm=norm,
-        converged=~restless & (search.predicted < np.maximum(1e-7, noise)),
+        converged=np.isfinite(first) & ~restless & (search.predicted < np.maximum(1e-7, noise)),
         restless=restless,
     )
 

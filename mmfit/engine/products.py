@@ -68,12 +68,19 @@ def level_products(
 
 
 def response_products(
-    sums: LevelSums, columns: tuple[Column, ...], Y: tuple[np.ndarray, ...]
+    sums: LevelSums,
+    columns: tuple[Column, ...],
+    Y: np.ndarray,
+    rows: tuple[np.ndarray, ...] | None = None,
 ) -> np.ndarray:
-    """(q, levels, B): per level the sum over its rows of column_a y_b, for B responses (n,)."""
+    """(q, levels, B): per level the sum over its rows of column_a y_b, for responses Y (B, n).
+
+    ``rows`` are those of Y as they are known to a finer factor's sums.
+    """
     B = len(Y)
     if B < _MANY:
-        return np.ascontiguousarray(sums.products(columns, Y).transpose(0, 2, 1))
+        products = sums.products(columns, tuple(Y) if rows is None else rows)
+        return np.ascontiguousarray(products.transpose(0, 2, 1))
     # Here, because a model with one response can do without its import.
     import scipy.sparse as sp
 
@@ -83,8 +90,8 @@ def response_products(
     indicator = sp.csr_array((np.ones(n), sums.codes, np.arange(n + 1)), shape=shape).T
     out = np.empty((len(columns), sums.levels, B))
     for a, column in enumerate(columns):
-        scaled = Y if isinstance(column, float) else [y * column for y in Y]
-        out[a] = indicator @ np.array(scaled).T
+        scaled = Y if isinstance(column, float) else Y * column
+        out[a] = indicator @ scaled.T
         if isinstance(column, float):
             out[a] *= column
     return out

@@ -46,6 +46,9 @@ class Search:
         self.evaluation: Evaluation | None = None
         first = self.evaluate(self.theta, np.arange(B))
         self.accept(first, np.ones(B, dtype=bool), exact=False)
+        # Nowhere to go from; there is nothing to predict either.
+        lost = ~np.isfinite(self.objective)
+        self.known[lost], self.predicted[lost] = True, np.nan
 
     def evaluate(self, theta: np.ndarray, members: np.ndarray) -> Evaluation:
         """The criterion at ``theta`` (A, k); NaN where it cannot be had."""

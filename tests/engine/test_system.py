@@ -64,8 +64,8 @@ def test_sums_by_level_in_both_forms():
         right = np.array([np.full(80, 3.0), u, v])[:, here]
         np.testing.assert_allclose(products[:, :, level], left @ right.T, atol=1e-12)
     Y = rng.normal(size=(20, 80))
-    few = response_products(LevelSums(codes, 6), (2.0, u), tuple(Y[:5]))
-    many = response_products(LevelSums(codes, 6), (2.0, u), tuple(Y))
+    few = response_products(LevelSums(codes, 6), (2.0, u), Y[:5])
+    many = response_products(LevelSums(codes, 6), (2.0, u), Y)
     assert few.tobytes() == np.ascontiguousarray(many[..., :5]).tobytes()
 
 

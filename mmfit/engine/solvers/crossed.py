@@ -148,7 +148,7 @@ def _right(group: Group, system: System) -> np.ndarray:
     out = np.empty((p + len(system.y), group.size, group.levels))
     sums = LevelSums(group.codes, group.levels)
     out[:p] = sums.products(system.columns, group.columns)
-    y = response_products(sums, group.columns, tuple(system.y))
+    y = response_products(sums, group.columns, system.y)
     out[p:] = y.transpose(2, 0, 1)
     return out
 

@@ -100,23 +100,23 @@ class NestedSolver:
 
 
 def _build_links(system: System, chain: Chain) -> list[Link]:
-    links, sums, Y = [], None, tuple(system.y)
+    links, sums, rows = [], None, tuple(system.y)
     for i, g in enumerate(chain.groups):
         group = system.groups[g]
         # Sums of the coarser factors add up those of the finer.
         above = chain.ancestors[i - 1] if i else None
         sums = LevelSums(group.codes, group.levels, sums, above)
-        links.append(_build_link(system, chain, i, sums, Y))
+        links.append(_build_link(system, chain, i, sums, rows))
     return links
 
 
-def _build_link(system: System, chain: Chain, i: int, sums: LevelSums, Y) -> Link:
+def _build_link(system: System, chain: Chain, i: int, sums: LevelSums, rows) -> Link:
     group = system.groups[chain.groups[i]]
     coarser = [system.groups[g] for g in chain.groups[i:]]
     right = (*(column for other in coarser for column in other.columns), *system.columns)
     order = chain.orders[i]
     products = sums.products(group.columns, right)
-    responses = response_products(sums, group.columns, Y)
+    responses = response_products(sums, group.columns, system.y, rows)
     layout, entries = system.layout, system.layout.members[chain.groups[i]]
     starts = None
     if i < len(chain.parents):

@@ -37,7 +37,7 @@ class SingleSolver:
         sums = LevelSums(group.codes, group.levels)
         products = sums.products(group.columns, (*group.columns, *system.columns))
         self.design = products[:, q:]
-        self.responses = response_products(sums, group.columns, tuple(system.y))
+        self.responses = response_products(sums, group.columns, system.y)
         self.leaf = _leaf(products[:, :q], self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
