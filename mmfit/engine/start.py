@@ -12,6 +12,8 @@ from mmfit.engine.solvers.blank import Blank, blank_from
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
 _FLOOR = 0.1
+# Below this largest entry of its inverse a matrix of unit diagonal is far from singular.
+_WELL_CONDITIONED = 1e6
 
 
 def starting_theta(problem: Problem) -> np.ndarray:
@@ -70,16 +72,34 @@ def _blank(problem: Problem) -> Blank:
 def _pseudo_inverse(M: np.ndarray) -> np.ndarray:
     """Of a positive semidefinite matrix, rank judged after scaling to a unit diagonal."""
     scale = np.sqrt(np.maximum(np.diag(M), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(M / scale / scale[:, None])
-    kept = values > 1e-10 * values[-1]
-    root = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
-    return root @ root.T
+    scaled = M / scale / scale[:, None]
+    try:
+        inverse = np.linalg.inv(scaled)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(M, np.inf)
+    if not np.abs(inverse).max() < _WELL_CONDITIONED:
+        values, vectors = np.linalg.eigh(scaled)
+        kept = values > 1e-10 * values[-1]
+        root = vectors[:, kept] / np.sqrt(values[kept])
+        inverse = root @ root.T
+    return inverse / scale / scale[:, None]
 
 
 def _positive_root(psi: np.ndarray) -> np.ndarray:
     """Cholesky factors of a stack of symmetric matrices, eigenvalues raised to the floor."""
     if psi.shape[-1] == 1:
         return np.sqrt(np.maximum(psi, _FLOOR**2))
+    if len(psi) == 1 and _all_above(psi, _FLOOR**2):
+        return np.linalg.cholesky(psi)
     values, vectors = np.linalg.eigh(psi)
     values = np.maximum(values, _FLOOR**2)
     return np.linalg.cholesky((vectors * values[:, None]) @ np.swapaxes(vectors, 1, 2))
+
+
+def _all_above(psi: np.ndarray, floor: float) -> bool:
+    """Whether all eigenvalues are, without computing them."""
+    try:
+        np.linalg.cholesky(psi - floor * np.eye(psi.shape[-1]))
+    except np.linalg.LinAlgError:
+        return False
+    return True
