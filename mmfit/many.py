@@ -11,8 +11,9 @@ import numpy as np
 
 from mmfit.engine.many import ManyFits, fit_many, many_uncertainty
 from mmfit.engine.system import fitted_exactly
-from mmfit.errors import DataError, DesignError
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.errors import DesignError
+from mmfit.formula import Formula, ModelMatrices, build, parse
+from mmfit.responses import check_length, response_columns, row_patterns, stand_in
 from mmfit.rows import complete_rows, take_rows
 
 if TYPE_CHECKING:
@@ -250,100 +251,49 @@ def lmer_many(
         A model that these data cannot identify.
     """
     parsed = parse(formula, response=False)
-    names, columns = _response_columns(responses)
+    names, columns = response_columns(responses)
     usable, rows, given = complete_rows(parsed, data, weights, offset)
-    _check_length(columns, data)
+    check_length(columns, data)
     values = columns if rows is None else columns[:, rows]
-    observed = np.isfinite(values)
+    design = _Design(parsed, data, rows, given, contrasts, tuple(categorical or ()))
+    # Built even where no response is complete: a bad design is an error, not a failed response.
+    whole = design.build(usable, given, values.shape[1])
     failures = {
         int(i): "it has infinite values" for i in np.flatnonzero(np.isinf(values).any(axis=1))
     }
-    settings = {"contrasts": contrasts, "categorical": tuple(categorical or ())}
-    # Built even where no response is complete: a bad design is an error, not a failed response.
-    whole = build(parsed, usable, response=_stand_in(values.shape[1]), **settings, **given)
     patterns = []
-    for keep, members in _row_patterns(observed, failures):
-        matrices = whole
-        if keep is not None:
-            try:
-                matrices = build(
-                    parsed,
-                    take_rows(data, keep if rows is None else rows[keep]),
-                    response=_stand_in(len(keep)),
-                    **settings,
-                    **{k: v[keep] if isinstance(v, np.ndarray) else v for k, v in given.items()},
-                )
-            except DesignError as error:
-                failures.update(dict.fromkeys(members.tolist(), str(error)))
-                continue
+    for keep, members in row_patterns(np.isfinite(values), failures):
+        try:
+            matrices = whole if keep is None else design.on(keep)
+        except DesignError as error:
+            failures.update(dict.fromkeys(members.tolist(), str(error)))
+            continue
         Y = values[members] if keep is None else values[np.ix_(members, keep)]
         patterns.extend(_fit_pattern(matrices, members, Y, reml, failures))
     return ManyModels(formula, reml, names, patterns, failures)
 
 
-def _check_length(columns: np.ndarray, data: Mapping[str, Any]) -> None:
-    length = len(data) if hasattr(data, "iloc") else len(next(iter(data.values())))
-    if columns.shape[1] != length:
-        raise DataError(
-            f"responses: {columns.shape[1]} values each, but the data have {length} rows"
-        )
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """What the matrices of any set of rows are built from; ``given`` weights and offset."""
 
+    formula: Formula
+    data: Mapping[str, Any]
+    rows: np.ndarray | None
+    given: Mapping[str, Any]
+    contrasts: Mapping[str, Any] | None
+    categorical: tuple[str, ...]
 
-def _stand_in(n: int) -> np.ndarray:
-    """A response that varies, for a design that is built before its responses."""
-    return np.arange(n, dtype=float)
+    def build(self, data, given: Mapping[str, Any], n: int) -> ModelMatrices:
+        """Of all the rows of ``data``, with a response that stands in for those to come."""
+        settings = {"contrasts": self.contrasts, "categorical": self.categorical}
+        return build(self.formula, data, response=stand_in(n), **settings, **given)
 
-
-def _response_columns(responses) -> tuple[tuple, np.ndarray]:
-    """Names (B) and values (B, n) of the responses."""
-    if isinstance(responses, np.ndarray):
-        if responses.ndim != 2:
-            raise DataError(
-                "responses: an array has one row per row of the data, and one column "
-                f"per response; this one has {responses.ndim} axes"
-            )
-        names = tuple(range(1, responses.shape[1] + 1))
-        return names, np.ascontiguousarray(responses.T, dtype=float)
-    names = tuple(responses.columns.tolist() if hasattr(responses, "columns") else responses)
-    if not names:
-        raise DataError("responses: there is none")
-    if hasattr(responses, "to_numpy"):
-        whole = responses.to_numpy()
-        if whole.dtype.kind in "fiu":
-            return names, np.ascontiguousarray(whole.T, dtype=float)
-    return names, np.array([_numbers(name, responses[name]) for name in names])
-
-
-def _numbers(name, column) -> np.ndarray:
-    values = np.asarray(column)
-    if values.dtype.kind in "OUST" and not all(
-        isinstance(value, int | float) or value is None for value in values.tolist()
-    ):
-        raise DataError(f"responses: {name!r} is not numeric")
-    try:
-        return values.astype(float)
-    except (TypeError, ValueError):
-        raise DataError(f"responses: {name!r} is not numeric") from None
-
-
-def _row_patterns(observed: np.ndarray, failures: dict[int, str]):
-    """(rows kept or None for all, members) for every set of rows that some response is observed
-    on, in the order of their first members."""
-    complete = observed.all(axis=1)
-    if complete.all() and not failures:
-        yield None, np.arange(len(observed))
-        return
-    groups: dict[bytes, list[int]] = {}
-    for i in range(len(observed)):
-        if i in failures:
-            continue
-        if not observed[i].any():
-            failures[i] = "it has no value"
-            continue
-        groups.setdefault(b"" if complete[i] else observed[i].tobytes(), []).append(i)
-    for key, members in groups.items():
-        keep = np.flatnonzero(observed[members[0]]) if key else None
-        yield keep, np.array(members, dtype=np.intp)
+    def on(self, keep: np.ndarray) -> ModelMatrices:
+        """Of some of the usable rows."""
+        given = {k: v[keep] if isinstance(v, np.ndarray) else v for k, v in self.given.items()}
+        places = keep if self.rows is None else self.rows[keep]
+        return self.build(take_rows(self.data, places), given, len(keep))
 
 
 def _fit_pattern(matrices, members, Y, reml, failures) -> list[_Pattern]:

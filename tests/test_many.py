@@ -169,12 +169,26 @@ def test_bad_input_is_named(sleepstudy, simulated):
         mmfit.lmer_many(DESIGN, sleepstudy, simulated.iloc[:, 0].to_numpy())
     with pytest.raises(DataError, match="'Subject' is not numeric"):
         mmfit.lmer_many(DESIGN, sleepstudy, {"Subject": ["a"] * 180})
+    with pytest.raises(DataError, match="'protein 0' stands more than once"):
+        mmfit.lmer_many(DESIGN, sleepstudy, pd.concat([simulated, simulated], axis=1))
+    with pytest.raises(DataError, match="'b' has shape"):
+        mmfit.lmer_many(DESIGN, sleepstudy, {"a": np.zeros(180), "b": np.zeros(179)})
     with pytest.raises(DataError, match="there is none"):
         mmfit.lmer_many(DESIGN, sleepstudy, {})
     with pytest.raises(MmfitError, match="'kr'"):
         mmfit.lmer_many(DESIGN, sleepstudy, simulated.iloc[:, :2]).tidy(df="kr")
     with pytest.raises(DesignError, match="levels"):
         mmfit.lmer_many("~ 1 + (1 | row)", sleepstudy.assign(row=range(180)), simulated)
+
+
+def test_columns_of_any_numeric_kind(sleepstudy, simulated):
+    y = simulated.iloc[:, 0].round()
+    y.iloc[4] = np.nan
+    kinds = pd.DataFrame({"nullable": y.astype("Float64"), "whole": y.fillna(0).astype(int)})
+    many = mmfit.lmer_many(DESIGN, sleepstudy, kinds)
+    assert many.nobs.tolist() == [179, 180]
+    plain = mmfit.lmer_many(DESIGN, sleepstudy, {"y": y.tolist(), "w": y.fillna(0).to_numpy()})
+    assert many.objective.tolist() == plain.objective.tolist()
 
 
 def test_weights_and_offset(sleepstudy, simulated):
