@@ -89,6 +89,37 @@ def test_results_do_not_depend_on_order_or_company(sleepstudy, simulated):
     pd.testing.assert_frame_equal(part.varcorr, table, check_exact=True)
 
 
+@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+@pytest.mark.parametrize(
+    "design", ["~ x + (x | a)", "~ x + (1 | a / b)", "~ x + (1 | b) + (1 | d)"]
+)
+def test_no_company_changes_a_bit(design, reml):
+    """Of any structure, alone, in pairs, and as the last that did not fit the block before."""
+    frame, Y = _designs()
+    Y = Y + 30 * np.random.default_rng(1).normal(size=(5, 12))[frame["a"]]
+    whole = mmfit.lmer_many(design, frame, Y, reml=reml)
+    table = whole.tidy()
+    for size in (1, 2, 5):
+        for begin in range(0, 12, size):
+            part = mmfit.lmer_many(design, frame, Y[:, begin : begin + size], reml=reml)
+            names = slice(begin, begin + size)
+            assert part.sigma.tolist() == whole.sigma.iloc[names].tolist()
+            assert part.objective.tolist() == whole.objective.iloc[names].tolist()
+            here = table["response"].between(begin + 1, begin + len(part.sigma))
+            assert part.tidy()["df"].tolist() == table.loc[here, "df"].tolist()
+
+
+def test_more_responses_than_a_block_holds_in_any_order():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"g": np.arange(40) // 4, "x": rng.normal(size=40)})
+    Y = rng.normal(size=(40, 1025)) + rng.normal(size=(10, 1025))[frame["g"]]
+    order = np.roll(np.arange(1025), 1)
+    one = mmfit.lmer_many("~ x + (1 | g)", frame, Y)
+    other = mmfit.lmer_many("~ x + (1 | g)", frame, Y[:, order])
+    assert other.sigma.tolist() == one.sigma.iloc[order].tolist()
+    assert other.tidy()["df"].iloc[-2:].tolist() == one.tidy()["df"].iloc[-4:-2].tolist()
+
+
 def test_the_reference_comes_out_of_a_batch(sleepstudy, simulated):
     expected = reference_cases.fits("sleep_slope")["REML"]
     responses = simulated.assign(Reaction=sleepstudy["Reaction"])

@@ -136,7 +136,7 @@ class Evaluation:
         Gilmour, Thompson & Cullis 1995, eq. 6 of the average information.
         """
         column = self.T[:, :, :, -1]
-        y = np.swapaxes(self.inverse_root[:, -1:], 1, 2)
+        y = self.inverse_root[:, -1, :, None].copy()
         return self.problem.nu * (self.factor.pairs(y) - _gram(column))
 
     @cached_property
@@ -157,6 +157,7 @@ class Evaluation:
         2 y'P V_e P V_f P y / sigma^2 - tr(P V_e P V_f), with V^-1 for P in the trace under ML.
         """
         T, nu = self.T, self.problem.nu
+        # Copies, because the digits of a matrix product depend on how its factors lie in memory.
         U = np.swapaxes(self.inverse_root, 1, 2).copy()
         U[:, :, -1] *= np.sqrt(nu)
         x, column = T[:, :, :-1, :-1], T[:, :, :-1, -1]
@@ -165,7 +166,7 @@ class Evaluation:
             flat = x.reshape(*x.shape[:2], -1)
             through_x = through_x + _gram(flat)
         else:
-            U = U[:, :, -1:]
+            U = U[:, :, -1:].copy()
         return 2 * self.factor.pairs(U) - through_x - self.factor.traces()
 
     @cached_property
@@ -200,7 +201,7 @@ class Evaluation:
             return traces
         x = self.T[:, :, :-1, :-1]
         flat = x.reshape(*x.shape[:2], -1)
-        U = np.swapaxes(self.inverse_root, 1, 2)[:, :, :-1]
+        U = np.swapaxes(self.inverse_root, 1, 2)[:, :, :-1].copy()
         return traces - 2 * self.factor.pairs(U) + _gram(flat)
 
     @cached_property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.criterion import Problem
 from mmfit.engine.estimates import estimates, variance_uncertainty
 from mmfit.engine.fit import prepare
 from mmfit.engine.optimizer import optimize
@@ -78,7 +78,7 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
                 evaluations=optima.evaluations,
             )
         )
-    return _joined(parts)
+    return _joined(parts, len(responses))
 
 
 def many_uncertainty(
@@ -93,18 +93,20 @@ def many_uncertainty(
     for problem in _blocks(matrices, responses, fits.reml):
         theta = fits.white_theta[begin : begin + problem.batch]
         begin += problem.batch
-        parts.append(variance_uncertainty(_evaluated(problem, theta)))
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-
-
-def _evaluated(problem: Problem, theta: np.ndarray) -> Evaluation:
-    return problem.at(theta)
+        # a last response that stands alone has its double beside it
+        at = problem.at(np.resize(theta, (problem.batch, theta.shape[1])))
+        parts.append(variance_uncertainty(at))
+    return tuple(np.concatenate(part)[: len(responses)] for part in zip(*parts, strict=True))
 
 
 def _blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterator[Problem]:
     size = block_size(matrices)
     for begin in range(0, len(responses), size):
-        prepared = prepare(matrices, responses[begin : begin + size])
+        block = responses[begin : begin + size]
+        if len(block) == 1:
+            # Sums run in another order where an axis has length 1: none is ever alone.
+            block = np.concatenate([block, block])
+        prepared = prepare(matrices, block)
         yield Problem(prepared.system, prepared.solver, reml)
 
 
@@ -119,15 +121,15 @@ def block_size(matrices: ModelMatrices) -> int:
     return int(np.clip(_BLOCK_NUMBERS // per_response, low, high))
 
 
-def _joined(parts: list[ManyFits]) -> ManyFits:
+def _joined(parts: list[ManyFits], count: int) -> ManyFits:
     names = ("white_theta", "theta", "objective", "sigma", "fixef", "vcov", "singular", "converged")
     arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
+        name: np.concatenate([getattr(part, name) for part in parts])[:count]
         for name in (*names, "evaluations")
     }
     covariances = zip(*(part.covariances for part in parts), strict=True)
     return ManyFits(
         reml=parts[0].reml,
-        covariances=tuple(np.concatenate(blocks) for blocks in covariances),
+        covariances=tuple(np.concatenate(blocks)[:count] for blocks in covariances),
         **arrays,
     )

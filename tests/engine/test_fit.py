@@ -196,6 +196,21 @@ def test_no_fixed_effects_at_all():
     assert fit_from_json(fit_to_json(fit)).vcov.shape == (0, 0)
 
 
+def test_no_fixed_effects_beside_crossed_factors():
+    rng = np.random.default_rng(42)
+    g, c = np.arange(600) % 150, rng.integers(0, 30, 600)
+    y = rng.normal(size=150)[g] + rng.normal(size=30)[c] + rng.normal(size=600)
+    one = np.ones(600)
+    crossed, chain = (
+        matrices(y, np.zeros((600, 0)), term("g", g, one), *more, term("c", c, one))
+        for more in ((), (term("h", g % 50, one),))
+    )
+    assert fit_model(crossed).converged
+    fit = fit_model(chain)
+    assert fit.objective <= fit_model(crossed).objective + 1e-9
+    assert fit.uncertainty.jacobian.shape == (4, 0, 0)
+
+
 def test_a_response_that_is_fitted_exactly_is_refused():
     x = np.arange(20.0)
     X = np.column_stack([np.ones(20), x])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def crossed_pairs(factor: CrossedFactorization, U: np.ndarray) -> np.ndarray:
     """(A, k, k): tr(w_e' N w_f), w_e = E_e Z'V^-1 R U on the group of entry e."""
+    if not U.shape[2]:
+        return np.zeros((factor.size, factor.solver.entries.count, factor.solver.entries.count))
     solver, members = factor.solver, factor.size
     entries, transposed = solver.entries, U.swapaxes(1, 2)
     r, first = U.shape[2], entries.groups[0].place.stop

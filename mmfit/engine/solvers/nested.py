@@ -116,6 +116,9 @@ def _build_link(system: System, chain: Chain, i: int, sums: LevelSums, rows) -> 
     right = (*(column for other in coarser for column in other.columns), *system.columns)
     order = chain.orders[i]
     products = sums.products(group.columns, right)
+    if len(rows) > 1:
+        # The digits of a batch do not depend on its size when all sums run over the rows.
+        sums = LevelSums(group.codes, group.levels)
     responses = response_products(sums, group.columns, system.y, rows)
     layout, entries = system.layout, system.layout.members[chain.groups[i]]
     starts = None
