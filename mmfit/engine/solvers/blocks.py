@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+# A pivot below this share of its entry is rounding: the level's Z has not full rank.
+_RANK = 1e-13
 # Up to this many effects a sum over pairs of directions is one contraction with a constant.
 _CONTRACTED = 3
 
@@ -113,6 +115,56 @@ def _shrink_two(S, psi):
     G[0, 0], G[0, 1], G[1, 0], G[1, 1] = d, -b, -c, a
     G /= det
     return G, np.log(det)
+
+
+def kernel(T: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """((I + T'Psi T)^-1, log|I + T'Psi T|) for S = TT', T (q, q, L, 1), and Lambda (q, q, A).
+
+    Both are symmetric positive definite, with nothing that cancels: T'Psi T is a sum of squares.
+    Returns arrays (q, q, L, A) and (L, A); the second is log|I + S Psi|.
+    """
+    M = np.einsum("jia,jkl->ikla", lam, T[..., 0])
+    q = len(M)
+    if q == 1:
+        K = 1.0 + M * M
+        return 1.0 / K, np.log(K[0, 0])
+    if q == 2:
+        first, second = (M[:, j] for j in (0, 1))
+        a, b = 1.0 + (first * first).sum(axis=0), (first * second).sum(axis=0)
+        d = 1.0 + (second * second).sum(axis=0)
+        # |Lambda'T| is known, so that |I + A| = 1 + tr A + |A| has no difference in it
+        root = lam[0, 0] * lam[1, 1] * (T[0, 0] * T[1, 1])
+        det = (a + d - 1.0) + root * root
+        return np.array([[d, -b], [-b, a]]) / det, np.log(det)
+    K = np.einsum("kila,kjla->laij", M, M) + np.eye(q)
+    try:
+        L = np.linalg.cholesky(K)
+        half = np.linalg.inv(L)
+    except np.linalg.LinAlgError:
+        # theta far outside what doubles can hold: the search backs off from NaN
+        L = half = np.full_like(K, np.nan)
+    log_det = 2 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)
+    return np.einsum("laki,lakj->ijla", half, half), log_det
+
+
+def roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T, T^+) for S = TT', T lower triangular (q, q, L); columns without a pivot are zero.
+
+    T^+ undoes T on its range, so that T^+' T^+ is a symmetric reflexive inverse of S.
+    """
+    q = len(S)
+    T, inverse = np.zeros_like(S), np.zeros_like(S)
+    rest = S.copy()
+    for j in range(q):
+        pivot = rest[j, j]
+        good = pivot > _RANK * S[j, j]
+        root = np.where(good, np.sqrt(np.where(good, pivot, 1.0)), 1.0)
+        T[j:, j] = np.where(good, rest[j:, j] / root, 0.0)
+        rest[j:, j:] -= T[j:, None, j] * T[None, j:, j]
+        inverse[j, j] = good / root
+        for i in range(j):
+            inverse[j, i] = -(T[j, i:j] * inverse[i:j, i]).sum(axis=0) * inverse[j, j]
+    return T, inverse
 
 
 def _det_two(M):

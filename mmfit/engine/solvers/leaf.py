@@ -98,6 +98,23 @@ def unpack(packed: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
+def packed(blocks: np.ndarray) -> np.ndarray:
+    """(P, C, A): the entries a <= b of symmetric blocks (q, q, C, A)."""
+    a, b = packed_pairs(len(blocks))
+    return (blocks[a, b] + blocks[b, a]) / 2
+
+
+def square(values: np.ndarray, size: int) -> np.ndarray:
+    """(..., W, A) packed symmetric matrices to (A, ..., size, size)."""
+    first, second = packed_pairs(size)
+    axes = values.ndim - 1
+    moved = values.transpose(axes, *range(axes))
+    out = np.empty((*moved.shape[:-1], size, size))
+    out[..., first, second] = moved
+    out[..., second, first] = moved
+    return out
+
+
 def classify(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(class of each level, one level of each class) for blocks S (q, q, L)."""
     first, second = packed_pairs(len(S))

@@ -11,13 +11,15 @@ import numpy as np
 
 from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
-from mmfit.engine.solvers.blocks import directions, multiply, shrink
-from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed_pairs
+from mmfit.engine.solvers.blocks import directions, kernel, multiply, roots, shrink
+from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
 
 # Numbers that pooling may take where it does not pay; below, fewer calls are worth more.
 _CELLS = 20_000
+# Below this part of a response within levels, the part is computed from the rows.
+_CANCELS = 0.05
 
 
 class SingleSolver:
@@ -26,6 +28,7 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Z'X by level;  responses : (q, L, B), Z'y;  leaf : the pooled products.
+    T, inverse : (q, q, C, 1), S = TT' and T^+, by class;  within : (B, m, m), see ``_within``.
     """
 
     name = "single"
@@ -42,6 +45,35 @@ class SingleSolver:
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
         self.batch = len(system.y)
+        self.T, inverse = (block[..., None] for block in roots(self.leaf.S[..., 0]))
+        self.inverse = inverse
+        self.within = self._within(system)
+
+    def _within(self, system: System) -> np.ndarray:
+        """(B, m, m): R'R less its projection on Z, level by level."""
+        weights = packed(np.einsum("kilx,kjlx->ijlx", self.inverse, self.inverse))
+        loss = self.leaf.gather(weights, None)[:, 0]
+        within = self.nobs * np.eye(self.columns) - square(loss, self.columns)
+        if (within[:, -1, -1] > _CANCELS * self.nobs).all():
+            return within
+        return self._within_from_rows(system)
+
+    def _within_from_rows(self, system: System) -> np.ndarray:
+        """The same where the levels explain nearly all, and a difference would lose the rest."""
+        group, label = system.groups[0], self.leaf.level_class
+        half = self.inverse[:, :, label, 0]
+        rows = np.concatenate([system.X, system.y])
+        r = np.concatenate([self.design, self.responses.transpose(0, 2, 1)], axis=1)
+        effects = np.einsum("kil,kcl->icl", half, np.einsum("kil,icl->kcl", half, r))
+        for a, column in enumerate(group.columns):
+            rows = rows - effects[a][:, group.codes] * column
+        p = system.nfixed
+        X, y = rows[:p], rows[p:]
+        out = np.empty((len(y), p + 1, p + 1))
+        out[:, :p, :p] = X @ X.T
+        out[:, :p, p] = out[:, p, :p] = np.einsum("bn,pn->bp", y, X)
+        out[:, p, p] = np.einsum("bn,bn->b", y, y)
+        return out
 
     def blank(self) -> Blank:
         leaf, m = self.leaf, self.columns
@@ -89,24 +121,18 @@ class SingleFactorization:
         self.solver, self.members = solver, members
         leaf = solver.leaf
         self.psi = (lam @ lam.transpose(0, 2, 1)).transpose(1, 2, 0)
-        self.G, log_det = shrink(leaf.S, self.psi)
+        K, log_det = kernel(solver.T, lam.transpose(1, 2, 0))
         self.log_det = (leaf.counts * log_det).sum(axis=0)
-        self.W = multiply(self.psi[:, :, None], self.G)
-        a, b = packed_pairs(len(self.psi))
-        loss = leaf.gather((self.W[a, b] + self.W[b, a]) / 2, members)
-        total = solver.nobs * np.eye(solver.columns)
-        self.reduced = total - self._square(loss[:, 0])
+        # R'V^-1 R = R'R less its projection on Z, and of the projection what V lets through
+        through = multiply(multiply(solver.inverse.swapaxes(0, 1), K), solver.inverse)
+        gain = leaf.gather(packed(through), members)
+        within = solver.within if members is None else solver.within[members]
+        self.reduced = within + square(gain[:, 0], solver.columns)
 
-    def _square(self, packed: np.ndarray) -> np.ndarray:
-        """(..., W, A) packed symmetric matrices to (A, ..., m, m)."""
-        m = self.solver.columns
-        first, second = packed_pairs(m)
-        axes = packed.ndim - 1
-        values = packed.transpose(axes, *range(axes))
-        out = np.empty((*values.shape[:-1], m, m))
-        out[..., first, second] = values
-        out[..., second, first] = values
-        return out
+    @cached_property
+    def G(self) -> np.ndarray:
+        """(q, q, C, A): (I + S Psi)^-1."""
+        return shrink(self.solver.leaf.S, self.psi)[0]
 
     @cached_property
     def F(self) -> np.ndarray:
@@ -119,7 +145,9 @@ class SingleFactorization:
 
     def slopes(self) -> np.ndarray:
         solver = self.solver
-        return self._square(solver.leaf.congruences(self.G, solver.directions, self.members))
+        return square(
+            solver.leaf.congruences(self.G, solver.directions, self.members), solver.columns
+        )
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
@@ -145,7 +173,8 @@ class SingleFactorization:
         return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        return [_members_first(self.W[:, :, self.solver.leaf.level_class])]
+        W = multiply(self.psi[:, :, None], self.G)
+        return [_members_first(W[:, :, self.solver.leaf.level_class])]
 
 
 def _members_first(values: np.ndarray) -> np.ndarray:
