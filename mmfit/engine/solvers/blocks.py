@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 # A pivot below this share of its entry is rounding: the level's Z has not full rank.
-_RANK = 1e-13
+_RANK = 1e-12
 # Up to this many effects a sum over pairs of directions is one contraction with a constant.
 _CONTRACTED = 3
 
@@ -153,6 +153,9 @@ def roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     T^+ undoes T on its range, so that T^+' T^+ is a symmetric reflexive inverse of S.
     """
     q = len(S)
+    if q == 1:
+        T = np.sqrt(S)
+        return T, np.where(T > 0, 1.0, 0.0) / np.where(T > 0, T, 1.0)
     T, inverse = np.zeros_like(S), np.zeros_like(S)
     rest = S.copy()
     for j in range(q):

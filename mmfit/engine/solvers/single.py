@@ -124,15 +124,16 @@ class SingleFactorization:
         K, log_det = kernel(solver.T, lam.transpose(1, 2, 0))
         self.log_det = (leaf.counts * log_det).sum(axis=0)
         # R'V^-1 R = R'R less its projection on Z, and of the projection what V lets through
-        through = multiply(multiply(solver.inverse.swapaxes(0, 1), K), solver.inverse)
+        self._half = multiply(K, solver.inverse)
+        through = multiply(solver.inverse.swapaxes(0, 1), self._half)
         gain = leaf.gather(packed(through), members)
         within = solver.within if members is None else solver.within[members]
         self.reduced = within + square(gain[:, 0], solver.columns)
 
     @cached_property
     def G(self) -> np.ndarray:
-        """(q, q, C, A): (I + S Psi)^-1."""
-        return shrink(self.solver.leaf.S, self.psi)[0]
+        """(q, q, C, A): (I + S Psi)^-1 as it acts on the range of S, T (I + T'Psi T)^-1 T^+."""
+        return multiply(self.solver.T, self._half)
 
     @cached_property
     def F(self) -> np.ndarray:
@@ -173,7 +174,7 @@ class SingleFactorization:
         return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        W = multiply(self.psi[:, :, None], self.G)
+        W = multiply(self.psi[:, :, None], shrink(self.solver.leaf.S, self.psi)[0])
         return [_members_first(W[:, :, self.solver.leaf.level_class])]
 
 

@@ -1,0 +1,100 @@
+"""The criterion where variances differ by many orders of magnitude, against extended precision."""
+
+import numpy as np
+import pytest
+
+from mmfit.engine import fit_model
+from mmfit.engine.solvers.blocks import kernel, roots
+from tests.engine.designs import matrices, term
+
+EXTENDED = np.finfo(np.longdouble).eps < 1e-18
+
+
+def _factor(A):
+    """Lower Cholesky factor in extended precision."""
+    L = np.zeros_like(A)
+    for j in range(len(A)):
+        L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
+        L[j + 1 :, j] = (A[j + 1 :, j] - L[j + 1 :, :j] @ L[j, :j]) / L[j, j]
+    return L
+
+
+def _forward(L, B):
+    out = np.zeros_like(B)
+    for i in range(len(L)):
+        out[i] = (B[i] - L[i, :i] @ out[:i]) / L[i, i]
+    return out
+
+
+def _criterion(m, theta):
+    """-2 log restricted likelihood by its definition, in extended precision."""
+    wide = np.longdouble
+    V, position = np.eye(m.nobs, dtype=wide), 0
+    for t in m.random:
+        q = t.model.shape[1]
+        lam = np.zeros((q, q), dtype=wide)
+        for column in range(q):
+            lam[column:, column] = theta[position : position + q - column]
+            position += q - column
+        half = t.model.astype(wide) @ lam
+        V += (t.codes[:, None] == t.codes) * (half @ half.T)
+    L = _factor(V)
+    R = _forward(L, np.column_stack([m.X, m.y]).astype(wide))
+    root = _factor(R.T @ R)
+    nu = m.nobs - m.X.shape[1]
+    value = 2 * np.log(np.diag(L)).sum() + 2 * np.log(np.diag(root)[:-1]).sum()
+    return float(value + nu * (1 + np.log(2 * np.pi * root[-1, -1] ** 2 / wide(nu))))
+
+
+@pytest.mark.skipif(not EXTENDED, reason="this machine has no extended precision")
+@pytest.mark.parametrize("slope", [False, True], ids=["intercept", "slope"])
+@pytest.mark.parametrize(
+    ("ratio", "tolerance"), [(1e-8, 1e-9), (1, 1e-9), (1e4, 1e-9), (1e8, 1e-7)]
+)
+def test_variance_ratios(slope, ratio, tolerance):
+    rng = np.random.default_rng(7)
+    g, x = rng.integers(0, 12, 90), rng.normal(size=90)
+    b = np.sqrt(ratio) * rng.normal(size=(12, 2))
+    y = 1 + x + b[g, 0] + slope * b[g, 1] * x + rng.normal(size=90)
+    X = np.column_stack([np.ones(90), x])
+    m = matrices(y, X, term("g", g, X if slope else np.ones(90)))
+    fit = fit_model(m)
+    assert fit.converged
+    assert fit.objective == pytest.approx(_criterion(m, fit.theta), abs=tolerance)
+    for scale in (0.9, 0.99, 1.01, 1.1):
+        assert _criterion(m, fit.theta * scale) >= fit.objective - tolerance
+
+
+@pytest.mark.skipif(not EXTENDED, reason="this machine has no extended precision")
+@pytest.mark.parametrize(("sd", "tolerance"), [(100, 1e-9), (1000, 1e-6)])
+def test_slopes_that_move_together_over_levels_without_full_rank(sd, tolerance):
+    """Two effects with correlation 1, indicators, and levels in which one of them is constant."""
+    rng = np.random.default_rng(3)
+    g = rng.choice(20, 240, p=rng.dirichlet(np.full(20, 0.5)))
+    x, z = rng.integers(0, 2, (2, 240)) * 1.0
+    y = sd * rng.normal(size=20)[g] * (x + z) + rng.normal(size=240)
+    m = matrices(y, np.ones((240, 1)), term("g", g, np.column_stack([x, z])))
+    fit = fit_model(m)
+    assert fit.objective == pytest.approx(_criterion(m, fit.theta), abs=tolerance)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 5])
+def test_kernels_are_inverses_whatever_the_rank(q):
+    rng = np.random.default_rng(q)
+    half = rng.normal(size=(q, q, 30))
+    half[:, -1, :10] = 0
+    half[:, :, 10] = 0
+    S = np.einsum("ikl,jkl->ijl", half, half)
+    T, inverse = roots(S)
+    np.testing.assert_allclose(np.einsum("ikl,jkl->ijl", T, T), S, atol=1e-10)
+    reflexive = np.einsum("kil,kjl->ijl", inverse, inverse)
+    again = np.einsum("ial,abl,bjl->ijl", S, reflexive, S)
+    np.testing.assert_allclose(again, S, atol=1e-8 * np.abs(S).max())
+    lam = np.tril(rng.normal(size=(4, q, q))).transpose(1, 2, 0)
+    K, log_det = kernel(T[..., None], lam)
+    for level in range(30):
+        for member in range(4):
+            A = lam[:, :, member].T @ T[:, :, level]
+            whole = np.eye(q) + A.T @ A
+            np.testing.assert_allclose(K[:, :, level, member] @ whole, np.eye(q), atol=1e-9)
+            assert log_det[level, member] == pytest.approx(np.linalg.slogdet(whole)[1], abs=1e-10)
