@@ -100,8 +100,7 @@ def unpack(packed: np.ndarray, size: int) -> np.ndarray:
 
 def packed(blocks: np.ndarray) -> np.ndarray:
     """(P, C, A): the entries a <= b of symmetric blocks (q, q, C, A)."""
-    a, b = packed_pairs(len(blocks))
-    return (blocks[a, b] + blocks[b, a]) / 2
+    return blocks[packed_pairs(len(blocks))]
 
 
 def square(values: np.ndarray, size: int) -> np.ndarray:
