@@ -268,7 +268,8 @@ def lmer_many(
         except DesignError as error:
             failures.update(dict.fromkeys(members.tolist(), str(error)))
             continue
-        Y = values[members] if keep is None else values[np.ix_(members, keep)]
+        Y = values if len(members) == len(values) else values[members]
+        Y = Y if keep is None else np.ascontiguousarray(Y[:, keep])
         patterns.extend(_fit_pattern(matrices, members, Y, reml, failures))
     return ManyModels(formula, reml, names, patterns, failures)
 

@@ -88,10 +88,10 @@ def response_products(
     n = len(sums.codes)
     shape = n, sums.levels
     indicator = sp.csr_array((np.ones(n), sums.codes, np.arange(n + 1)), shape=shape).T
-    out = np.empty((len(columns), sums.levels, B))
+    out, across = np.empty((len(columns), sums.levels, B)), np.ascontiguousarray(Y.T)
     for a, column in enumerate(columns):
-        scaled = Y if isinstance(column, float) else Y * column
-        out[a] = indicator @ scaled.T
+        scaled = across if isinstance(column, float) else across * column[:, None]
+        out[a] = indicator @ scaled
         if isinstance(column, float):
             out[a] *= column
     return out

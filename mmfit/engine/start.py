@@ -7,11 +7,12 @@ cross-products, and one scoring step from there is already the REML estimate in 
 import numpy as np
 
 from mmfit.engine.criterion import Problem
+from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.engine.solvers.blank import Blank, blank_from
 
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
-_FLOOR = 0.1
+_FLOOR = 0.03
 # Below this largest entry of its inverse a matrix of unit diagonal is far from singular.
 _WELL_CONDITIONED = 1e6
 
@@ -89,17 +90,15 @@ def _positive_root(psi: np.ndarray) -> np.ndarray:
     """Cholesky factors of a stack of symmetric matrices, eigenvalues raised to the floor."""
     if psi.shape[-1] == 1:
         return np.sqrt(np.maximum(psi, _FLOOR**2))
-    if len(psi) == 1 and _all_above(psi, _FLOOR**2):
-        return np.linalg.cholesky(psi)
-    values, vectors = np.linalg.eigh(psi)
-    values = np.maximum(values, _FLOOR**2)
-    return np.linalg.cholesky((vectors * values[:, None]) @ np.swapaxes(vectors, 1, 2))
+    floor = _FLOOR**2
+    out = semidefinite_cholesky(psi)
+    below = ~_positive_diagonal(semidefinite_cholesky(psi - floor * np.eye(psi.shape[-1])))
+    if below.any():
+        values, vectors = np.linalg.eigh(psi[below])
+        raised = (vectors * np.maximum(values, floor)[:, None]) @ np.swapaxes(vectors, 1, 2)
+        out[below] = np.linalg.cholesky(raised)
+    return out
 
 
-def _all_above(psi: np.ndarray, floor: float) -> bool:
-    """Whether all eigenvalues are, without computing them."""
-    try:
-        np.linalg.cholesky(psi - floor * np.eye(psi.shape[-1]))
-    except np.linalg.LinAlgError:
-        return False
-    return True
+def _positive_diagonal(root: np.ndarray) -> np.ndarray:
+    return (np.diagonal(root, axis1=1, axis2=2) > 0).all(axis=1)

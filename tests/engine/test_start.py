@@ -54,4 +54,4 @@ def test_it_is_never_on_the_boundary():
         system = build_system(m, rng.normal(size=(30, m.nobs)))
         theta = starting_theta(Problem(system, choose_solver(system), True))
         for lam in system.layout.lambdas(theta):
-            assert np.linalg.svd(lam, compute_uv=False).min() > 0.05
+            assert np.linalg.svd(lam, compute_uv=False).min() > 0.02
