@@ -20,6 +20,9 @@ from mmfit.engine.products import Column
 from mmfit.errors import DesignError
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 
+# A projection of a residual on X below this share of the response is rounding. (In a batch it is
+# taken off in any case, so that no response's digits depend on another's.)
+_LEFT = 1e-15
 # Below this ratio of pivots a term's columns are treated as dependent and only rescaled.
 _DEPENDENT = 1e-10
 
@@ -163,10 +166,12 @@ def _residuals(Y, X, factor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     n = Y.shape[1]
     total = np.sqrt(np.einsum("bn,bn->b", Y, Y) / n)
     coefficients = _by_response(Y, X) / n
-    residual = Y - coefficients @ X
+    residual = coefficients @ X
+    np.subtract(Y, residual, out=residual)
     # A second projection removes what cancellation left of X in the residual.
     correction = _by_response(residual, X) / n
-    residual -= correction @ X
+    if len(Y) > 1 or (np.abs(correction) > _LEFT * total).any():
+        residual -= correction @ X
     scale = np.sqrt(np.einsum("bn,bn->b", residual, residual) / n)
     exact = ~(scale > 1e-13 * total)
     beta = coefficients + correction

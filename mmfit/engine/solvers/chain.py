@@ -30,12 +30,13 @@ class Chain:
 def nesting_chain(groups: tuple[Group, ...]) -> Chain | None:
     """The chain that the groups form, else None."""
     order = sorted(range(len(groups)), key=lambda g: -groups[g].levels)
-    above = []
+    above, found = [], np.empty(len(groups[0].codes), dtype=np.intp)
     for inner, outer in pairwise(order):
         child, parent = groups[inner], groups[outer]
         ancestor = np.zeros(child.levels, dtype=np.intp)
         ancestor[child.codes] = parent.codes
-        if not np.array_equal(ancestor[child.codes], parent.codes):
+        np.take(ancestor, child.codes, out=found)
+        if not np.array_equal(found, parent.codes):
             return None
         above.append(ancestor)
     return _sorted_chain(tuple(order), above, groups[order[-1]].levels)

@@ -16,7 +16,7 @@ from mmfit.engine.solvers.blocks import Directions, segment_sum
 from mmfit.engine.solvers.chain import stable_order
 
 # Numbers formed at once when products of columns are summed up.
-_AT_ONCE = 4_000_000
+_AT_ONCE = 1_000_000
 # Blocks that differ by less, relative to the largest entry, belong to one class.
 _SAME = 2.0**-42
 
