@@ -154,13 +154,14 @@ STRUCTURES = {
 def convergence_words(fit: Fit) -> str:
     """How the optimum was found, in one paragraph."""
     record = fit.optimizer
-    methods = {"newton": "average-information Newton steps", "bfgs": "BFGS steps"}
+    methods = {"newton": "Newton steps", "bfgs": "Newton and BFGS steps"}
+    noun = "evaluation" if record.evaluations == 1 else "evaluations"
     state = "converged" if record.converged else "did NOT converge"
     detail = typeset_powers(record.message.removeprefix("converged: ").rstrip("."))
     return (
         f"The {fit.criterion} fit {state}: {detail}. Structure found in the data: "
         f"{STRUCTURES.get(record.solver, record.solver)}; "
-        f"{methods.get(record.method, record.method)}, {record.evaluations} evaluations of the "
+        f"{methods.get(record.method, record.method)}, {record.evaluations} {noun} of the "
         f"criterion, from {fixed(record.start_objective, 4)} at the start to "
         f"{fixed(record.objective, 4)}. Largest derivative at the end: "
         f"{general(record.gradient_norm, 2)}; smallest curvature: {general(record.curvature, 3)}."
