@@ -109,6 +109,21 @@ def test_no_company_changes_a_bit(design, reml):
             assert part.tidy()["df"].tolist() == table.loc[here, "df"].tolist()
 
 
+@pytest.mark.parametrize("design", ["~ x + (1 | a)", "~ x + (x | a)"])
+def test_a_response_of_another_kind_changes_none_of_the_others(design):
+    """One that its levels explain all but wholly, whose part within them is computed apart."""
+    frame, Y = _designs()
+    wide = 1e4 * np.random.default_rng(1).normal(size=(5, 1))[frame["a"]]
+    mixed = np.hstack([Y[:, :6], wide + Y[:, 6:7], Y[:, 6:]])
+    whole = mmfit.lmer_many(design, frame, Y)
+    among = mmfit.lmer_many(design, frame, mixed)
+    kept = [i for i in range(13) if i != 6]
+    assert among.sigma.iloc[kept].tolist() == whole.sigma.tolist()
+    assert among.objective.iloc[kept].tolist() == whole.objective.tolist()
+    alone = mmfit.lmer_many(design, frame, mixed[:, 6:7])
+    assert alone.sigma.tolist() == among.sigma.iloc[6:7].tolist()
+
+
 def test_more_responses_than_a_block_holds_in_any_order():
     rng = np.random.default_rng(7)
     frame = pd.DataFrame({"g": np.arange(40) // 4, "x": rng.normal(size=40)})

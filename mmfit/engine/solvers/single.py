@@ -45,8 +45,7 @@ class SingleSolver:
         self.directions = directions(system.layout, 0)
         self.nobs, self.columns = system.nobs, p + 1
         self.batch = len(system.y)
-        self.T, inverse = (block[..., None] for block in roots(self.leaf.S[..., 0]))
-        self.inverse = inverse
+        self.T, self.inverse = (block[..., None] for block in roots(self.leaf.S[..., 0]))
         self.within = self._within(system)
 
     def _within(self, system: System) -> np.ndarray:
@@ -54,16 +53,19 @@ class SingleSolver:
         weights = packed(np.einsum("kilx,kjlx->ijlx", self.inverse, self.inverse))
         loss = self.leaf.gather(weights, None)[:, 0]
         within = self.nobs * np.eye(self.columns) - square(loss, self.columns)
-        if (within[:, -1, -1] > _CANCELS * self.nobs).all():
-            return within
-        return self._within_from_rows(system)
+        # Response by response: the digits of one must not depend on its neighbours.
+        lost = np.flatnonzero(within[:, -1, -1] <= _CANCELS * self.nobs)
+        if len(lost):
+            within[lost] = self._within_from_rows(system, lost)
+        return within
 
-    def _within_from_rows(self, system: System) -> np.ndarray:
+    def _within_from_rows(self, system: System, members: np.ndarray) -> np.ndarray:
         """The same where the levels explain nearly all, and a difference would lose the rest."""
         group, label = system.groups[0], self.leaf.level_class
         half = self.inverse[:, :, label, 0]
-        rows = np.concatenate([system.X, system.y])
-        r = np.concatenate([self.design, self.responses.transpose(0, 2, 1)], axis=1)
+        rows = np.concatenate([system.X, system.y[members]])
+        responses = self.responses[..., members].transpose(0, 2, 1)
+        r = np.concatenate([self.design, responses], axis=1)
         effects = np.einsum("kil,kcl->icl", half, np.einsum("kil,icl->kcl", half, r))
         for a, column in enumerate(group.columns):
             rows = rows - effects[a][:, group.codes] * column
@@ -87,16 +89,17 @@ class SingleSolver:
             np.where((first == second) & (second < m - 1), 1.0, 0.0)[:, None]
         )
         return Blank(
-            traces=self._pair_traces(S, S * counts),
+            traces=self.pair_traces(S[..., None], (S * counts)[..., None])[0],
             trace_slopes=self.directions.traces((S * counts).sum(axis=2)),
-            x_pairs=self._pair_traces(S, inner[..., 0]),
+            x_pairs=self.pair_traces(S[..., None], inner[..., :1])[0],
             x_slopes=x_slopes[:, :-1, :-1],
             y_slopes=y.T,
         )
 
-    def _pair_traces(self, S: np.ndarray, K: np.ndarray) -> np.ndarray:
-        products = np.einsum("ijc,klc->ijkl", S, K)[..., None]
-        return self.directions.pair_traces(products)[..., 0]
+    def pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
+        """(A, k, k): the sums over the classes of tr(E_e F E_f K), for F and K (q, q, C, A)."""
+        products = np.einsum("ijca,klca->ijkla", F, K)
+        return self.directions.pair_traces(products).transpose(2, 0, 1)
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
@@ -156,14 +159,10 @@ class SingleFactorization:
         weights = M[:, first, second].T * np.where(first == second, 1.0, 2.0)[:, None]
         inner = self.solver.leaf.inner_products(weights, self.members)
         outer = multiply(multiply(self.G, inner), np.swapaxes(self.G, 0, 1))
-        return self._pair_traces(self.F, outer)
+        return self.solver.pair_traces(self.F, outer)
 
     def traces(self) -> np.ndarray:
-        return self._pair_traces(self.F, self.F * self.solver.leaf.counts)
-
-    def _pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
-        products = np.einsum("ijca,klca->ijkla", F, K)
-        return self.solver.directions.pair_traces(products).transpose(2, 0, 1)
+        return self.solver.pair_traces(self.F, self.F * self.solver.leaf.counts)
 
     def cross(self) -> list[np.ndarray]:
         solver, y = self.solver, self.solver.responses
