@@ -243,6 +243,7 @@ class LinearMixedModel:
                 old,
                 model=term.model * (term.codes >= 0)[:, None],
                 codes=np.maximum(term.codes, 0),
+                constant=(),
             )
             for old, term in zip(self.matrices.random, new.random, strict=True)
         )

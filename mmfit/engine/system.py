@@ -211,7 +211,7 @@ def _build_groups(random: tuple[RandomTerm, ...], root) -> tuple[tuple, tuple]:
     for g, indices in enumerate(members):
         columns: list[Column] = []
         for index in indices:
-            white, transform = _whiten_term(random[index].model, root)
+            white, transform = _whiten_term(random[index], root)
             blocks[index] = TermBlock(
                 g, len(columns), len(white), transform, np.linalg.inv(transform)
             )
@@ -221,10 +221,11 @@ def _build_groups(random: tuple[RandomTerm, ...], root) -> tuple[tuple, tuple]:
     return tuple(groups), tuple(blocks[index] for index in range(len(random)))
 
 
-def _whiten_term(model: np.ndarray, root) -> tuple[list[Column], np.ndarray]:
+def _whiten_term(term: RandomTerm, root) -> tuple[list[Column], np.ndarray]:
     """(columns of Z_white, T), model = Z_white T, T lower triangular with a positive diagonal."""
+    model = term.model
     n, q = model.shape
-    if q == 1 and root is None and _is_constant(model[:, 0]):
+    if q == 1 and root is None and (term.constant[0] or _is_constant(model[:, 0])):
         value = float(model[0, 0])
         return [float(np.sign(value))], np.array([[abs(value) if value else 1.0]])
     M = _weighted(np.ascontiguousarray(model.T), root)

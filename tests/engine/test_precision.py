@@ -101,3 +101,19 @@ def test_kernels_are_inverses_whatever_the_rank(q):
             whole = np.eye(q) + A.T @ A
             np.testing.assert_allclose(K[:, :, level, member] @ whole, np.eye(q), atol=1e-9)
             assert log_det[level, member] == pytest.approx(np.linalg.slogdet(whole)[1], abs=1e-10)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3])
+def test_a_member_beyond_doubles_is_missing_and_the_others_are_not(q):
+    rng = np.random.default_rng(q)
+    half = rng.normal(size=(q, q, 5))
+    T = roots(np.einsum("ikl,jkl->ijl", half, half))[0][..., None]
+    lam = np.tril(rng.normal(size=(3, q, q))).transpose(1, 2, 0)
+    K, log_det = kernel(T, lam)
+    wild = lam.copy()
+    wild[..., 1] = np.nan
+    with np.errstate(all="ignore"):
+        beside, beside_log_det = kernel(T, wild)
+    assert np.isnan(beside_log_det[:, 1]).all()
+    assert beside[..., [0, 2]].tobytes() == K[..., [0, 2]].tobytes()
+    assert beside_log_det[:, [0, 2]].tobytes() == log_det[:, [0, 2]].tobytes()

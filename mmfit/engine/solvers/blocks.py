@@ -96,11 +96,7 @@ def shrink(S: np.ndarray, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     M += np.eye(q)
     sign, log_det = np.linalg.slogdet(M)
     log_det = np.where(sign > 0, log_det, np.nan)
-    try:
-        inverse = np.linalg.inv(M)
-    except np.linalg.LinAlgError:
-        # theta far outside what doubles can hold: the search backs off from NaN
-        inverse = np.full_like(M, np.nan)
+    inverse = _by_member(np.linalg.inv, M)
     return np.moveaxis(inverse, (-2, -1), (0, 1)), log_det
 
 
@@ -137,14 +133,28 @@ def kernel(T: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         det = (a + d - 1.0) + root * root
         return np.array([[d, -b], [-b, a]]) / det, np.log(det)
     K = np.einsum("kila,kjla->laij", M, M) + np.eye(q)
-    try:
-        L = np.linalg.cholesky(K)
-        half = np.linalg.inv(L)
-    except np.linalg.LinAlgError:
-        # theta far outside what doubles can hold: the search backs off from NaN
-        L = half = np.full_like(K, np.nan)
+    L = _by_member(np.linalg.cholesky, K)
+    half = _by_member(np.linalg.inv, L)
     log_det = 2 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)
     return np.einsum("laki,lakj->ijla", half, half), log_det
+
+
+def _by_member(function, M: np.ndarray) -> np.ndarray:
+    """``function`` of the matrices of (L, A, q, q); NaN for the members for which it fails.
+
+    That is where theta is far outside what doubles can hold, and the search backs off from NaN; the
+    other members are not to know.
+    """
+    try:
+        return function(M)
+    except np.linalg.LinAlgError:
+        out = np.full_like(M, np.nan)
+        for a in range(M.shape[1]):
+            try:
+                out[:, a] = function(M[:, a])
+            except np.linalg.LinAlgError:
+                continue
+        return out
 
 
 def roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
