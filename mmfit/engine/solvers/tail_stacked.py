@@ -203,9 +203,11 @@ def _factorize(K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     except np.linalg.LinAlgError:
         L = np.empty_like(K)
         for a, member in enumerate(K):
-            upper, info = lapack.dpotrf(member.T, lower=0)
-            failed[a] = info != 0
-            L[a] = np.eye(len(member)) if info else upper.T
+            # The same routine as for the stack, so that a failure changes no other member's digits.
+            try:
+                L[a] = np.linalg.cholesky(member)
+            except np.linalg.LinAlgError:
+                L[a], failed[a] = np.eye(len(member)), True
     log_det = 2 * np.log(np.einsum("att->at", L)).sum(axis=1)
     log_det[failed] = np.nan
     return np.linalg.inv(L), log_det
