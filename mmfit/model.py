@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values, simulate_responses
-from mmfit.errors import MmfitError
+from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values
 from mmfit.formula import ModelMatrices, build, parse
+from mmfit.model_inference import InferenceMethods
 from mmfit.rows import complete_rows
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from mmfit.selection import Comparison
 
 
-class LinearMixedModel:
+class LinearMixedModel(InferenceMethods):
     """A fitted linear mixed model: the record of the fit, with the data it was fitted to.
 
     Attributes
@@ -149,18 +148,6 @@ class LinearMixedModel:
         """(n,) response less fitted values, in units of the response."""
         return self.matrices.y - self.fitted
 
-    def tidy(self, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
-        """Fixed effects with t tests and Wald intervals; see :func:`mmfit.inference.tidy`."""
-        from mmfit.inference import tidy
-
-        return tidy(self.record, df=df, level=level)
-
-    def anova(self, type: int = 3, df: str = "satterthwaite") -> pd.DataFrame:
-        """F tests of the fixed terms; see :func:`mmfit.inference.anova`."""
-        from mmfit.inference import anova
-
-        return anova(self.record, self.matrices, type=type, df=df)
-
     def glance(self) -> pd.DataFrame:
         """One row of figures about the whole model, named as in broom."""
         import pandas as pd
@@ -188,28 +175,6 @@ class LinearMixedModel:
             }
         )
 
-    def confint(self, method: str = "wald", level: float = 0.95) -> pd.DataFrame:
-        """Intervals for the fixed effects: parameter, conf_low, conf_high.
-
-        ``wald`` uses the t distribution with Satterthwaite's degrees of freedom.
-
-        Raises
-        ------
-        MmfitError
-            For another method or a level outside (0, 1).
-        """
-        if method != "wald":
-            raise MmfitError(f"method={method!r} is not known; choose 'wald'")
-        table = self.tidy(level=level).rename(columns={"term": "parameter"})
-        return table[["parameter", "conf_low", "conf_high"]]
-
-    def simulate(self, n: int = 1, seed: int = 0) -> np.ndarray:
-        """(nobs, n) responses drawn from the fitted model, random effects drawn anew.
-
-        Replicate i has the i-th stream spawned from ``seed``, so it does not depend on ``n``.
-        """
-        return simulate_responses(self.matrices, self.record, n, seed)
-
     def refit(self, *, reml: bool) -> LinearMixedModel:
         """The same model by the other (or the same) criterion, started at this fit's theta."""
         if reml == (self.criterion == "REML"):
@@ -217,41 +182,15 @@ class LinearMixedModel:
         record = fit_model(self.matrices, reml=reml, start=self.theta)
         return LinearMixedModel(record, self.matrices, self.rows)
 
-    def predict(
-        self, new_data: Mapping[str, Any] | None = None, *, random_effects: bool = True
-    ) -> np.ndarray:
-        """Predictions for new rows, or for the rows of the fit.
 
-        With ``random_effects`` the conditional modes are added; a level that the fit did not see
-        has a mode of zero. The offset of the formula is added where it can be computed.
-
-        Raises
-        ------
-        FormulaError, DataError
-            Columns that are missing or cannot be used.
-        """
-        if new_data is None:
-            return self.fitted if random_effects else self.augment()["fixed"].to_numpy()
-        new = self.matrices.design.rebuild(new_data, random=random_effects)
-        out = new.X @ self.record.fixef
-        if new.offset is not None:
-            out = out + new.offset
-        if not random_effects:
-            return out
-        random = tuple(
-            replace(
-                old,
-                model=term.model * (term.codes >= 0)[:, None],
-                codes=np.maximum(term.codes, 0),
-                constant=(),
-            )
-            for old, term in zip(self.matrices.random, new.random, strict=True)
-        )
-        matrices = replace(self.matrices, X=new.X, random=random, offset=new.offset)
-        return fitted_values(matrices, self.record)
-
-
-def compare(null: LinearMixedModel, alternative: LinearMixedModel) -> Comparison:
+def compare(
+    null: LinearMixedModel,
+    alternative: LinearMixedModel,
+    null_distribution: str = "auto",
+    *,
+    replicates: int = 999,
+    seed: int = 1,
+) -> Comparison:
     """Likelihood-ratio test of two fitted models, by the estimator that the pair needs.
 
     The models are refitted by REML or ML as necessary. A pair that cannot be tested gives a

@@ -22,6 +22,13 @@ def expected() -> dict:
 
 
 @functools.cache
+def inference() -> dict[str, dict]:
+    """Case id -> its intervals, term tests, measures, marginal means and predictions."""
+    parts = json.loads((FOLDER / "inference.json").read_text())
+    return {part["id"]: part for part in parts}
+
+
+@functools.cache
 def cases() -> dict[str, dict]:
     """Case id -> its formula, data and reference results."""
     return {case["id"]: case for case in expected()["fits"]}

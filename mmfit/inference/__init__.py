@@ -1,8 +1,46 @@
-"""Degrees of freedom, tests and intervals for fitted models."""
+"""Degrees of freedom, tests, intervals, measures, predictions and diagnosis of fitted models."""
 
-from mmfit.inference.coefficients import tidy
-from mmfit.inference.components import random_effects, varcorr
-from mmfit.inference.degrees_of_freedom import METHODS
-from mmfit.inference.f_tests import FTest, anova, f_test
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
 
-__all__ = ["METHODS", "FTest", "anova", "f_test", "random_effects", "tidy", "varcorr"]
+# Each name with its module, loaded when first asked for: a stage that only fits should not pay for
+# what it does not use.
+_MODULES = MappingProxyType(
+    {
+        "METHODS": "degrees_of_freedom",
+        "FTest": "f_tests",
+        "anova": "f_tests",
+        "contest": "f_tests",
+        "f_test": "f_tests",
+        "drop1": "term_tests",
+        "tidy": "coefficients",
+        "random_effects": "components",
+        "varcorr": "components",
+        "confint": "intervals",
+        "Profile": "profile",
+        "profile_likelihood": "profile",
+        "RSquared": "r_squared",
+        "r_squared": "r_squared",
+        "ICC": "intraclass",
+        "icc": "intraclass",
+        "ConditionalAIC": "conditional",
+        "conditional_aic": "conditional",
+        "means": "marginal_means",
+        "contrasts": "marginal_means",
+        "slopes": "marginal_means",
+        "predict": "prediction",
+        "Diagnosis": "diagnosis",
+        "diagnose": "diagnosis",
+        "Influence": "influences",
+        "influence": "influences",
+    }
+)
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"mmfit.inference.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

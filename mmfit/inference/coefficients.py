@@ -5,11 +5,17 @@ import pandas as pd
 
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
+from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.degrees_of_freedom import contrast_df
 from mmfit.inference.distributions import t_p_value, t_quantile
 
 
-def tidy(fit: Fit, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+def tidy(
+    fit: Fit,
+    df: str = "satterthwaite",
+    level: float = 0.95,
+    matrices: ModelMatrices | None = None,
+) -> pd.DataFrame:
     """One row per fixed effect, in the model's order.
 
     Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,

@@ -49,7 +49,11 @@ def f_test(fit: Fit, L: np.ndarray, gram: np.ndarray, df: str = "satterthwaite")
 
 
 def anova(
-    fit: Fit, matrices: ModelMatrices, type: int = 3, df: str = "satterthwaite"
+    fit: Fit,
+    matrices: ModelMatrices,
+    type: int = 3,
+    df: str = "satterthwaite",
+    basis: str = "canonical",
 ) -> pd.DataFrame:
     """Analysis of variance table of the fixed terms, in the formula's order.
 
