@@ -163,7 +163,7 @@ class Evaluation:
         x, column = T[:, :, :-1, :-1], T[:, :, :-1, -1]
         through_x = 2 * nu * (_gram(column))
         if self.problem.reml:
-            flat = x.reshape(*x.shape[:2], -1)
+            flat = x.reshape(*x.shape[:2], x.shape[2] ** 2)
             through_x = through_x + _gram(flat)
         else:
             U = U[:, :, -1:].copy()
@@ -200,7 +200,7 @@ class Evaluation:
         if not self.problem.reml:
             return traces
         x = self.T[:, :, :-1, :-1]
-        flat = x.reshape(*x.shape[:2], -1)
+        flat = x.reshape(*x.shape[:2], x.shape[2] ** 2)
         U = np.swapaxes(self.inverse_root, 1, 2)[:, :, :-1].copy()
         return traces - 2 * self.factor.pairs(U) + _gram(flat)
 

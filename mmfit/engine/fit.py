@@ -96,6 +96,8 @@ def fitted_values(matrices: ModelMatrices, fit: Fit) -> np.ndarray:
 
 def _whitened_start(system: System, theta: np.ndarray) -> np.ndarray:
     """(1, k): a user-scale theta whitened, and moved off the boundary, where no search begins."""
+    if not len(system.layout):
+        return np.zeros((1, 0))
     white = np.linalg.solve(system.theta_jacobian(), np.asarray(theta, dtype=float))[None]
     lambdas = system.layout.lambdas(white)
     for block in system.terms:

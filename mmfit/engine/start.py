@@ -21,6 +21,8 @@ def starting_theta(problem: Problem) -> np.ndarray:
     """(B, k) whitened theta of each response, away from the boundary."""
     system = problem.system
     layout = system.layout
+    if not len(layout):
+        return np.zeros((problem.batch, 0))
     psi, sigma2 = _minque(Problem(system, problem.solver, reml=True))
     psi = psi / sigma2[:, None]
     lambdas = [np.zeros((len(psi), q, q)) for q in layout.sizes]

@@ -100,8 +100,8 @@ class System:
     def theta_jacobian(self) -> np.ndarray:
         """(k, k) matrix of d theta_user / d theta_white."""
         layout = self.layout
-        if max(layout.sizes, default=0) == 1:
-            return np.diag([block.inverse[0, 0] for block in self.terms])
+        if max(layout.sizes, default=1) == 1:
+            return np.diag(np.array([block.inverse[0, 0] for block in self.terms], dtype=float))
         inverse = np.zeros((len(self.terms), max(layout.sizes), max(layout.sizes)))
         for t, block in enumerate(self.terms):
             inverse[t, block.place, block.place] = block.inverse

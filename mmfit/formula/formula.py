@@ -63,9 +63,6 @@ def parse(text: str, *, response: bool = True) -> Formula:
     left, right = _sides(root, line, response)
     items, bars = take_bars(flatten(right), line)
     fixed = Encoder(line).terms(items)
-    if not bars:
-        message = "there is no random term such as (1 | group); mmfit fits mixed models"
-        raise FormulaError(message, line, len(line.rstrip()))
     random = tuple(part for bar in bars for part in expand_bar(bar, line))
     label = "" if left is None else deparse(left)
     _check_response(label, fixed, line)

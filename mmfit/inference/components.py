@@ -59,4 +59,7 @@ def random_effects(fit: Fit, level: float = 0.95) -> pd.DataFrame:
             "conf_high": estimate + z * std_error,
         }
         parts.append(pd.DataFrame(columns))
+    if not parts:
+        names = ["group", "level", "term", "estimate", "std_error", "conf_low", "conf_high"]
+        return pd.DataFrame(columns=names)
     return pd.concat(parts, ignore_index=True)

@@ -91,10 +91,6 @@ MISTAKES = {
             "lme4 is allowed: y ~ x + (1 | g)\n    y ~ x + (1 | g\n            ^"
         ],
     ),
-    "formula_without_bars": (
-        DATA + "models: {m1: y ~ x}\n",
-        ["trial.yaml:2: models.m1: there is no random term such as (1 | group)"],
-    ),
     "formula_bar_without_parentheses": (
         DATA + "models: {m1: y ~ x + 1 | g}\n",
         ["trial.yaml:2: models.m1: a random term stands in parentheses"],

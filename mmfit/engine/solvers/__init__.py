@@ -2,17 +2,18 @@
 
 from mmfit.engine.solvers.base import Factorization, Solver
 from mmfit.engine.solvers.chain import nesting_chain
+from mmfit.engine.solvers.linear import LinearSolver
 from mmfit.engine.solvers.nested import NestedSolver
 from mmfit.engine.solvers.single import SingleSolver
 from mmfit.engine.system import System
 
-__all__ = ["Factorization", "NestedSolver", "SingleSolver", "Solver", "choose_solver"]
+__all__ = ["Factorization", "LinearSolver", "NestedSolver", "SingleSolver", "Solver", "choose_solver"]
 
 
 def choose_solver(system: System) -> Solver:
     """By the structure that the grouping factors have in the data.
 
-    Single for one factor, nested when the factors form a chain; otherwise see
+    Linear without one, single for one factor, nested when the factors form a chain; otherwise see
     :func:`mmfit.engine.solvers.crossed_choice.crossed_solver`.
 
     Raises
@@ -20,6 +21,8 @@ def choose_solver(system: System) -> Solver:
     ComputationError
         When crossed factors fit neither a dense nor a sparse factorisation in memory.
     """
+    if not system.groups:
+        return LinearSolver(system)
     if len(system.groups) == 1:
         return SingleSolver(system)
     chain = nesting_chain(system.groups)
