@@ -24,7 +24,7 @@ def data_files(analysis: Analysis) -> list[str]:
 
 def data(analysis: Analysis) -> str:
     """The data block, and which variables the models use: they decide which rows are complete."""
-    models = analysis.models.values()
+    models = analysis.specs.values()
     return _canonical(
         {
             "data": _plain(analysis.data),
@@ -40,7 +40,7 @@ def design(analysis: Analysis) -> str:
             "categorical": analysis.data.categorical,
             "grouping": [
                 list(dict.fromkeys(bar.grouping.columns for bar in parse(model.formula).random))
-                for model in analysis.models.values()
+                for model in analysis.specs.values()
             ],
         }
     )

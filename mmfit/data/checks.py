@@ -31,10 +31,10 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
         expressions without a finite value (see ``mmfit.formula.build``).
     """
     problems: list[tuple[str, MmfitError]] = []
-    for name, spec in analysis.models.items():
+    for place, spec in analysis.specs.items():
         found = next(_problems(frame, spec), None)
         if found is not None:
-            problems.append((f"{analysis.path}: models.{name}: {found}", found))
+            problems.append((f"{analysis.path}: {place}: {found}", found))
     if not problems:
         return
     messages = "\n".join(message for message, _ in problems)

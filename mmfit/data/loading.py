@@ -40,7 +40,7 @@ def load_dataset(analysis: Analysis) -> Dataset:
 
 def diagnose(frame: pd.DataFrame, analysis: Analysis) -> DesignDiagnosis:
     """Describe how the grouping factors of all candidates lie to each other in these rows."""
-    structures = tuple(_structure(model.formula) for model in analysis.models.values())
+    structures = tuple(_structure(model.formula) for model in analysis.specs.values())
     factors = _factors(analysis)
     records, pairs = diagnose_factors(frame, factors)
     singles = dict.fromkeys(column for columns in factors.values() for column in columns)
@@ -71,7 +71,7 @@ def _factors(analysis: Analysis) -> dict[str, Columns]:
     """Every grouping factor once, whatever the order in which its columns are written."""
     known: set[frozenset[str]] = set()
     factors: dict[str, Columns] = {}
-    for model in analysis.models.values():
+    for model in analysis.specs.values():
         for bar in parse(model.formula).random:
             columns = frozenset(bar.grouping.columns)
             if columns not in known:

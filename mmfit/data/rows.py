@@ -45,7 +45,7 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     Parameters
     ----------
     frame : the source's rows, in its order.
-    analysis : whose ``data`` and ``models`` decide.
+    analysis : whose ``data``, ``models`` and scope of a search decide.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     selected = len(frame)
     for name, text in data.derive.items():
         frame = frame.assign(**{name: _derive(frame, name, text, file)})
-    used = {f"{file}: models.{name}": spec.variables for name, spec in analysis.models.items()}
+    used = {f"{file}: {place}": spec.variables for place, spec in analysis.specs.items()}
     require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
     needed = {name for names in used.values() for name in names}
     columns = [column for column in frame.columns if column in needed]

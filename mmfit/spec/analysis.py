@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
 from mmfit.expression import variables as expression_variables
 from mmfit.formula import parse
 from mmfit.spec.base import (
     ExpressionText,
-    Finite,
     FormulaText,
     MistakeError,
     Name,
@@ -16,6 +15,9 @@ from mmfit.spec.base import (
     Text,
     listed,
 )
+from mmfit.spec.comparisons import BootstrapSpec, Comparisons, NullDistribution
+from mmfit.spec.inference import InferenceSpec
+from mmfit.spec.search import SelectionSpec
 from mmfit.spec.simulation import Simulation
 
 SUPPORTED_DF = ("satterthwaite", "residual", "normal")
@@ -133,33 +135,21 @@ ModelEntry = Annotated[
 ]
 
 
-class SelectionSpec(Record):
-    """How the final model is chosen."""
-
-    alpha: Annotated[
-        Finite, Field(gt=0, lt=1, description="Significance level of each step of the selection.")
-    ] = 0.05
-
-
-def _pair(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(value) != 2:
-        raise MistakeError(
-            f"found a list of {len(value)}", "a comparison is a pair [null, alternative]"
-        )
-    return value
-
-
-Pair = Annotated[listed(Name), AfterValidator(_pair)]
-
-
-def _comparisons_kind(value: Any) -> str | None:
-    if isinstance(value, (list, tuple)):
-        return "<pairs>"
-    return "<all>" if isinstance(value, str) else None
+_MODELS_OR_SEARCH = {
+    "anyOf": [
+        {"required": ["models"]},
+        {
+            "required": ["selection"],
+            "properties": {"selection": {"required": ["search", "scope"]}},
+        },
+    ]
+}
 
 
 class AnalysisFile(_ModelDefaults):
     """One analysis: data, candidate models, and what to do with them."""
+
+    model_config = ConfigDict(json_schema_extra=_MODELS_OR_SEARCH)
 
     title: Annotated[Text | None, Field(description="Heading of the report.")] = None
     data: Annotated[
@@ -169,17 +159,36 @@ class AnalysisFile(_ModelDefaults):
     ]
     models: Annotated[
         dict[Name, ModelEntry],
-        Field(min_length=1, description="Candidate models by name: a formula, or a mapping."),
+        Field(
+            default_factory=dict,
+            min_length=1,
+            description="Candidate models by name: a formula, or a mapping. Needed unless there "
+            "is a search.",
+        ),
     ]
     comparisons: Annotated[
-        Annotated[Literal["all"], Tag("<all>")]
-        | Annotated[listed(Pair), Field(min_length=1), Tag("<pairs>")],
-        Discriminator(_comparisons_kind),
-        Field(description="`all`: every valid pair; or a list of [null, alternative]."),
+        Comparisons,
+        Field(
+            description="`all`: every valid pair; or a list of [null, alternative], each also as a "
+            "mapping with a `null_distribution` of its own."
+        ),
     ] = "all"
+    null_distribution: Annotated[
+        NullDistribution,
+        Field(
+            description="Null distribution of the likelihood-ratio tests; `auto`: for each pair "
+            "the best that holds."
+        ),
+    ] = "auto"
+    bootstrap: Annotated[
+        BootstrapSpec, Field(description="The parametric bootstrap of tests and intervals.")
+    ] = BootstrapSpec()
     selection: Annotated[SelectionSpec, Field(description="How the final model is chosen.")] = (
         SelectionSpec()
     )
+    inference: Annotated[
+        InferenceSpec, Field(description="What is wanted of every model beside the usual tables.")
+    ] = InferenceSpec()
     df: Annotated[
         Literal[SUPPORTED_DF],
         Field(description="Degrees of freedom of the t and F tests."),
@@ -196,9 +205,14 @@ class Analysis(AnalysisFile):
     title : str, the name where the file gives none.
     data : FileData or SimulatedData.
     models : dict of ModelSpec by name, in file order, with the analysis's ``weights``, ``offset``
-        and ``contrasts`` filled in where a model has none of its own.
+        and ``contrasts`` filled in where a model has none of its own; empty only with a search.
     comparisons : ``"all"`` or a tuple of (null, alternative).
-    selection : SelectionSpec.
+    pair_methods : dict of (null, alternative) to the null distribution that the pair asks for
+        itself; all other pairs have that of the analysis.
+    null_distribution : str, one of ``NULL_DISTRIBUTIONS``.
+    bootstrap : BootstrapSpec.
+    selection : SelectionSpec; ``scope`` is a Scope or None, ``criterion`` None without a search.
+    inference : InferenceSpec.
     df : str.
     """
 
@@ -206,3 +220,26 @@ class Analysis(AnalysisFile):
     path: str
     title: str
     models: dict[str, ModelSpec]
+    pair_methods: dict[tuple[str, str], str]
+
+    @property
+    def scope_model(self) -> ModelSpec | None:
+        """The maximal model of the search, with the analysis's weights, offset and contrasts."""
+        scope = self.selection.scope
+        return None if scope is None else self.generated(scope.maximal)
+
+    @property
+    def specs(self) -> dict[str, ModelSpec]:
+        """Every model that the rows must suit, by its place in the file."""
+        specs = {f"models.{name}": spec for name, spec in self.models.items()}
+        scope = self.scope_model
+        return specs if scope is None else {**specs, "selection.scope": scope}
+
+    def generated(self, formula: str) -> ModelSpec:
+        """A model of the search: this formula with the analysis's own settings."""
+        return ModelSpec(
+            formula=formula,
+            weights=self.weights,
+            offset=self.offset,
+            contrasts=dict(self.contrasts),
+        )

@@ -13,7 +13,7 @@ from mmfit.errors import FormulaError
 from mmfit.expression import variables as expression_variables
 from mmfit.formula import parse as parse_formula
 from mmfit.spec.base import MODEL_NAME, VARIABLE
-from mmfit.spec.problems import Problem, did_you_mean, listing
+from mmfit.spec.problems import KeyPath, Problem, did_you_mean, listing
 from mmfit.spec.simulation import Simulation
 
 
@@ -35,38 +35,6 @@ def check_names(models: Any) -> Iterator[Problem]:
                 ("models", name),
                 f"differs from the model {first!r} by upper and lower case alone",
                 "another name is needed, because some systems take the two for one file",
-            )
-
-
-def check_comparisons(comparisons: Any, models: Any) -> Iterator[Problem]:
-    """Pairs name two different models that exist, each pair once."""
-    if not isinstance(comparisons, list) or not isinstance(models, dict):
-        return
-    seen: dict[frozenset[str], int] = {}
-    for index, pair in enumerate(comparisons):
-        if not isinstance(pair, list) or [type(name) for name in pair] != [str, str]:
-            continue
-        for place, name in enumerate(pair):
-            if name not in models:
-                yield Problem(
-                    ("comparisons", index, place),
-                    f"unknown model {name!r}{did_you_mean(name, models)}",
-                    f"allowed: {listing(models)}",
-                )
-        if pair[0] == pair[1]:
-            yield Problem(
-                ("comparisons", index),
-                f"the model {pair[0]!r} is compared with itself",
-                "two different models are needed",
-            )
-            continue
-        first = seen.setdefault(frozenset(pair), index)
-        if first != index:
-            order = "" if comparisons[first] == pair else ", the other way round"
-            yield Problem(
-                ("comparisons", index),
-                f"the pair {pair[0]}, {pair[1]} stands in item {first + 1} already{order}",
-                "each pair is allowed once",
             )
 
 
@@ -110,10 +78,12 @@ def check_simulated_columns(simulation: Simulation, raw: dict[str, Any]) -> Iter
     for name, entry in models.items() if isinstance(models, dict) else ():
         parts = {"formula": entry} if isinstance(entry, str) else entry
         if isinstance(parts, dict):
-            used = [*_formula_variables(parts.get("formula"))]
+            used = [*formula_variables(parts.get("formula"))]
             for key in ("weights", "offset"):
                 used += _variables(parts.get(key))
             yield from _unknown_columns(("models", name), used, columns)
+    for path, text in scope_formulas(raw).items():
+        yield from _unknown_columns(path, formula_variables(text), columns)
 
 
 def _unknown_columns(
@@ -135,11 +105,21 @@ def _variables(text: Any) -> tuple[str, ...]:
         return ()
 
 
-def _formula_variables(text: Any) -> tuple[str, ...]:
+def formula_variables(text: Any) -> tuple[str, ...]:
+    """The columns of a formula; none where it cannot be read."""
     try:
         return parse_formula(text).variables if isinstance(text, str) else ()
     except FormulaError:
         return ()
+
+
+def scope_formulas(raw: dict[str, Any]) -> dict[KeyPath, Any]:
+    """The formulas of the search, each by the keys that lead to it."""
+    selection = raw.get("selection")
+    scope = selection.get("scope") if isinstance(selection, dict) else None
+    if isinstance(scope, dict):
+        return {("selection", "scope", key): scope.get(key) for key in ("maximal", "minimal")}
+    return {("selection", "scope"): scope}
 
 
 def check_design(simulation: Simulation) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmfit.errors import SpecError
 from mmfit.spec.analysis import Analysis, FileData
-from mmfit.spec.problems import Problem, did_you_mean, spec_error
+from mmfit.spec.problems import KeyPath, Problem, did_you_mean, spec_error
 from mmfit.spec.source import read_source
 
 DATA_KINDS = (".csv", ".tsv", ".parquet")
@@ -37,7 +37,7 @@ def data_file_problem(path: str | Path) -> tuple[str, str] | None:
 
 
 def check_data_files(analyses: Iterable[Analysis]) -> None:
-    """Refuse analyses whose data file is not there.
+    """Refuse analyses whose data file, or file of rows to predict, is not there.
 
     Raises
     ------
@@ -46,11 +46,24 @@ def check_data_files(analyses: Iterable[Analysis]) -> None:
     """
     problems: list[str] = []
     for analysis in analyses:
-        data = analysis.data
-        found = data_file_problem(data.file) if isinstance(data, FileData) else None
-        if found is not None:
+        wrong = [
+            Problem(path, *found)
+            for path, file in _files(analysis).items()
+            if (found := data_file_problem(file)) is not None
+        ]
+        if wrong:
             lines = read_source(analysis.path, "").lines
-            problem = Problem(("data", "file"), *found)
-            problems.extend(spec_error(analysis.path, lines, [problem]).problems)
+            problems.extend(spec_error(analysis.path, lines, wrong).problems)
     if problems:
         raise SpecError(problems)
+
+
+def _files(analysis: Analysis) -> dict[KeyPath, str]:
+    """The files that an analysis reads, each by the keys that lead to it."""
+    files: dict[KeyPath, str] = {}
+    if isinstance(analysis.data, FileData):
+        files["data", "file"] = analysis.data.file
+    predictions = analysis.inference.predictions
+    if predictions is not None:
+        files["inference", "predictions", "file"] = predictions.file
+    return files

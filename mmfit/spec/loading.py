@@ -11,7 +11,12 @@ from mmfit.errors import SpecError
 from mmfit.spec import checks
 from mmfit.spec.analysis import Analysis, AnalysisFile, ModelSpec
 from mmfit.spec.base import Record, Text, listed
+from mmfit.spec.comparison_checks import check_bootstrap, check_comparisons
+from mmfit.spec.comparisons import methods_of, pairs_of
+from mmfit.spec.inference_checks import check_inference
 from mmfit.spec.problems import KeyPath, Problem, did_you_mean
+from mmfit.spec.search import resolved
+from mmfit.spec.search_checks import check_search
 from mmfit.spec.simulation import Simulation
 from mmfit.spec.simulation_checks import check_parameters
 from mmfit.spec.source import Source, read_source
@@ -141,9 +146,13 @@ def _validate(source: Source, model: type[BaseModel]) -> tuple[Any, list[Problem
 
 
 def _cross_checks(raw: dict[str, Any], problems: list[Problem]) -> list[Problem]:
+    models = raw.get("models")
     found = [
-        *checks.check_names(raw.get("models")),
-        *checks.check_comparisons(raw.get("comparisons"), raw.get("models")),
+        *checks.check_names(models),
+        *check_comparisons(raw.get("comparisons"), models),
+        *check_bootstrap(raw.get("bootstrap")),
+        *check_search(raw),
+        *check_inference(raw.get("inference"), _formulas(raw)),
         *checks.check_categorical(raw.get("data")),
     ]
     data = raw.get("data")
@@ -157,6 +166,14 @@ def _cross_checks(raw: dict[str, Any], problems: list[Problem]) -> list[Problem]
     if not design:
         found += [*check_parameters(simulation), *checks.check_simulated_columns(simulation, raw)]
     return found
+
+
+def _formulas(raw: dict[str, Any]) -> list[Any]:
+    """The formulas of all models and of the search, whatever stands in their places."""
+    models = raw.get("models")
+    entries = models.values() if isinstance(models, dict) else ()
+    found = [entry.get("formula") if isinstance(entry, dict) else entry for entry in entries]
+    return [*found, *(text for text in checks.scope_formulas(raw).values() if text is not None)]
 
 
 def _resolve(parsed: AnalysisFile, path: str | Path) -> Analysis:
@@ -174,4 +191,9 @@ def _resolve(parsed: AnalysisFile, path: str | Path) -> Analysis:
     fields = {name: getattr(parsed, name) for name in AnalysisFile.model_fields}
     name = Path(path).stem
     fields |= {"models": models, "title": parsed.title or name, "name": name, "path": str(path)}
+    fields |= {
+        "comparisons": pairs_of(parsed.comparisons),
+        "pair_methods": methods_of(parsed.comparisons),
+        "selection": resolved(parsed.selection),
+    }
     return Analysis.model_construct(**fields)

@@ -25,11 +25,14 @@ _BOUNDS = {
     "less_than": ("lt", "a number less than {} is allowed here"),
     "less_than_equal": ("le", "a number of at most {} is allowed here"),
 }
+_COMPARISON = "a pair [null, alternative], or a mapping with these keys, is allowed here"
 # What a value of several possible shapes may be, by the key that it stands under.
 _SHAPES = {
     "data": "a mapping with `file` or `simulate` is allowed here",
     "models": "a formula, or a mapping with `formula`, is allowed here",
     "comparisons": "`all` or a list of pairs [null, alternative] is allowed here",
+    "means": "`all` or a list such as [a, b] is allowed here",
+    "scope": "a formula, or a mapping with `maximal`, is allowed here",
     "design": "a number of levels, or a mapping with `levels` and `within`, is allowed here",
     "covariates": "a mapping with `distribution` is allowed here",
 }
@@ -109,11 +112,9 @@ def _missing_key(key: str, path: KeyPath) -> tuple[str, str]:
 
 
 def _not_listed(value: Any, expected: str) -> tuple[str, str]:
-    """A word that is not in its list; one that is planned is told so, because lmerTest has it."""
+    """A word that is not in its list, with the nearest that is."""
     names = [name.strip("'\" ") for name in expected.replace(" or ", ", ").split(", ")]
     hint = did_you_mean(value, names) if isinstance(value, str) else ""
-    if value == "kenward-roger":
-        hint = ", which is not offered yet"
     return f"found {describe(value)}{hint}", f"allowed: {', '.join(names)}"
 
 
@@ -125,6 +126,8 @@ def _wrong_shape(value: Any, path: KeyPath, context: dict[str, Any]) -> tuple[st
             f"unknown distribution {tag!r}{did_you_mean(tag, names)}",
             f"allowed: {', '.join(names)}",
         )
+    if path[:1] == ("comparisons",) and len(path) > 1:
+        return f"found {describe(value)}", _COMPARISON
     key = next((step for step in reversed(path) if step in _SHAPES), None)
     return f"found {describe(value)}", _SHAPES[key]
 
