@@ -1,9 +1,14 @@
 """Reading result tables back into records."""
 
 import csv
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
 
 from mmfit.errors import DataError
+from mmfit.report.inference_columns import TABLES, empty_tables, frame_of
 from mmfit.report.tables import COMPARISONS, INTEGERS, TEXTS
 from mmfit.selection.records import Comparison
 
@@ -17,8 +22,7 @@ def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
     DataError : the file is not a table of comparisons as this version writes it.
     """
     path = Path(folder) / "comparisons.csv"
-    with open(path, encoding="utf-8", newline="") as file:
-        header, *rows = [*csv.reader(file)] or [[]]
+    header, *rows = _lines(path)
     try:
         if tuple(header) != COMPARISONS:
             raise ValueError(f"its columns are {', '.join(header)}")
@@ -28,6 +32,54 @@ def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
             f"{path}: not a table of comparisons written by this version of mmfit ({error}); "
             "run `mmfit compare` again"
         ) from None
+
+
+def read_tables(folder: str | Path, names: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
+    """The tables ``names`` in ``folder`` as they were written, to the last digit.
+
+    Returns every table that the report knows; those not in ``names`` have no row.
+
+    Raises
+    ------
+    FileNotFoundError : a table is not there.
+    DataError : a file is not a table as this version writes it.
+    """
+    return MappingProxyType({**empty_tables(), **dict(_read(Path(folder), names))})
+
+
+def _read(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name in names:
+        path = folder / f"{name}.csv"
+        header, *rows = _lines(path)
+        try:
+            if header != [*TABLES[name]]:
+                raise ValueError(f"its columns are {', '.join(header)}")
+            cells = [[_cell(row[i], kind) for row in rows] for i, kind in _kinds(name)]
+        except (ValueError, KeyError, IndexError) as error:
+            raise DataError(
+                f"{path}: not a table written by this version of mmfit ({error}); run the stage "
+                "that makes it again, or `mmfit run`"
+            ) from None
+        yield name, frame_of(name, dict(zip(TABLES[name], cells, strict=True)))
+
+
+def _kinds(name: str) -> Iterator[tuple[int, str]]:
+    return enumerate(TABLES[name].values())
+
+
+def _cell(text: str, kind: str) -> str | float | int | bool | None:
+    if kind == "truth":
+        return {"true": True, "false": False}[text]
+    if kind == "text":
+        return text or None
+    if kind == "count":
+        return int(text)
+    return float(text or "nan")
+
+
+def _lines(path: Path) -> list[list[str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return [*csv.reader(file)] or [[]]
 
 
 def _comparison(row: list[str]) -> Comparison:

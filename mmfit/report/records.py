@@ -1,12 +1,16 @@
 """What the report is made from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmfit.errors import ComparisonError
+from mmfit.report.inference_columns import empty_tables
 from mmfit.selection.records import Candidate, Comparison
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mmfit.data import Dataset
     from mmfit.selection.records import Selection
     from mmfit.spec import Analysis
@@ -23,6 +27,10 @@ class ReportInput:
     candidates : tuple of Candidate in the order of the YAML, each with its REML and ML fit.
     comparisons : tuple of Comparison, valid and refused pairs.
     selection : Selection, the steps and the model chosen.
+    tables : DataFrame by name (``intervals``, ``null_distributions``, ...): the tables of the
+        inference, the null distributions and the searches as their files hold them, all models;
+        columns and their kinds as in ``mmfit.report.inference_columns``. All are there; those that
+        were not asked for have no row.
     """
 
     analysis: "Analysis"
@@ -30,6 +38,7 @@ class ReportInput:
     candidates: tuple[Candidate, ...]
     comparisons: tuple[Comparison, ...]
     selection: "Selection"
+    tables: "Mapping[str, pd.DataFrame]" = field(default_factory=empty_tables)
 
     @property
     def chosen(self) -> Candidate:

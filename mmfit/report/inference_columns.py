@@ -1,0 +1,116 @@
+"""The columns of the tables of the inference, the null distributions and the searches.
+
+One place for those who write the tables and those who read them back. A column holds ``text``
+(None where missing), ``number`` (float, NaN where missing), ``count`` (int, never missing) or
+``truth`` (bool, never missing).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import pandas as pd
+
+Columns = Mapping[str, str]
+
+_KINDS = MappingProxyType({"text": object, "number": float, "count": int, "truth": bool})
+
+
+def _columns(names: str, kind: str = "number", **kinds: str) -> Columns:
+    """``names`` in order; those without a kind of their own in ``kinds`` are of ``kind``."""
+    return MappingProxyType({name: kinds.get(name, kind) for name in names.split()})
+
+
+INFERENCE: Mapping[str, Columns] = MappingProxyType(
+    {
+        "intervals": _columns(
+            "model method parameter estimate conf_low conf_high level",
+            model="text",
+            method="text",
+            parameter="text",
+        ),
+        "profiles": _columns(
+            "model parameter value zeta deviance_increase", model="text", parameter="text"
+        ),
+        "term_tests": _columns(
+            "model term sum_sq mean_sq num_df den_df statistic p_value", model="text", term="text"
+        ),
+        "random_term_tests": _columns(
+            "model term npar log_lik aic chisq df p_value p_value_boundary null_distribution note",
+            model="text",
+            term="text",
+            null_distribution="text",
+            note="text",
+        ),
+        "measures": _columns("model measure group value note", "text", value="number"),
+        "means": _columns(
+            "model factor level estimate std_error df conf_low conf_high",
+            model="text",
+            factor="text",
+            level="text",
+        ),
+        "contrasts": _columns(
+            "model factor contrast estimate std_error df statistic p_value conf_low conf_high"
+            " adjust",
+            model="text",
+            factor="text",
+            contrast="text",
+            adjust="text",
+        ),
+        "slopes": _columns(
+            "model covariate by level estimate std_error df statistic p_value conf_low conf_high",
+            model="text",
+            covariate="text",
+            by="text",
+            level="text",
+        ),
+        "influence": _columns(
+            "model group level cooks_distance term change change_se",
+            model="text",
+            group="text",
+            level="text",
+            term="text",
+        ),
+        "diagnosis": _columns(
+            "model check value p_value verdict text", "text", value="number", p_value="number"
+        ),
+        "predictions": _columns(
+            "model row estimate std_error df conf_low conf_high", model="text", row="count"
+        ),
+        "inference_notes": _columns("model table text", "text"),
+    }
+)
+"""The tables of the stage ``inference``, by name, in the order in which they are written."""
+
+NULL_DISTRIBUTIONS: Columns = _columns(
+    "null alternative method distribution p_value mc_low mc_high replicates holds condition",
+    null="text",
+    alternative="text",
+    method="text",
+    distribution="text",
+    holds="truth",
+    condition="text",
+)
+
+SEARCHES: Mapping[str, Columns] = MappingProxyType({})
+"""The tables of the stage ``search``."""
+
+TABLES: Mapping[str, Columns] = MappingProxyType(
+    {**INFERENCE, "null_distributions": NULL_DISTRIBUTIONS, **SEARCHES}
+)
+
+
+def frame_of(name: str, columns: Mapping[str, list]) -> pd.DataFrame:
+    """The table ``name`` from its columns, each of the kind declared; in the declared order."""
+    return pd.DataFrame(
+        {
+            column: pd.Series(columns[column], dtype=_KINDS[kind])
+            for column, kind in TABLES[name].items()
+        }
+    )
+
+
+def empty_tables() -> Mapping[str, pd.DataFrame]:
+    """Every table without a row."""
+    return MappingProxyType(
+        {name: frame_of(name, {column: [] for column in TABLES[name]}) for name in TABLES}
+    )
