@@ -244,6 +244,9 @@ class _Alone:
     def pairs(self, U: np.ndarray) -> np.ndarray:
         return self.pair.pairs(np.concatenate([U, U]))[:1]
 
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        return self.pair.pair_blocks(np.concatenate([U, U]))[:1]
+
     def traces(self) -> np.ndarray:
         return self.pair.traces()[:1]
 

@@ -44,6 +44,13 @@ class Brute:
         right = [change @ half for change in self.changes]
         return np.array([[np.trace(a.T @ self.inverse @ b) for b in right] for a in right])
 
+    def pair_blocks(self, U):
+        half = self.inverse @ self.R @ U
+        right = [change @ half for change in self.changes]
+        blocks = np.array([[a.T @ self.inverse @ b for b in right] for a in right])
+        blocks = blocks.reshape(len(right), len(right), U.shape[1], U.shape[1])
+        return (blocks + blocks.swapaxes(0, 1)) / 2
+
     def traces(self):
         right = [self.inverse @ change for change in self.changes]
         return np.array([[np.trace(a @ b) for b in right] for a in right])
@@ -88,6 +95,7 @@ def assert_contract(system, solver, thetas, members, rtol=1e-8, U=None):
         "trace_slopes": factor.trace_slopes(),
         "slopes": factor.slopes(),
         "pairs": factor.pairs(U),
+        "pair_blocks": factor.pair_blocks(U),
         "traces": factor.traces(),
     }
     cross, posterior = factor.cross(), factor.posterior_blocks()
@@ -96,7 +104,7 @@ def assert_contract(system, solver, thetas, members, rtol=1e-8, U=None):
         for name, values in got.items():
             expected = getattr(brute, name)
             if callable(expected):
-                expected = expected(U[i]) if name == "pairs" else expected()
+                expected = expected(U[i]) if name.startswith("pair") else expected()
             _close(values[i], expected, rtol, name)
         for g, expected in enumerate(brute.cross()):
             _close(cross[g][i], expected, rtol, f"cross {g}")

@@ -37,6 +37,9 @@ class Factorization(Protocol):
     def pairs(self, U: np.ndarray) -> np.ndarray:
         """(A, k, k): tr(U'R'V^-1 V_e V^-1 V_f V^-1 R U) for U (A, m, r)."""
 
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        """(A, k, k, r, r): U'R'V^-1 V_e V^-1 V_f V^-1 R U, averaged over the order of e and f."""
+
     def traces(self) -> np.ndarray:
         """(A, k, k): tr(V^-1 V_e V^-1 V_f), minus the second derivative of log|V|."""
 

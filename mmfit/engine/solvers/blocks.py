@@ -194,6 +194,14 @@ def multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return np.einsum("ab...,bc...->ac...", A, B)
 
 
+def congruence(blocks: np.ndarray, U: np.ndarray) -> np.ndarray:
+    """U'M U for every M of (A, ..., m, m) and the member's U (A, m, r)."""
+    extra = blocks.ndim - 3
+    # A copy, because the digits of a matrix product depend on how its factors lie in memory.
+    U = np.ascontiguousarray(U).reshape(len(U), *(1,) * extra, *U.shape[1:])
+    return np.ascontiguousarray(np.swapaxes(U, -1, -2)) @ blocks @ U
+
+
 def segment_sum(values: np.ndarray, starts: np.ndarray | None) -> np.ndarray:
     """Sums over consecutive, non-empty segments of the last axis but one (None: one segment)."""
     if starts is None:

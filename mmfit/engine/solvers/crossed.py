@@ -21,7 +21,11 @@ from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_blank import crossed_blank
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
 from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
-from mmfit.engine.solvers.crossed_traces import crossed_pairs, crossed_traces
+from mmfit.engine.solvers.crossed_traces import (
+    crossed_pair_blocks,
+    crossed_pairs,
+    crossed_traces,
+)
 from mmfit.engine.solvers.eliminated import between, eliminate, multiply
 from mmfit.engine.solvers.tail_list import STACKED, dense_tail
 from mmfit.engine.system import Group, System
@@ -233,6 +237,9 @@ class CrossedFactorization:
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         return crossed_pairs(self, U)
+
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        return crossed_pair_blocks(self, U)
 
     def traces(self) -> np.ndarray:
         return crossed_traces(self)

@@ -22,6 +22,24 @@ def crossed_pairs(factor: CrossedFactorization, U: np.ndarray) -> np.ndarray:
     """(A, k, k): tr(w_e' N w_f), w_e = E_e Z'V^-1 R U on the group of entry e."""
     if not U.shape[2]:
         return np.zeros((factor.size, factor.solver.entries.count, factor.solver.entries.count))
+    return factor.solver.entries.arrange(_moments(factor, U, 1), 2)
+
+
+def crossed_pair_blocks(factor: CrossedFactorization, U: np.ndarray) -> np.ndarray:
+    """(A, k, k, r, r): w_e' N w_f for the columns of U, averaged over the order of e and f."""
+    entries, r = factor.solver.entries, U.shape[2]
+    shape = (factor.size, entries.count, r, entries.count, r)
+    if not r:
+        return np.zeros((factor.size, entries.count, entries.count, 0, 0))
+    blocks = _moments(factor, U, r).reshape(shape).transpose(0, 1, 3, 2, 4)
+    return entries.arrange((blocks + blocks.swapaxes(1, 2)) / 2, 2)
+
+
+def _moments(factor: CrossedFactorization, U: np.ndarray, each: int) -> np.ndarray:
+    """(A, k each, k each): products w'N w in the solver's order of the entries.
+
+    ``each`` is 1 for the sums over the r columns of U, r for every product of two columns.
+    """
     solver, members = factor.solver, factor.size
     entries, transposed = solver.entries, U.swapaxes(1, 2)
     r, first = U.shape[2], entries.groups[0].place.stop
@@ -32,18 +50,19 @@ def crossed_pairs(factor: CrossedFactorization, U: np.ndarray) -> np.ndarray:
     # Z_t'V_0^-1 times every Z w
     seen = np.concatenate([solver.coupling.transposed(shrunk), factor.tail.multiply(rows)], axis=1)
     effects, left = factor.tail.solve(seen)
-    by_entry = (members, entries.count, -1)
-    across = _gram(rows.reshape(members, entries.count - first, -1), left.reshape(by_entry))
+    lead, count = first * each, entries.count * each
+    by_entry = (members, count, -1)
+    across = _gram(rows.reshape(members, count - lead, -1), left.reshape(by_entry))
     # Z_1'V_0^-1 Z_1 = (Z_1'Z_1) G'
     own = solver.own * shrunk if len(solver.own) == 1 else _own(solver.own, shrunk)
-    both = _gram(w.reshape(members, first, -1), own.reshape(members, first, -1))
+    both = _gram(w.reshape(members, lead, -1), own.reshape(members, lead, -1))
     seen, effects = seen.reshape(by_entry), effects.reshape(by_entry)
-    both -= _gram(seen[:, :first], effects[:, :first])
-    out = np.empty((members, entries.count, entries.count))
-    out[:, :first, :first] = both
-    out[:, first:] = across
-    out[:, :first, first:] = across[:, :, :first].swapaxes(1, 2)
-    return entries.arrange((out + out.swapaxes(1, 2)) / 2, 2)
+    both -= _gram(seen[:, :lead], effects[:, :lead])
+    out = np.empty((members, count, count))
+    out[:, :lead, :lead] = both
+    out[:, lead:] = across
+    out[:, :lead, lead:] = across[:, :, :lead].swapaxes(1, 2)
+    return (out + out.swapaxes(1, 2)) / 2
 
 
 def _combine(transposed: np.ndarray, c: np.ndarray) -> np.ndarray:

@@ -42,6 +42,9 @@ class LinearFactorization:
     def pairs(self, U: np.ndarray) -> np.ndarray:
         return np.zeros((len(self.log_det), 0, 0))
 
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        return np.zeros((len(self.log_det), 0, 0, U.shape[2], U.shape[2]))
+
     def traces(self) -> np.ndarray:
         return np.zeros((len(self.log_det), 0, 0))
 

@@ -15,7 +15,14 @@ import numpy as np
 
 from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
-from mmfit.engine.solvers.blocks import Directions, directions, multiply, segment_sum, shrink
+from mmfit.engine.solvers.blocks import (
+    Directions,
+    congruence,
+    directions,
+    multiply,
+    segment_sum,
+    shrink,
+)
 from mmfit.engine.solvers.chain import Chain
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, packed_pairs, unpack
 from mmfit.engine.solvers.nested_blank import nested_blank
@@ -224,6 +231,11 @@ class NestedFactorization:
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
         return self._ordered(np.einsum("efija,aij->efa", self._second.reduced, M)) / 2
+
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        places = self.solver.places
+        both = self._second.reduced[places[:, None], places]
+        return congruence(np.ascontiguousarray(np.moveaxis(both, -1, 0)) / 2, U)
 
     def traces(self) -> np.ndarray:
         return -self._ordered(self._second.log_det)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
-from mmfit.engine.solvers.blocks import directions, kernel, multiply, roots, shrink
+from mmfit.engine.solvers.blocks import congruence, directions, kernel, multiply, roots, shrink
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
@@ -160,6 +160,21 @@ class SingleFactorization:
         inner = self.solver.leaf.inner_products(weights, self.members)
         outer = multiply(multiply(self.G, inner), np.swapaxes(self.G, 0, 1))
         return self.solver.pair_traces(self.F, outer)
+
+    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
+        # G'E_e F E_f G is what stands between r' and r; one pair at a time, as k^2 q^2 is large.
+        solver, G = self.solver, self.G
+        moved = np.einsum("eij,jvca->eivca", solver.directions.dense, G)
+        through = np.einsum("ijca,ejvca->eivca", self.F, moved)
+        k, m = len(moved), solver.columns
+        whole = np.empty((G.shape[3], k, k, m, m))
+        for e in range(k):
+            for f in range(e, k):
+                middle = np.einsum("iuca,ivca->uvca", moved[e], through[f])
+                middle = (middle + middle.swapaxes(0, 1)) / 2
+                gained = solver.leaf.gather(packed(middle), self.members)[:, 0]
+                whole[:, e, f] = whole[:, f, e] = square(gained, m)
+        return congruence(whole, U)
 
     def traces(self) -> np.ndarray:
         return self.solver.pair_traces(self.F, self.F * self.solver.leaf.counts)
