@@ -63,7 +63,7 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     frame = _filter(frame, data.where, file)
     selected = len(frame)
     for name, text in data.derive.items():
-        frame = frame.assign(**{name: _derive(frame, name, text, file)})
+        frame = frame.assign(**{name: derived(frame, name, text, file)})
     used = {f"{file}: {place}": spec.variables for place, spec in analysis.specs.items()}
     require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
     needed = {name for names in used.values() for name in names}
@@ -76,7 +76,7 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     report = RowReport(read, data.where, read - selected, selected - len(kept), missing, len(kept))
     if kept.empty:
         raise DataError(f"{file}: data: no rows are left: {' '.join(report.sentences())}")
-    return _code_factors(kept, data.categorical, columns, file), report
+    return code_factors(kept, data.categorical, columns, file), report
 
 
 def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
@@ -93,7 +93,14 @@ def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
     return kept
 
 
-def _derive(frame: pd.DataFrame, name: str, text: str, file: str) -> pd.Series:
+def derived(frame: pd.DataFrame, name: str, text: str, file: str) -> pd.Series:
+    """One entry of ``derive``, a value per row; ``file`` is that of the analysis, for messages.
+
+    Raises
+    ------
+    DataError
+        Unknown columns; an expression that cannot be evaluated or has no value in some row.
+    """
     place = f"{file}: data.derive.{name}"
     used = variables(text)
     require_columns(frame, {place: used})
@@ -151,7 +158,7 @@ def rows_text(rows: pd.Index) -> str:
     return f"row{'s' * (len(rows) != 1)} {listing([str(row) for row in rows], _SHOWN)}"
 
 
-def _code_factors(
+def code_factors(
     frame: pd.DataFrame, categorical: tuple[str, ...], needed: list[str], file: str
 ) -> pd.DataFrame:
     """Text columns and those in ``categorical`` as categoricals of the levels that occur."""
