@@ -2,6 +2,7 @@
 
 from mmfit.selection.compare import compare_all, compare_candidates
 from mmfit.selection.ladder import select_model
+from mmfit.selection.ranova import ranova
 from mmfit.selection.records import (
     Candidate,
     Comparison,
@@ -23,6 +24,7 @@ __all__ = [
     "SelectionStep",
     "compare_all",
     "compare_candidates",
+    "ranova",
     "select",
     "select_model",
     "selection_from_json",
