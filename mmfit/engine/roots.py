@@ -61,3 +61,17 @@ def triangular(root: np.ndarray) -> np.ndarray:
             out[:, i, j] = np.einsum("ai,ai->a", rest[:, i], unit)
             rest[:, i] -= out[:, i, j, None] * unit
     return out
+
+
+def lower_roots(A: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factors of a stack (A, m, m); NaN where a matrix is not positive definite."""
+    try:
+        return np.linalg.cholesky(A)
+    except np.linalg.LinAlgError:
+        out = np.full_like(A, np.nan)
+        for i, matrix in enumerate(A):
+            try:
+                out[i] = np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                continue
+        return out

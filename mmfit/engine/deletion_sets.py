@@ -1,0 +1,267 @@
+"""What V^-1 loses when a set of rows is deleted, for many sets at once.
+
+With E_i the columns of the identity at the rows of set i, V_(i) the covariance of the other rows and
+K_i = E_i'V^-1 E_i,
+
+    R_(i)'V_(i)^-1 R_(i) = R'V^-1 R - R'V^-1 E_i K_i^-1 E_i'V^-1 R,   log|V_(i)| = log|V| + log|K_i|
+
+(Christensen, Pearson & Johnson 1992, section 3; Zewotir & Galpin 2005, section 4, for sets of rows).
+K_i has as many rows as the set, but with G the rows of Z Lambda at the columns that the set touches, t
+of them, and J the block of N^-1 there, K_i = I - G J G', so that
+
+    K_i^-1 = I + G C (I - C'G'G C)^-1 C'G',   |K_i| = |I - C'G'G C|,   J = CC',
+
+and nothing larger than t x t is formed. Where V falls into blocks and a set is made of whole ones,
+the loss is that of the blocks, R_i'V_i^-1 R_i.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.engine.precision import Precision
+from mmfit.engine.roots import lower_roots
+
+# Numbers in the stacks that are formed at once.
+_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The levels of one group that the rows of each set have.
+
+    Attributes
+    ----------
+    levels : (P,) intp, level of each pair (set, level), by set and level.
+    start : (L + 1,) intp, where the pairs of a set begin.
+    rank : (n,) intp, position of a row's level among those of its set.
+    """
+
+    levels: np.ndarray
+    start: np.ndarray
+    rank: np.ndarray
+
+    @property
+    def count(self) -> np.ndarray:
+        return np.diff(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSets:
+    """A partition of the rows into sets, with what each of them touches.
+
+    Attributes
+    ----------
+    order : (n,) intp, rows by set;  start : (L + 1,) intp, where a set begins in ``order``.
+    codes : (n,) intp, set of each row.
+    groups : tuple of int, the eliminated group first, then those of the tail.
+    touched : tuple of Touched, in the order of ``groups``.
+    own : bool, whether the sets are the levels of the eliminated group.
+    """
+
+    order: np.ndarray
+    start: np.ndarray
+    codes: np.ndarray
+    groups: tuple[int, ...]
+    touched: tuple[Touched, ...]
+    own: bool
+
+    def widths(self, precision: Precision) -> np.ndarray:
+        """(L,) t, how many columns of N a set touches."""
+        sizes = (precision.rows[g].shape[1] for g in self.groups)
+        return sum(touched.count * q for touched, q in zip(self.touched, sizes, strict=True))
+
+
+def row_sets(precision: Precision, codes: np.ndarray, count: int) -> RowSets:
+    """Sort out which levels the sets 0 .. count - 1 of rows (``codes``) touch."""
+    groups = (precision.eliminated, *precision.tail.groups)
+    return RowSets(
+        order=np.argsort(codes, kind="stable"),
+        start=_starts(codes, count),
+        codes=codes,
+        groups=groups,
+        touched=tuple(_touched(codes, precision.codes[g], count) for g in groups),
+        own=bool(np.array_equal(codes, precision.codes[precision.eliminated])),
+    )
+
+
+def _starts(codes: np.ndarray, count: int) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=count))])
+
+
+def _touched(codes: np.ndarray, other: np.ndarray, count: int) -> Touched:
+    width = int(other.max(initial=0)) + 1
+    key, inverse = np.unique(codes * width + other, return_inverse=True)
+    which, levels = np.divmod(key, width)
+    start = np.searchsorted(which, np.arange(count + 1))
+    return Touched(levels, start, inverse.reshape(-1) - start[codes])
+
+
+def are_blocks(precision: Precision, codes: np.ndarray) -> bool:
+    """Whether every connected block of V lies within one set."""
+    component = precision.row_component
+    of_block = np.empty(int(component.max()) + 1, dtype=np.intp)
+    of_block[component] = codes
+    return bool((of_block[component] == codes).all())
+
+
+def block_losses(codes: np.ndarray, count: int, R: np.ndarray, U: np.ndarray) -> np.ndarray:
+    """(L, m, m) losses of R'V^-1 R for sets made of whole blocks; U = V^-1 R (n, m)."""
+    m = R.shape[1]
+    loss = np.empty((count, m, m))
+    for i in range(m):
+        for j in range(i + 1):
+            loss[:, i, j] = loss[:, j, i] = np.bincount(codes, R[:, i] * U[:, j], count)
+    return loss
+
+
+def set_losses(
+    precision: Precision, sets: RowSets, U: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Losses of R'V^-1 R (A, m, m) and of log|V| (A,) for the sets ``which`` (A,); U = V^-1 R (n, m).
+
+    NaN where a set's K cannot be factorised in double precision.
+    """
+    place = {int(i): a for a, i in enumerate(which)}
+    loss = np.empty((len(which), U.shape[1], U.shape[1]))
+    log_det = np.empty(len(which))
+    sparse = None if sets.own else precision.sparse_H()
+    for batch in _batches(precision, sets, which):
+        at = [place[int(i)] for i in batch]
+        loss[at], log_det[at] = _losses(precision, sets, U, batch, sparse)
+    return loss, log_det
+
+
+def _batches(precision: Precision, sets: RowSets, which: np.ndarray) -> list[np.ndarray]:
+    """Sets that touch equally many levels of every group, in pieces of limited size."""
+    signature = np.stack([touched.count[which] for touched in sets.touched])
+    rows = np.diff(sets.start)[which]
+    width = sets.widths(precision)[which]
+    _, label = np.unique(signature, axis=1, return_inverse=True)
+    out = []
+    for piece in _split(np.lexsort((rows, label.reshape(-1))), label.reshape(-1)):
+        t = int(width[piece[0]])
+        begin = 0
+        while begin < len(piece):
+            size = max(1, _AT_ONCE // (t * (int(rows[piece[-1]]) + t))) if sets.own else 1
+            out.append(which[piece[begin : begin + size]])
+            begin += size
+    return out
+
+
+def _split(order: np.ndarray, label: np.ndarray) -> list[np.ndarray]:
+    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _losses(precision, sets, U, batch, sparse) -> tuple[np.ndarray, np.ndarray]:
+    """The losses of one batch (b,), by t x t matrices."""
+    G, V = _local_rows(precision, sets, U, batch)
+    root = lower_roots(_joint(precision, sets, batch, sparse))
+    GC = G @ root
+    inner = np.eye(GC.shape[2]) - np.swapaxes(GC, 1, 2) @ GC
+    half = lower_roots(inner)
+    diagonal = np.diagonal(half, axis1=1, axis2=2)
+    with np.errstate(invalid="ignore"):
+        through = np.linalg.inv(half) @ (np.swapaxes(GC, 1, 2) @ V)
+        loss = np.swapaxes(V, 1, 2) @ V + np.swapaxes(through, 1, 2) @ through
+    return loss, -2 * np.log(diagonal).sum(axis=1)
+
+
+def _local_rows(precision, sets, U, batch) -> tuple[np.ndarray, np.ndarray]:
+    """Z Lambda at the touched columns (b, r, t) and V^-1 R (b, r, m), padded with zero rows."""
+    rows = np.concatenate([sets.order[sets.start[i] : sets.start[i + 1]] for i in batch])
+    counts = np.diff(sets.start)[batch]
+    member = np.repeat(np.arange(len(batch)), counts)
+    slot = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    t = int(sets.widths(precision)[batch[0]])
+    G = np.zeros((len(batch), int(counts.max()), t))
+    V = np.zeros((len(batch), int(counts.max()), U.shape[1]))
+    V[member, slot] = U[rows]
+    begin = 0
+    for g, touched in zip(sets.groups, sets.touched, strict=True):
+        q = precision.rows[g].shape[1]
+        for a in range(q):
+            G[member, slot, begin + touched.rank[rows] * q + a] = precision.rows[g][rows, a]
+        begin += int(touched.count[batch[0]]) * q
+    return G, V
+
+
+def _joint(precision: Precision, sets: RowSets, batch: np.ndarray, sparse) -> np.ndarray:
+    """(b, t, t) blocks of N^-1 at the touched columns: the eliminated group's, then the tail's."""
+    inner = _levels(sets.touched[0], batch)
+    columns = _tail_columns(precision, sets, batch)
+    blocks = [_joint_own, _joint_any][sparse is not None]
+    return blocks(precision, inner, columns, sparse)
+
+
+def _joint_own(precision, inner, columns, _) -> np.ndarray:
+    """Sets that are levels of the eliminated group: H lives on the touched columns alone."""
+    q, t = precision.size, columns.shape[1]
+    level = inner[:, 0]
+    pairs = precision.pair_start[level][:, None] + np.arange(t)
+    H = np.swapaxes(precision.H[pairs], 1, 2)
+    S = precision.tail.blocks(columns)
+    out = np.empty((len(level), q + t, q + t))
+    across = H @ S
+    out[:, :q, :q] = precision.D_inverse[level] + across @ np.swapaxes(H, 1, 2)
+    out[:, :q, q:] = -across
+    out[:, q:, :q] = -np.swapaxes(across, 1, 2)
+    out[:, q:, q:] = S
+    return out
+
+
+def _joint_any(precision, inner, columns, sparse) -> np.ndarray:
+    """One set that touches several levels of the eliminated group."""
+    import scipy.sparse as sp
+
+    q, t, levels = precision.size, columns.shape[1], inner[0]
+    wide = len(levels) * q
+    out = np.zeros((1, wide + t, wide + t))
+    D = out[0, :wide, :wide].reshape(len(levels), q, len(levels), q)
+    index = np.arange(len(levels))
+    D[index, :, index, :] = precision.D_inverse[levels]
+    if t:
+        tail = precision.tail
+        dense = tail.dense(tail.component[columns[0, 0]])
+        place = tail.place[columns[0]]
+        H = sparse[(levels[:, None] * q + np.arange(q)).ravel()]
+        H = sp.csr_array((H.data, H.indices, H.indptr), shape=(wide, len(dense)))
+        across = H @ dense
+        # H (H S^-1)' is the transpose of what is wanted, which is symmetric.
+        out[0, :wide, :wide] += H @ across.T
+        out[0, :wide, wide:] = -across[:, place]
+        out[0, wide:, :wide] = -across[:, place].T
+        out[0, wide:, wide:] = dense[np.ix_(place, place)]
+    return out
+
+
+def _levels(touched: Touched, batch: np.ndarray) -> np.ndarray:
+    """(b, count) the levels that each set of a batch touches, equally many."""
+    count = int(touched.count[batch[0]])
+    return touched.levels[touched.start[batch][:, None] + np.arange(count)]
+
+
+def _tail_columns(precision: Precision, sets: RowSets, batch: np.ndarray) -> np.ndarray:
+    """(b, t) the tail's columns that each set of a batch touches."""
+    parts = [np.zeros((len(batch), 0), dtype=np.intp)]
+    for k, touched in enumerate(sets.touched[1:]):
+        q = precision.rows[sets.groups[k + 1]].shape[1]
+        first = precision.tail.offsets[k] + _levels(touched, batch) * q
+        parts.append((first[:, :, None] + np.arange(q)).reshape(len(batch), -1))
+    return np.concatenate(parts, axis=1)
+
+
+def set_costs(precision: Precision, sets: RowSets) -> np.ndarray:
+    """(L,) arithmetic operations that the losses of each set take."""
+    t = sets.widths(precision).astype(float)
+    rows = np.diff(sets.start)
+    cost = t**3 + 2 * rows * t**2
+    if not sets.own and precision.tail.groups:
+        held = precision.size * np.diff(precision.pair_start).astype(float)
+        inner = sets.touched[0]
+        total = np.concatenate([[0.0], np.cumsum(held[inner.levels])])
+        entries = total[inner.start[1:]] - total[inner.start[:-1]]
+        first = sets.order[sets.start[:-1]]
+        size = precision.tail.sizes[precision.row_component[first]]
+        cost = cost + 4 * entries * (size + inner.count * precision.size)
+    return cost
