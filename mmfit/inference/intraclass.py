@@ -1,15 +1,18 @@
 """Intraclass correlations: how much of the variance lies between the levels of the factors.
 
-Of the shares in :mod:`mmfit.inference.variance_shares`, the adjusted ICC is random / (random + residual), the
-correlation of two rows that share all levels after the fixed effects are accounted for; the
-unadjusted one has the variance of the fixed part in its denominator too (Nakagawa, Johnson &
-Schielzeth 2017, section 2d). ``by_group`` divides the adjusted one among the grouping factors: the correlation of
-two rows that share the levels of that factor alone (as ``icc(by_group=TRUE)`` of the R package
-performance has it for models with intercepts only).
+Of the shares in :mod:`mmfit.inference.variance_shares`, the adjusted ICC is
+random / (random + residual): the correlation of two rows that share all their levels, once the
+fixed effects are accounted for. The unadjusted one has the variance of the fixed part in its
+denominator too (Nakagawa, Johnson & Schielzeth 2017). ``by_group`` divides the adjusted one among
+the grouping factors: the correlation of two rows that share the level of that factor alone, as
+``icc(by_group = TRUE)`` of the R package performance has it for models with intercepts only. Rows
+that share a level of a nested factor share that of the outer one as well: their correlation is the
+sum of both.
 
-With random slopes there is no one correlation: that of two rows depends on their covariates. The values are
-then shares of the variance in the mean over the rows of the data (Johnson 2014), for ``by_group`` as well,
-where performance uses the variance of the intercept and says that this is not accurate.
+With random slopes there is no one correlation, since that of two rows depends on their covariates.
+The values are then shares of the variance in the mean over the rows of the data (Johnson 2014), in
+``by_group`` too, where performance takes the variance of the intercept alone and warns that this is
+not accurate.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
 """The shares of the response's variance, and Nakagawa's R squared made of them.
 
-The variance of a response drawn from the model at a row drawn from the data is, in the mean over the rows,
+A response drawn from the model, at a row drawn from the data, has a variance that is the sum of
 
     fixed      the variance of X beta over the rows (divisor n - 1);
-    random     the mean over the rows of z' Sigma z, summed over the random terms (Johnson 2014, eq. 10
-               and 11), which for an intercept is its variance;
+    random     per random term the mean over the rows of z' Sigma z, which for an intercept is its
+               variance (Johnson 2014);
     residual   the mean over the rows of sigma^2 / weight.
 
-R squared is marginal (the share of the fixed part) or conditional (that of the fixed and the random part):
-Nakagawa & Schielzeth 2013, eqs 26 and 30; Johnson 2014; Nakagawa, Johnson & Schielzeth 2017.
+R squared is marginal, the share of the fixed part, or conditional, that of the fixed and the random
+part (Nakagawa & Schielzeth 2013; Johnson 2014; Nakagawa, Johnson & Schielzeth 2017).
 
-As the R package performance, ``r2_nakagawa``, where that counts all terms: version 0.10.2 leaves out
-further terms on the same factor (``||``), random effects that are no columns of X, and gives no
-conditional value for singular fits; it ignores prior weights, so that its values depend on their unit.
-An offset is a known part of the mean, no explained one: the variance that is divided up is that of the
-response less its offset.
+These are the numbers of ``r2_nakagawa`` of the R package performance where that counts all terms:
+version 0.10.2 leaves out further terms on the same factor (``||``) and random effects that are no
+columns of X, and has no conditional value for singular fits. It also takes sigma^2 as it stands
+under prior weights, which depends on the unit of the weights. An offset is a known part of the
+mean, not an explained one: what is divided up is the variance of the response less its offset.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class VarianceShares:
     ----------
     fixed, residual : float.
     groups : tuple of (grouping factor, float), all terms of a factor together, in the terms' order.
-    slopes : tuple of str, the factors with effects other than an intercept: their share is a mean over
-        rows that differ.
+    slopes : tuple of str, the factors with effects other than an intercept, whose share is a mean
+        over rows that differ.
     """
 
     fixed: float
@@ -45,10 +45,11 @@ class VarianceShares:
     @property
     def random(self) -> float:
         """The share of all random terms."""
-        return sum(value for _, value in self.groups)
+        return float(sum(value for _, value in self.groups))
 
     @property
     def total(self) -> float:
+        """The variance of the response."""
         return self.fixed + self.random + self.residual
 
 
@@ -92,8 +93,7 @@ def variance_shares(fit: Fit, matrices: ModelMatrices) -> VarianceShares:
         mean_square = np.einsum("nq,nr->qr", term.model, term.model) / matrices.nobs
         share = float(np.vdot(mean_square, estimate.covariance))
         groups[term.grouping] = groups.get(term.grouping, 0.0) + share
-        varies = bool((term.model != term.model[0]).any())
-        if varies and term.grouping not in slopes:
+        if (term.model != term.model[0]).any() and term.grouping not in slopes:
             slopes.append(term.grouping)
     inverse_weight = 1.0 if matrices.weights is None else float(np.mean(1 / matrices.weights))
     return VarianceShares(
