@@ -140,7 +140,7 @@ class ManyModels:
         Raises
         ------
         MmfitError
-            For an unknown ``df``.
+            For an unknown ``df``; for ``kenward-roger`` with fits by ML.
         """
         return self._stacked([_tidy_rows(pattern, df) for pattern in self._patterns])
 
@@ -200,7 +200,16 @@ def _tidy_rows(pattern: _Pattern, df: str) -> dict[str, np.ndarray]:
     check_method(df)
     fits = pattern.fits
     count, p = fits.fixef.shape
-    if df == "satterthwaite":
+    std_error = np.sqrt(np.diagonal(fits.vcov, axis1=1, axis2=2))
+    if df == "kenward-roger":
+        from mmfit.engine.adjusted import many_adjusted
+        from mmfit.inference.kenward_roger import contrast_df, require_reml
+
+        require_reml("REML" if fits.reml else "ML")
+        adjusted = many_adjusted(pattern.matrices, pattern.values, fits)
+        freedom = contrast_df(adjusted, np.eye(p))
+        std_error = np.sqrt(np.diagonal(adjusted.vcov, axis1=1, axis2=2))
+    elif df == "satterthwaite":
         covariance, jacobian = many_uncertainty(pattern.matrices, pattern.values, fits)
         slopes = np.diagonal(jacobian, axis1=2, axis2=3)
         variance = np.diagonal(fits.vcov, axis1=1, axis2=2)
@@ -208,7 +217,6 @@ def _tidy_rows(pattern: _Pattern, df: str) -> dict[str, np.ndarray]:
     else:
         rest = float(pattern.matrices.nobs - p)
         freedom = np.full((count, p), rest if df == "residual" else np.inf)
-    std_error = np.sqrt(np.diagonal(fits.vcov, axis1=1, axis2=2))
     statistic = fits.fixef / std_error
     return {
         "term": np.tile(np.array(pattern.matrices.fixed_names, dtype=object), (count, 1)),

@@ -59,7 +59,7 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
         When a criterion cannot be evaluated at its starting value.
     """
     parts = []
-    for problem in _blocks(matrices, responses, reml):
+    for problem in blocks(matrices, responses, reml):
         optima = optimize(problem, starting_theta(problem))
         at = optima.evaluation
         found = estimates(at)
@@ -90,7 +90,7 @@ def many_uncertainty(
     so that a set of fits need not hold them.
     """
     begin, parts = 0, []
-    for problem in _blocks(matrices, responses, fits.reml):
+    for problem in blocks(matrices, responses, fits.reml):
         theta = fits.white_theta[begin : begin + problem.batch]
         begin += problem.batch
         # a last response that stands alone has its double beside it
@@ -99,7 +99,11 @@ def many_uncertainty(
     return tuple(np.concatenate(part)[: len(responses)] for part in zip(*parts, strict=True))
 
 
-def _blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterator[Problem]:
+def blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterator[Problem]:
+    """Problems of consecutive responses (B, n), each with what it needs in the cache.
+
+    A last one that stands alone has its double beside it.
+    """
     size = block_size(matrices)
     for begin in range(0, len(responses), size):
         block = responses[begin : begin + size]

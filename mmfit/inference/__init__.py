@@ -11,7 +11,7 @@ _MODULES = MappingProxyType(
         "METHODS": "degrees_of_freedom",
         "FTest": "f_tests",
         "anova": "f_tests",
-        "contest": "f_tests",
+        "contest": "contests",
         "f_test": "f_tests",
         "drop1": "term_tests",
         "tidy": "coefficients",

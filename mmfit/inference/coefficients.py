@@ -6,34 +6,37 @@ import pandas as pd
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.degrees_of_freedom import contrast_df
+from mmfit.inference.degrees_of_freedom import Precision, precision
 from mmfit.inference.distributions import t_p_value, t_quantile
 
 
 def tidy(
     fit: Fit,
-    df: str = "satterthwaite",
+    df: str | Precision = "satterthwaite",
     level: float = 0.95,
     matrices: ModelMatrices | None = None,
 ) -> pd.DataFrame:
     """One row per fixed effect, in the model's order.
 
     Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,
-    conf_high (Wald, with the same t distribution). ``df`` is ``satterthwaite``, ``residual``
-    (n - p) or ``normal``; ``level`` the coverage of the intervals.
+    conf_high (Wald, with the same t distribution). ``df`` is ``satterthwaite``, ``kenward-roger``
+    (standard errors from the adjusted covariance; needs ``matrices``), ``residual`` (n - p) or
+    ``normal``; ``level`` the coverage of the intervals. ``attrs["note"]`` says what a reader must
+    know of the method (a singular fit), ``""`` where nothing is.
 
     Raises
     ------
     MmfitError
-        For an unknown ``df`` or a level outside (0, 1).
+        For an unknown ``df`` or a level outside (0, 1); for ``kenward-roger`` with a fit by ML.
     """
     if not 0 < level < 1:
         raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
-    freedom = contrast_df(fit, np.eye(len(fit.fixef)), df)
-    std_error = np.sqrt(np.diag(fit.vcov))
+    known = precision(fit, df, matrices)
+    freedom = known.df(np.eye(len(fit.fixef)))
+    std_error = np.sqrt(np.diag(known.vcov))
     statistic = fit.fixef / std_error
     half = t_quantile(0.5 + level / 2, freedom) * std_error
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "term": list(fit.fixed_names),
             "estimate": fit.fixef,
@@ -45,3 +48,5 @@ def tidy(
             "conf_high": fit.fixef + half,
         }
     )
+    table.attrs["note"] = known.note
+    return table

@@ -15,10 +15,21 @@ import numpy as np
 from mmfit.errors import MmfitError
 from mmfit.formula import full_dummy_matrix
 from mmfit.formula.matrices import FixedTerm, ModelMatrices
+from mmfit.formula.model_matrix import CodedMatrix
 
 TYPES = (1, 2, 3)
-# Singular values below this share of the largest are zero: columns are scaled to unit length.
-_RANK = 1e-9
+# Singular values below this share of the largest are zero: columns are scaled to unit length. A
+# covariate 10^6 of its standard deviations away from zero still counts beside the intercept.
+_RANK = 1e-8
+
+
+def fixed_root(matrices: ModelMatrices) -> np.ndarray:
+    """(p, p) upper triangular R with R'R = X'X."""
+    X = matrices.X
+    if not X.shape[1]:
+        return np.zeros((0, 0))
+    norms = np.sqrt(np.einsum("ij,ij->j", X, X))
+    return np.linalg.qr(X / norms, mode="r") * norms
 
 
 def term_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.ndarray]:
@@ -31,32 +42,55 @@ def term_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.ndar
     MmfitError
         For a type other than 1, 2, 3, or for matrices built without a design.
     """
+    check_type(matrices, type)
+    terms = tested_terms(matrices)
+    if type == 3:
+        return _type_three(matrices, terms)
+    root = fixed_root(matrices)
+    places = {term.name: kept_columns(matrices, term) for term in matrices.fixed_terms}
+    out = {}
+    for term in terms:
+        first = [c for t in eliminated(matrices, term, type) for c in places[t.name]]
+        out[term.name] = doolittle(root, first, list(places[term.name]))
+    return out
+
+
+def check_type(matrices: ModelMatrices, type: int) -> None:
+    """Raise MmfitError for an unknown type, or for matrices built without a design."""
     if type not in TYPES:
         raise MmfitError(f"type={type!r} is not known; choose 1, 2 or 3")
     if matrices.design is None:
         raise MmfitError("term hypotheses need matrices that were built from a formula")
-    terms = [term for term in matrices.fixed_terms if term.variables]
-    factors = frozenset(matrices.design.factor_levels)
-    if type == 3:
-        return _type_three(matrices, terms, factors)
-    gram = matrices.X.T @ matrices.X
-    places = {term.name: _kept_columns(matrices, term) for term in matrices.fixed_terms}
-    out = {}
-    for term in terms:
-        first = [c for t in _eliminated(matrices, term, type, factors) for c in places[t.name]]
-        out[term.name] = _doolittle(gram, np.array(first, dtype=np.intp), places[term.name])
-    return out
 
 
-def _eliminated(matrices, term, type, factors) -> list[FixedTerm]:
+def tested_terms(matrices: ModelMatrices) -> list[FixedTerm]:
+    """The fixed terms but the intercept."""
+    return [term for term in matrices.fixed_terms if term.variables]
+
+
+def missing_cells(coded: CodedMatrix) -> tuple[str, ...]:
+    """Names of the columns of a full-dummy matrix that no row has: combinations without data."""
+    empty = ~coded.distinct.any(axis=0)
+    return tuple(name for name, bare in zip(coded.names, empty, strict=True) if bare)
+
+
+def eliminated(matrices: ModelMatrices, term: FixedTerm, type: int) -> list[FixedTerm]:
     """The terms that a type I or II test of ``term`` adjusts for."""
     everything = matrices.fixed_terms
     if type == 1:
         return list(everything[: everything.index(term)])
-    return [t for t in everything if t is not term and not _contains(t, term, factors)]
+    held = containing(matrices, term)
+    return [t for t in everything if t is not term and t not in held]
 
 
-def _kept_columns(matrices: ModelMatrices, term: FixedTerm) -> np.ndarray:
+def containing(matrices: ModelMatrices, term: FixedTerm) -> list[FixedTerm]:
+    """The terms that contain ``term`` in SAS's sense."""
+    factors = frozenset(matrices.design.factor_levels)
+    return [t for t in matrices.fixed_terms if _contains(t, term, factors)]
+
+
+def kept_columns(matrices: ModelMatrices, term: FixedTerm) -> np.ndarray:
+    """The columns of X, of those that were kept, that belong to a term."""
     place = {name: k for k, name in enumerate(matrices.fixed_names)}
     names = [matrices.all_fixed_names[c] for c in term.columns]
     return np.array([place[name] for name in names if name in place], dtype=np.intp)
@@ -69,24 +103,27 @@ def _contains(outer: FixedTerm, inner: FixedTerm, factors: frozenset[str]) -> bo
     return outer_numbers == inner_numbers and inner_factors < outer_factors
 
 
-def _doolittle(gram: np.ndarray, first: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Rows ``own`` of X'X after the columns ``first`` have been eliminated."""
-    rows = gram[own]
-    if len(first):
-        eliminated = np.linalg.solve(gram[np.ix_(first, first)], gram[first])
-        rows = rows - gram[np.ix_(own, first)] @ eliminated
-        rows[:, first] = 0.0
+def doolittle(root: np.ndarray, first: list[int], own: list[int]) -> np.ndarray:
+    """Rows ``own`` of X'X = root'root, scaled, after columns ``first`` and each other's are gone.
+
+    They are the rows of the triangular factor of X with its columns in the order first, own, rest.
+    """
+    p = len(root)
+    rest = [c for c in range(p) if c not in {*first, *own}]
+    order = [*first, *own, *rest]
+    R = np.linalg.qr(root[:, order], mode="r")
+    rows = np.zeros((len(own), p))
+    rows[:, order] = R[len(first) : len(first) + len(own)]
     return rows
 
 
-def _type_three(matrices, terms, factors) -> Mapping[str, np.ndarray]:
+def _type_three(matrices: ModelMatrices, terms: list[FixedTerm]) -> Mapping[str, np.ndarray]:
     coded = full_dummy_matrix(matrices.design)
     basis, to_kept = _estimable(coded.matrix, matrices.X)
     columns = dict(zip((t.name for t in matrices.fixed_terms), coded.term_columns, strict=True))
     out = {}
     for term in terms:
-        containing = [t.name for t in matrices.fixed_terms if _contains(t, term, factors)]
-        free = {term.name, *containing}
+        free = {term.name, *(t.name for t in containing(matrices, term))}
         others = [c for name, place in columns.items() if name not in free for c in place]
         own = list(columns[term.name])
         functions = _null_rows(basis, others) @ basis
@@ -106,7 +143,7 @@ def _estimable(D: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     norms[norms == 0] = 1.0
     R = np.linalg.qr(np.hstack([D / norms, X]), mode="r")
     left, values, rows = np.linalg.svd(R[:, :k], full_matrices=False)
-    rank = int((values > np.sqrt(_RANK) * values[0]).sum())
+    rank = int((values > _RANK * values[0]).sum())
     image = left[:, :rank].T @ R[:, k:] / values[:rank, None]
     return rows[:rank] * norms, (rows[:rank].T @ image) / norms[:, None]
 
@@ -119,7 +156,7 @@ def _null_rows(basis: np.ndarray, columns: list[int]) -> np.ndarray:
     scale = np.sqrt(np.einsum("ij,ij->j", part, part))
     scale[scale == 0] = 1.0
     _, values, rows = np.linalg.svd((part / scale).T)
-    rank = int((values > np.sqrt(_RANK) * max(values[0], 1e-300)).sum())
+    rank = int((values > _RANK * max(values[0], 1e-300)).sum())
     return rows[rank:]
 
 
@@ -128,5 +165,5 @@ def _orthogonal_part(functions: np.ndarray, higher: np.ndarray) -> np.ndarray:
     if len(higher) == 0 or len(functions) == 0:
         return functions
     _, values, rows = np.linalg.svd(higher @ functions.T)
-    rank = int((values > np.sqrt(_RANK) * values[0]).sum())
+    rank = int((values > _RANK * values[0]).sum())
     return rows[rank:] @ functions
