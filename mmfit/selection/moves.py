@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mmfit.errors import ComparisonError
-from mmfit.selection.elements import FIXED, Element, Scope, bar_text, joined
+from mmfit.selection.elements import FIXED, Scope, bar_text, joined
 
 State = tuple[int, ...]
 """The level of each element of a scope."""
@@ -197,5 +197,6 @@ def _words(scope: Scope, state: State, k: int, level: int) -> str:
     lower = min(level, state[k])
     others = [m for m in _inside(scope, _changed(state, k, lower), element.block) if m != k]
     names = [scope.elements[m].name for m in others]
-    noun = "correlation" if len(names) == 1 else "correlations"
-    return f"{verb} the {noun} of {element.name} and {joined(names)} by {element.grouping}"
+    if len(names) == 1:
+        return f"{verb} the correlation of {element.name} and {names[0]} by {element.grouping}"
+    return f"{verb} the correlations of {element.name} with {joined(names)} by {element.grouping}"

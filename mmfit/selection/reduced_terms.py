@@ -1,7 +1,7 @@
 """Random terms made simpler, on the matrices of a model, without its data.
 
 As in lmerTest's ``ranova(reduce.terms = TRUE)`` (Kuznetsova, Brockhoff & Christensen 2017,
-J. Stat. Softw. 82(13)): each term left of a bar that is no margin of another one is dropped in turn;
+J. Stat. Softw. 82(13)): each term left of a bar that is no margin of another is dropped in turn;
 a bar of an intercept alone is removed whole.
 """
 

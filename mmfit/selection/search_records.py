@@ -1,0 +1,99 @@
+"""The frozen records of a search, to JSON and back."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from mmfit.errors import DataError
+
+TAKEN, REJECTED, PASSED, REFUSED = "taken", "rejected", "passed over", "not eligible"
+START, CHOSEN, RANKED = "start", "chosen", "ranked"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStep:
+    """One candidate that the search looked at, beside the model that stood there.
+
+    Attributes
+    ----------
+    step : int, the round: all candidates of a round are compared with the same standing model. In
+        an exhaustive search the rank.
+    part : ``start``, ``random``, ``fixed``, ``all`` (exhaustive) or ``final``.
+    standing, candidate : str, formulas.
+    move : str or None, the step in words: ``drop the correlation of Days and (Intercept) by g``.
+    criterion : ``REML`` or ``ML``, of the fits compared, or None.
+    chisq, df, p_value, p_value_kind, null_distribution : of the likelihood-ratio test that decided
+        (``boundary`` or ``plain``), or None.
+    aic, bic, caic : float or None, of the candidate's fit by ``criterion`` (caic only where the
+        search goes by it).
+    singular : bool or None, the candidate's fit.
+    decision : ``start``; ``taken``, ``rejected`` (by the criterion), ``passed over`` (for a better
+        one), ``not eligible`` (cannot be fitted or compared, or is singular); ``ranked``;
+        ``chosen``.
+    text : str, all of it in words.
+    """
+
+    step: int
+    part: str
+    standing: str
+    candidate: str
+    move: str | None
+    criterion: str | None
+    chisq: float | None
+    df: int | None
+    p_value: float | None
+    p_value_kind: str | None
+    null_distribution: str | None
+    aic: float | None
+    bic: float | None
+    caic: float | None
+    singular: bool | None
+    decision: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPath:
+    """A search from beginning to end.
+
+    Attributes
+    ----------
+    search : ``backward``, ``forward`` or ``exhaustive``.
+    criterion : ``lrt``, ``aic``, ``bic`` or ``caic``.
+    alpha : float, level of the tests.
+    maximal, minimal : str, formulas between which the search moved.
+    steps : tuple of SearchStep, in the order taken.
+    chosen : str, formula of the model that stands at the end.
+    parts : tuple of str, the terms, random terms and correlations of that model.
+    """
+
+    search: str
+    criterion: str
+    alpha: float
+    maximal: str
+    minimal: str
+    steps: tuple[SearchStep, ...]
+    chosen: str
+    parts: tuple[str, ...]
+
+
+STEP_FIELDS = tuple(field.name for field in fields(SearchStep))
+
+
+def search_to_json(path: SearchPath) -> str:
+    """One object, keys in the order of the records' fields, full double precision."""
+    return json.dumps(asdict(path), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def search_from_json(text: str) -> SearchPath:
+    """The inverse of ``search_to_json``.
+
+    Raises
+    ------
+    DataError : the text is not a search written by this version.
+    """
+    try:
+        raw = json.loads(text)
+        steps = tuple(SearchStep(**step) for step in raw["steps"])
+        return SearchPath(**{**raw, "steps": steps, "parts": tuple(raw["parts"])})
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DataError(f"not a search written by this version of mmfit: {error}") from None
