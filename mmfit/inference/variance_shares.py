@@ -86,7 +86,8 @@ def r_squared(fit: Fit, matrices: ModelMatrices) -> RSquared:
 
 def variance_shares(fit: Fit, matrices: ModelMatrices) -> VarianceShares:
     """The variances of the fixed part, of each grouping factor and of the residuals."""
-    fitted = matrices.X @ fit.fixef
+    # centred first, so that an intercept adds exactly nothing
+    fitted = (matrices.X - matrices.X.mean(axis=0)) @ fit.fixef
     groups: dict[str, float] = {}
     slopes: list[str] = []
     for term, estimate in zip(matrices.random, fit.terms, strict=True):
@@ -97,7 +98,7 @@ def variance_shares(fit: Fit, matrices: ModelMatrices) -> VarianceShares:
             slopes.append(term.grouping)
     inverse_weight = 1.0 if matrices.weights is None else float(np.mean(1 / matrices.weights))
     return VarianceShares(
-        fixed=float(np.var(fitted, ddof=1)),
+        fixed=float(fitted @ fitted) / (matrices.nobs - 1),
         residual=fit.sigma**2 * inverse_weight,
         groups=tuple(groups.items()),
         slopes=tuple(slopes),
