@@ -141,6 +141,7 @@ def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
 
 # What the solver that the engine chose says about the grouping factors.
 STRUCTURES = {
+    "linear": "no grouping factor",
     "single": "one grouping factor, its levels eliminated one by one",
     "nested": "nested grouping factors, eliminated from the innermost outwards",
     "crossed": "crossed grouping factors, the largest eliminated and the rest dense",

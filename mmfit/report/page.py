@@ -28,10 +28,14 @@ from mmfit.report.figures import (
     quantile_figure,
     residual_figure,
 )
+from mmfit.report.inference_columns import TABLES
 from mmfit.report.methods import Methods, methods
+from mmfit.report.null_section import decided, null_table
 from mmfit.report.numbers import fixed
+from mmfit.report.parts import Part, inference_parts
 from mmfit.report.provenance import flat, provenance
 from mmfit.report.records import ReportInput
+from mmfit.report.search_section import stability_table
 from mmfit.report.sections import (
     candidates_table,
     comparison_paragraphs,
@@ -62,6 +66,7 @@ class Page:
     chosen_name: str
     chosen_formula: str
     chosen: Section
+    parts: tuple[Part, ...]
     effects: tuple[Figure, ...]
     residuals: tuple[Figure, ...]
     methods: Methods
@@ -91,21 +96,38 @@ def build_page(report: ReportInput) -> Page:
         candidate_notes=tuple(dropped_notes(report)),
         comparisons=Section(
             paragraphs=tuple(comparison_paragraphs(report.comparisons)),
-            tables=tuple(comparison_tables(report.comparisons)),
+            tables=_comparison_tables(report),
         ),
         steps=tuple(steps_words(report.selection)),
-        rankings=tuple(
-            ranking_table(ranking, chosen.name) for ranking in report.selection.rankings
-        ),
+        rankings=_selection_tables(report),
         chosen_name=chosen.name,
         chosen_formula=chosen.matrices.formula,
         chosen=chosen_section(report),
+        parts=inference_parts(report),
         effects=effect_figures(chosen),
         residuals=residual_figures(chosen, weighted_residuals(chosen)),
         methods=methods(report),
         provenance=provenance_table(report),
-        files=(*TABLE_FILES, "comparisons.csv"),
+        files=(*TABLE_FILES, "comparisons.csv", *_further_files(report)),
     )
+
+
+def _comparison_tables(report: ReportInput) -> tuple[Table, ...]:
+    tables = comparison_tables(report.comparisons)
+    laws = null_table(report.tables["null_distributions"], decided(report.comparisons))
+    return tuple(tables if laws is None else [*tables[:1], laws, *tables[1:]])
+
+
+def _selection_tables(report: ReportInput) -> tuple[Table, ...]:
+    chosen = report.chosen.name
+    rankings = [ranking_table(ranking, chosen) for ranking in report.selection.rankings]
+    audit = stability_table(report.tables["stability"]) if "stability" in report.tables else None
+    return tuple(rankings if audit is None else [*rankings, audit])
+
+
+def _further_files(report: ReportInput) -> tuple[str, ...]:
+    """The tables of the inference that have a row."""
+    return tuple(f"{name}.csv" for name in TABLES if len(report.tables[name]))
 
 
 def chosen_section(report: ReportInput) -> Section:

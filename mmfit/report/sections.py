@@ -1,11 +1,9 @@
 """The sections before the chosen model: candidates, comparisons, selection."""
 
-import re
 from collections.abc import Sequence
 
+from mmfit.report.null_section import distribution_text
 from mmfit.report.numbers import (
-    MISSING,
-    NO_BREAK,
     column,
     count,
     fixed,
@@ -16,8 +14,6 @@ from mmfit.report.numbers import (
 from mmfit.report.records import ReportInput
 from mmfit.report.view import Table, rows_of, table
 from mmfit.selection.records import Comparison, Ranking, Selection
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def candidates_table(report: ReportInput) -> Table:
@@ -122,18 +118,6 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
             "stands for the other; the last column then says why."
         )
     return texts
-
-
-def distribution_text(distribution: str | None) -> str:
-    """``0.5 chi2(1) + 0.5 chi2(2)`` as ``0.5 χ²₁ + 0.5 χ²₂``; a dash for none."""
-    if distribution is None:
-        return MISSING
-
-    def symbol(match: re.Match) -> str:
-        space = NO_BREAK if match[1] else ""
-        return f"{space}χ²{match[2].translate(_SUBSCRIPTS)}"
-
-    return re.sub(r"( ?)chi2\((\d+)\)", symbol, distribution)
 
 
 def steps_words(selection: Selection) -> list[str]:

@@ -44,8 +44,12 @@ _SETTINGS = {
 
 
 @contextmanager
-def drawing(width: float = 4.4, height: float = 3.2) -> Iterator[tuple]:
+def drawing(
+    width: float = 4.4, height: float = 3.2, grid: tuple[int, int] = (1, 1)
+) -> Iterator[tuple]:
     """A figure of ``width`` × ``height`` inches and its axes, in the style of the report.
+
+    With a ``grid`` of more than one cell (rows, columns), an array of axes.
 
     The figure belongs to no window system and to no global state; it is gone with the block.
     """
@@ -54,7 +58,7 @@ def drawing(width: float = 4.4, height: float = 3.2) -> Iterator[tuple]:
 
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots()
+        yield figure, figure.subplots(*grid)
 
 
 def inline(figure, key: str, title: str, description: str) -> str:
