@@ -283,3 +283,24 @@ def test_many_levels_take_no_quadratic_memory_and_agree_with_a_sum_over_levels()
     assert found.known_df == pytest.approx(2 + (levels - 1) * shrinkage, rel=1e-9)
     # the shrinkage is 1 - W / (each B) with W and B the mean squares; its derivative adds
     assert found.exact_df - found.known_df == pytest.approx(2 * (1 - shrinkage), abs=1e-3)
+
+
+def test_counting_the_estimation_of_a_variance_stops_the_choice_of_any_random_effect():
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(10), 5)
+    n = len(g)
+    positive, known, corrected = 0, 0, 0
+    for _ in range(150):
+        y = rng.normal(size=n)
+        m = matrices(y, np.ones((n, 1)), term("g", g, np.ones(n)))
+        fit = fit_model(m, reml=False)
+        found = conditional_aic(fit, m)
+        linear = conditional_aic(
+            fit_model(replace(m, random=()), reml=False), replace(m, random=())
+        )
+        positive += fit.theta[0] > 0
+        known += -2 * found.log_lik + 2 * found.known_df < linear.caic - 1e-9
+        corrected += found.caic < linear.caic - 1e-9
+    # Greven & Kneib 2010: with known covariances every variance that is not zero is chosen
+    assert known == positive > 30
+    assert corrected < positive / 2
