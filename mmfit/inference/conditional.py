@@ -10,8 +10,8 @@ effects alone and that of fixed effects for all levels (Vaida & Blanchard 2005):
 Taking the covariances of the random effects as known makes df too small, always in favour of the
 larger random part: it chooses a random intercept whenever its variance is not estimated as exactly
 zero (Greven & Kneib 2010), which in 10 levels of 5 rows without any variance between levels is in
-36 % of 1,500 simulated data sets. ``df`` therefore counts their estimation too (theorem 3 there; see
-:mod:`mmfit.engine.effective_df`), which makes that 9 %, and 1 for the residual variance.
+36 % of 1,500 simulated data sets. ``df`` therefore counts their estimation too (theorem 3 there,
+see :mod:`mmfit.engine.effective_df`), which makes that 9 %, and 1 for the residual variance.
 
 ``df`` and ``caic`` are the numbers that the R package cAIC4 1.0 (Saefken, Ruegamer, Kneib & Greven
 2021) computes for Gaussian models of lme4, so that they can be compared with published ones. In the
