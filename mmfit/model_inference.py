@@ -69,16 +69,24 @@ class InferenceMethods:
         *,
         replicates: int = 999,
         seed: int = 1,
+        df: str = "normal",
     ) -> pd.DataFrame:
         """Intervals for all parameters: parameter, conf_low, conf_high.
 
-        ``profile`` (likelihood, by ML as in lme4), ``wald`` (fixed effects only, t distribution)
-        or ``bootstrap`` (parametric); see :func:`mmfit.inference.confint`.
+        ``profile`` (likelihood, by ML as in lme4), ``wald`` (fixed effects only; normal quantiles
+        as in lme4, or t with the degrees of freedom ``df``) or ``bootstrap`` (parametric); see
+        :func:`mmfit.inference.confint`.
         """
         from mmfit.inference import confint
 
         return confint(
-            self.record, self.matrices, method=method, level=level, replicates=replicates, seed=seed
+            self.record,
+            self.matrices,
+            method=method,
+            level=level,
+            replicates=replicates,
+            seed=seed,
+            df=df,
         )
 
     def profile(self, level: float = 0.99) -> Profile:

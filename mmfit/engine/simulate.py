@@ -8,11 +8,14 @@ from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 
 
-def simulate_responses(matrices: ModelMatrices, fit: Fit, n: int, seed: int) -> np.ndarray:
+def simulate_responses(
+    matrices: ModelMatrices, fit: Fit, n: int, seed: int, first: int = 0
+) -> np.ndarray:
     """(nobs, n) draws of y = X beta + offset + Z b + e, with b and e drawn anew.
 
-    Replicate i uses the i-th stream spawned from ``seed``, whatever ``n`` is. The residual variance
-    of a row is sigma^2 divided by its prior weight.
+    Replicate i uses the i-th stream spawned from ``seed``, whatever ``n`` is; the columns are
+    replicates ``first``, ``first`` + 1, .... The residual variance of a row is sigma^2 divided by
+    its prior weight.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def simulate_responses(matrices: ModelMatrices, fit: Fit, n: int, seed: int) -> 
         spread = spread / np.sqrt(matrices.weights)
     roots = [semidefinite_cholesky(term.covariance) for term in fit.terms]
     out = np.empty((matrices.nobs, n))
-    for column, stream in enumerate(np.random.SeedSequence(seed).spawn(n)):
+    for column, stream in enumerate(np.random.SeedSequence(seed).spawn(first + n)[first:]):
         rng = np.random.default_rng(stream)
         y = mean + spread * rng.standard_normal(matrices.nobs)
         for term, root in zip(matrices.random, roots, strict=True):

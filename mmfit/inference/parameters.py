@@ -1,0 +1,86 @@
+"""The parameters of a model as lme4's ``confint(fit, oldNames = FALSE)`` names and orders them.
+
+Term by term the lower triangle of the correlation matrix column by column, standard deviations on
+its diagonal; then the residual standard deviation; then the fixed effects.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.engine.records import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter.
+
+    Attributes
+    ----------
+    name : str, e.g. ``sd_Days|Subject``, ``cor_Days.(Intercept)|Subject``, ``sigma``, ``Days``.
+    kind : ``sd``, ``cor``, ``sigma`` or ``fixed``.
+    index : int, its random term or its fixed effect.
+    row, column : int, which effects of the term; equal for a standard deviation.
+    """
+
+    name: str
+    kind: str
+    index: int = -1
+    row: int = -1
+    column: int = -1
+
+
+def parameters(fit: Fit) -> tuple[Parameter, ...]:
+    """All parameters of a fit, in lme4's order."""
+    out = []
+    for t, term in enumerate(fit.terms):
+        for column, first in enumerate(term.effects):
+            out.append(Parameter(f"sd_{first}|{term.grouping}", "sd", t, column, column))
+            out.extend(
+                Parameter(f"cor_{second}.{first}|{term.grouping}", "cor", t, row, column)
+                for row, second in enumerate(term.effects)
+                if row > column
+            )
+    out.append(Parameter("sigma", "sigma"))
+    out.extend(Parameter(name, "fixed", j) for j, name in enumerate(fit.fixed_names))
+    return tuple(out)
+
+
+def parameter_values(
+    wanted: tuple[Parameter, ...],
+    covariances: tuple[np.ndarray, ...],
+    sigma: np.ndarray,
+    fixef: np.ndarray,
+) -> np.ndarray:
+    """(B, len(wanted)) values at covariances (B, q, q) per term, sigma (B,) and fixef (B, p).
+
+    Standard deviations and fixed effects are in their own units; a correlation with an effect of
+    variance zero is NaN.
+    """
+    out = np.empty((len(sigma), len(wanted)))
+    for i, parameter in enumerate(wanted):
+        if parameter.kind == "sigma":
+            out[:, i] = sigma
+        elif parameter.kind == "fixed":
+            out[:, i] = fixef[:, parameter.index]
+        else:
+            out[:, i] = _of_term(covariances[parameter.index], parameter.row, parameter.column)
+    return out
+
+
+def estimates(fit: Fit) -> np.ndarray:
+    """(len(parameters(fit)),) the estimates of :func:`parameters`."""
+    return parameter_values(
+        parameters(fit),
+        tuple(term.covariance[None] for term in fit.terms),
+        np.array([fit.sigma]),
+        fit.fixef[None],
+    )[0]
+
+
+def _of_term(covariance: np.ndarray, row: int, column: int) -> np.ndarray:
+    if row == column:
+        return np.sqrt(covariance[:, row, row])
+    scale = np.sqrt(covariance[:, row, row] * covariance[:, column, column])
+    value = covariance[:, row, column] / np.where(scale > 0, scale, 1.0)
+    return np.where(scale > 0, np.clip(value, -1.0, 1.0), np.nan)
