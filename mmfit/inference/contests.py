@@ -12,7 +12,7 @@ from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.degrees_of_freedom import Precision, precision
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.f_tests import COLUMNS, canonical, run_test
+from mmfit.inference.f_tests import COLUMNS, in_basis, run_test
 from mmfit.inference.hypotheses import fixed_root
 
 
@@ -25,6 +25,7 @@ def contest(
     df: str | Precision = "satterthwaite",
     joint: bool = True,
     level: float = 0.95,
+    basis: str = "canonical",
 ) -> pd.DataFrame:
     """Test L beta = rhs, jointly by F or row by row by t (lmerTest's ``contest``).
 
@@ -39,6 +40,8 @@ def contest(
         (its name in a DataFrame or Series, or what it says), estimate (of L beta), std_error, df,
         statistic (t), p_value, conf_low, conf_high.
     level : coverage of the intervals.
+    basis : ``canonical``, or ``lmertest``: Satterthwaite's denominator of a joint test from rows
+        as they are given, which is lmerTest's but depends on how the hypothesis is written.
 
     ``attrs["note"]`` says what a reader must know of the method (a singular fit), else ``""``.
 
@@ -47,7 +50,7 @@ def contest(
     MmfitError
         For an L that does not fit the model (unknown terms, wrong width, missing or infinite
         weights, nothing but zeros), a rhs of another length, rows that contradict each other, or
-        an unknown method or level.
+        an unknown method, basis or level.
     """
     if not 0 < level < 1:
         raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
@@ -55,7 +58,7 @@ def contest(
     target = _right_hand_side(rhs, len(rows))
     known = precision(fit, df, matrices)
     if joint:
-        test = run_test(known, canonical(rows, target, fixed_root(matrices)))
+        test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
         table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
     else:
         table = _one_by_one(known, rows, labels, target, level)

@@ -16,10 +16,8 @@ from mmfit.inference.hypotheses import fixed_root, missing_cells, term_hypothese
 
 BASES = ("canonical", "lmertest")
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
-# Rows whose independent part is below this share are dependent (singular values of rows of unit
-# length); lmerTest's for the eigenvalues of L V L'.
+# Singular values of rows of unit length below this share of the largest are zero.
 _DEPENDENT = 1e-7
-_LMERTEST = float(np.sqrt(np.finfo(float).eps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +147,15 @@ def anova(
     estimable contrast is left out. ``attrs["note"]`` says in words what a reader must know: cells
     without data, columns and terms that were dropped, a singular fit; ``""`` where nothing is.
 
-    ``basis="lmertest"`` takes Satterthwaite's denominator of terms with several degrees of freedom
-    over lmerTest's own rows, where ``canonical`` depends on the hypothesis alone.
+    ``basis="lmertest"`` takes lmerTest's own rows: Satterthwaite's denominator of terms with
+    several degrees of freedom depends on them, that of ``canonical`` on the hypothesis alone. The
+    hypotheses are the same but for type III without an intercept, where lmerTest's differ.
 
     Raises
     ------
     MmfitError
         For an unknown type, method or basis; for Kenward and Roger's method with a fit by ML.
     """
-    if basis not in BASES:
-        raise MmfitError(f"basis={basis!r} is not known; choose one of {', '.join(BASES)}")
     known = precision(fit, df, matrices)
     hypotheses = _hypotheses(matrices, type, basis, known)
     rows, left_out = [], []
@@ -184,24 +181,38 @@ def f_table(rows: list[tuple], note: str) -> pd.DataFrame:
 def _hypotheses(
     matrices: ModelMatrices, type: int, basis: str, known: Precision
 ) -> Iterable[tuple[str, Hypothesis]]:
-    if basis == "lmertest" and known.adjusted is None:
+    if basis == "lmertest":
         from mmfit.inference.lmertest_rows import lmertest_hypotheses
 
-        for name, L in lmertest_hypotheses(matrices, type).items():
-            yield name, _principal(L, known.vcov)
-        return
+        found = lmertest_hypotheses(matrices, type)
+    else:
+        found = term_hypotheses(matrices, type)
     root = fixed_root(matrices)
-    for name, L in term_hypotheses(matrices, type).items():
-        yield name, canonical(L, np.zeros(len(L)), root)
+    for name, L in found.items():
+        yield name, in_basis(L, np.zeros(len(L)), root, basis, known)
 
 
-def _principal(L: np.ndarray, vcov: np.ndarray) -> Hypothesis:
-    """The principal axes of L V L' that have a variance, as lmerTest takes them."""
-    if not len(L):
-        return Hypothesis(L, np.zeros(0))
-    values, vectors = np.linalg.eigh(L @ vcov @ L.T)
-    rows = vectors[:, values > max(_LMERTEST * values[-1], 0.0)].T @ L
-    return Hypothesis(rows, np.zeros(len(rows)))
+def in_basis(
+    L: np.ndarray, rhs: np.ndarray, root: np.ndarray, basis: str, known: Precision
+) -> Hypothesis:
+    """L beta = rhs in independent rows: canonical ones, or principal axes of L V L'.
+
+    The second are lmerTest's (``contestMD``), which keeps the scale of the given rows; only
+    Satterthwaite's denominator depends on it.
+
+    Raises
+    ------
+    MmfitError
+        For an unknown basis; when dependent rows contradict each other.
+    """
+    if basis not in BASES:
+        raise MmfitError(f"basis={basis!r} is not known; choose one of {', '.join(BASES)}")
+    hypothesis = canonical(L, rhs, root)
+    if basis == "canonical" or not len(L):
+        return hypothesis
+    _, vectors = np.linalg.eigh(L @ known.vcov @ L.T)
+    turn = vectors[:, -len(hypothesis.L) :].T if len(hypothesis.L) else vectors[:, :0].T
+    return Hypothesis(turn @ L, turn @ rhs)
 
 
 def _design_notes(matrices: ModelMatrices, type: int, left_out: list[str]) -> list[str]:
