@@ -17,6 +17,7 @@ from mmfit.formula.formula import Formula, parse
 from mmfit.formula.grouping import Groups, code_groups, term_order, unique_names
 from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
 from mmfit.formula.model_matrix import INTERCEPT, CodedMatrix, model_matrix
+from mmfit.formula.names import column_names
 from mmfit.formula.rank import independent_columns
 from mmfit.formula.terms import Terms, Variable
 from mmfit.formula.transforms import States
@@ -90,7 +91,7 @@ def build_with_design(
     random, designs = _random(formula.random, reader)
     checks.check_random(random, columns.length)
     checks.check_fixed(len(kept), columns.length)
-    prior = _weights(weights, columns)
+    known_weights, prior = _weights(weights, columns)
     known, given = _offset(formula, offset, columns)
     total = sum_offsets(known, columns, formula.text, states)
     if given is not None:
@@ -107,6 +108,8 @@ def build_with_design(
         offsets=known,
         array_offset=given is not None,
         rows=columns.length,
+        sources=_sources(formula.fixed, columns),
+        weights=known_weights,
     )
     matrices = ModelMatrices(
         formula=formula.text,
@@ -166,6 +169,12 @@ def _fixed(
         code_variable(variable, reader.value(variable), contrasts) for variable in terms.variables
     )
     return model_matrix(terms, coded, reader.columns.length), coded
+
+
+def _sources(terms: Terms, columns: Columns) -> dict[str, Any]:
+    """The data columns of the fixed part, as the frame holds them."""
+    names = column_names(*(variable.expression.root for variable in terms.variables))
+    return {name: columns[name] for name in names if name in columns}
 
 
 def _fixed_terms(terms: Terms, fixed: CodedMatrix) -> tuple[FixedTerm, ...]:
@@ -246,15 +255,16 @@ def _named_column(text: str, columns: Columns) -> Variable:
     return Variable(text, parse_expression(text))
 
 
-def _weights(weights: Column, columns: Columns) -> np.ndarray | None:
+def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.ndarray | None]:
+    """The weights as a variable, where they are known by their text, and as numbers."""
     if weights is None:
-        return None
+        return None, None
     if not isinstance(weights, str):
-        return checks.checked_weights(weights, "given", columns.length)
+        return None, checks.checked_weights(weights, "given", columns.length)
     variable = _named_column(weights, columns)
     reader = VariableReader(columns, variable.expression.text, States())
     values = reader.numbers(variable, "weights")
-    return checks.checked_weights(values, weights, columns.length)
+    return variable, checks.checked_weights(values, weights, columns.length)
 
 
 def _offset(

@@ -9,9 +9,11 @@ import numpy as np
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.formula.bars import Bar
+from mmfit.formula.checks import checked_weights
 from mmfit.formula.formula import Formula
 from mmfit.formula.grouping import GroupCoding
 from mmfit.formula.model_matrix import CodedMatrix, model_matrix
+from mmfit.formula.names import column_names
 from mmfit.formula.terms import Terms, Variable
 from mmfit.formula.transforms import State, States
 from mmfit.formula.variables import Coded, Coding, VariableReader, align
@@ -76,6 +78,8 @@ class DesignInfo:
     offsets : tuple of Variable, offsets that are known by their text.
     array_offset : bool, whether an offset was given as bare numbers (unknown for new rows).
     rows : int, rows of the fit.
+    sources : mapping, the data columns of the fixed part as they were given, rows of the fit.
+    weights : Variable, the prior weights where they are known by their text, or None.
     """
 
     formula: Formula
@@ -87,6 +91,8 @@ class DesignInfo:
     offsets: tuple[Variable, ...]
     array_offset: bool
     rows: int
+    sources: Mapping[str, Any]
+    weights: Variable | None
 
     @property
     def factor_levels(self) -> dict[str, tuple[str, ...]]:
@@ -102,13 +108,16 @@ class DesignInfo:
             for label, levels in self.factor_levels.items()
         }
 
-    def rebuild(self, frame: Mapping[str, Any], *, random: bool = True) -> NewMatrices:
+    def rebuild(
+        self, frame: Mapping[str, Any], *, random: bool = True, grouped: bool = True
+    ) -> NewMatrices:
         """The same design on new rows.
 
         Parameters
         ----------
         frame : DataFrame or mapping with the columns that are needed (not the response).
         random : bool, False leaves the random terms out (their columns need not be there).
+        grouped : bool, False takes every level as unknown (the grouping columns need not be there).
 
         Raises
         ------
@@ -119,9 +128,34 @@ class DesignInfo:
         reader = VariableReader(columns, self.formula.text, States(self.states))
         codings = [coded.coding for coded in self.fixed]
         X = _matrix(self.formula.fixed, codings, reader).matrix[:, self.kept]
-        terms = tuple(_new_random(term, columns, reader) for term in self.random if random)
+        bars = self.random if random else ()
+        terms = tuple(_new_random(term, columns, reader, grouped) for term in bars)
         offset = sum_offsets(self.offsets, columns, self.formula.text, reader.states)
         return NewMatrices(X, terms, offset)
+
+    def fixed_matrix(self, frame: Mapping[str, Any]) -> CodedMatrix:
+        """The fixed part on new rows, with the columns that the fit dropped; no offset."""
+        reader = VariableReader(
+            Columns(frame, self.categorical), self.formula.text, States(self.states)
+        )
+        return _matrix(self.formula.fixed, [coded.coding for coded in self.fixed], reader)
+
+    def prior_weights(self, frame: Mapping[str, Any]) -> np.ndarray | None:
+        """(n,) prior weights of new rows; None where their columns are not there, or not known.
+
+        Raises
+        ------
+        DataError
+            For weights that are not positive numbers.
+        """
+        variable, columns = self.weights, Columns(frame, self.categorical)
+        if variable is None or any(
+            name not in columns for name in column_names(variable.expression.root)
+        ):
+            return None
+        reader = VariableReader(columns, variable.expression.text, States(self.states))
+        values = reader.numbers(variable, "weights")
+        return checked_weights(values, variable.label, columns.length)
 
 
 def full_dummy_matrix(design: DesignInfo) -> CodedMatrix:
@@ -161,10 +195,12 @@ def _matrix(terms: Terms, codings: Sequence[Coding], reader: VariableReader) -> 
     return model_matrix(terms, coded, reader.columns.length)
 
 
-def _new_random(term: RandomDesign, columns: Columns, reader: VariableReader) -> NewRandom:
+def _new_random(
+    term: RandomDesign, columns: Columns, reader: VariableReader, grouped: bool
+) -> NewRandom:
     grouping = term.bar.grouping
     missing = [name for name in grouping.columns if name not in columns]
-    if missing:
+    if missing and grouped:
         raise DataError(
             f"the new data lack the column {missing[0]!r} of the grouping factor {grouping.name}"
         )
@@ -173,7 +209,10 @@ def _new_random(term: RandomDesign, columns: Columns, reader: VariableReader) ->
         for coding in term.codings
     ]
     model = model_matrix(term.bar.terms, values, columns.length).matrix
-    codes = term.groups.codes([reader.factor(variable) for variable in grouping.factors])
+    if grouped:
+        codes = term.groups.codes([reader.factor(variable) for variable in grouping.factors])
+    else:
+        codes = np.full(columns.length, -1, dtype=np.intp)
     return NewRandom(term.group, term.effects, model, codes)
 
 
