@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from mmfit.report.methods_inference import REFERENCES, inference_sentences
 from mmfit.report.numbers import listed, plural
 from mmfit.report.records import ReportInput
 
@@ -44,8 +45,12 @@ class Methods:
 
 def methods(report: ReportInput) -> Methods:
     """The methods of this analysis: data, estimators, tests, degrees of freedom, versions."""
-    sentences = [_data(report), _fitting(), *_testing(report), _inference(report), _software()]
-    return Methods((" ".join(sentences),), tuple(_REFERENCES[key] for key in _cited(report)))
+    further = inference_sentences(report)
+    sentences = [_data(report), _fitting(), *_testing(report), _inference(report)]
+    sentences += [text for text, _ in further]
+    cited = dict.fromkeys([*_cited(report), *(key for _, keys in further for key in keys)])
+    references = _REFERENCES | REFERENCES
+    return Methods((" ".join([*sentences, _software()]),), tuple(references[key] for key in cited))
 
 
 def _data(report: ReportInput) -> str:
