@@ -20,7 +20,7 @@ from mmfit.spec.inference import InferenceSpec
 from mmfit.spec.search import SelectionSpec
 from mmfit.spec.simulation import Simulation
 
-SUPPORTED_DF = ("satterthwaite", "residual", "normal")
+SUPPORTED_DF = ("satterthwaite", "kenward-roger", "residual", "normal")
 """The methods for degrees of freedom that the inference offers."""
 
 CONTRASTS = ("treatment", "sum", "helmert", "poly")

@@ -169,13 +169,6 @@ MISTAKES = {
         DATA + MODELS + "df: satterthwait\n",
         ["trial.yaml:5: df: found the text 'satterthwait' (did you mean 'satterthwaite'?); "],
     ),
-    "df_not_offered": (
-        DATA + MODELS + "df: kenward-roger\n",
-        [
-            "trial.yaml:5: df: found the text 'kenward-roger', which is not offered yet; "
-            "allowed: satterthwaite, residual, normal"
-        ],
-    ),
 }
 
 
