@@ -1,13 +1,14 @@
 """What V^-1 loses when a set of rows is deleted, for many sets at once.
 
-With E_i the columns of the identity at the rows of set i, V_(i) the covariance of the other rows and
-K_i = E_i'V^-1 E_i,
+With E_i the columns of the identity at the rows of set i, V_(i) the covariance of the other rows
+and K_i = E_i'V^-1 E_i,
 
-    R_(i)'V_(i)^-1 R_(i) = R'V^-1 R - R'V^-1 E_i K_i^-1 E_i'V^-1 R,   log|V_(i)| = log|V| + log|K_i|
+    R_(i)'V_(i)^-1 R_(i) = R'V^-1 R - R'V^-1 E_i K_i^-1 E_i'V^-1 R,
+    log|V_(i)| = log|V| + log|K_i|
 
-(Christensen, Pearson & Johnson 1992, section 3; Zewotir & Galpin 2005, section 4, for sets of rows).
-K_i has as many rows as the set, but with G the rows of Z Lambda at the columns that the set touches, t
-of them, and J the block of N^-1 there, K_i = I - G J G', so that
+(Christensen, Pearson & Johnson 1992, section 3; Zewotir & Galpin 2005, section 4, for sets of
+rows). K_i has as many rows as the set, but with G the rows of Z Lambda at the columns that the set
+touches, t of them, and J the block of N^-1 there, K_i = I - G J G', so that
 
     K_i^-1 = I + G C (I - C'G'G C)^-1 C'G',   |K_i| = |I - C'G'G C|,   J = CC',
 
@@ -118,9 +119,9 @@ def block_losses(codes: np.ndarray, count: int, R: np.ndarray, U: np.ndarray) ->
 def set_losses(
     precision: Precision, sets: RowSets, U: np.ndarray, which: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Losses of R'V^-1 R (A, m, m) and of log|V| (A,) for the sets ``which`` (A,); U = V^-1 R (n, m).
+    """Losses of R'V^-1 R (A, m, m) and of log|V| (A,) for the sets ``which`` (A,).
 
-    NaN where a set's K cannot be factorised in double precision.
+    ``U`` is V^-1 R (n, m). NaN where a set's K cannot be factorised in double precision.
     """
     place = {int(i): a for a, i in enumerate(which)}
     loss = np.empty((len(which), U.shape[1], U.shape[1]))

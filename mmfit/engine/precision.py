@@ -1,9 +1,10 @@
 """The precision of the spherical effects u, b = Lambda u: N = Lambda'Z'Z Lambda + I, and N^-1.
 
 One factor is eliminated, the rest is the tail. With D the block diagonal of the eliminated factor,
-B its products with the tail and H = D^-1 B, the tail's complement S = F - B'H falls into components,
-the sets of levels that common rows connect, and each has a dense inverse. Any block of N^-1 follows:
-S^-1, -H S^-1 and D^-1 + H S^-1 H' (Bates, Maechler, Bolker & Walker 2015, section 3, for N).
+B its products with the tail and H = D^-1 B, the tail's complement S = F - B'H falls into
+components, the sets of levels that common rows connect, and each has a dense inverse. Any block of
+N^-1 follows: S^-1, -H S^-1 and D^-1 + H S^-1 H' (Bates, Maechler, Bolker & Walker 2015, section 3,
+for N).
 
 The deletion of rows needs blocks of N^-1 between levels that never meet in a row, which the solvers
 of :mod:`mmfit.engine.solvers` have no need to form.

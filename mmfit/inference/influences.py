@@ -24,9 +24,9 @@ class Influence:
     ----------
     refit : bool, whether theta was estimated anew without each level, or kept.
     groups : DataFrame, a row per level: group, level, rows (those left out), cooks_distance,
-        covratio, sigma (without the level, units of the response), verdict (``ok``, ``look``: Cook's
-        distance above 4 / L for L levels; ``needed``: without the level a fixed effect cannot be
-        estimated; ``failed``: the model cannot be refitted without it).
+        covratio, sigma (without the level, units of the response), verdict (``ok``; ``look``:
+        Cook's distance above 4 / L for L levels; ``needed``: without the level a fixed effect
+        cannot be estimated; ``failed``: the model cannot be refitted without it).
     coefficients : DataFrame, a row per level and fixed effect: group, level, term,
         estimate_without, change (estimate_without less the estimate), change_se (the same in
         standard errors of the fit to all rows).
@@ -52,9 +52,9 @@ def influence(
 ) -> Influence:
     """Leave out each level of a grouping factor, or of every one in turn.
 
-    Without ``refit`` the relative covariances (theta) are kept, and the change of the fixed effects,
-    of their covariance and of sigma is exact given these; with it, the model is fitted anew without
-    each level, as ``influence`` of lme4 and influence.ME do.
+    Without ``refit`` the relative covariances (theta) are kept, and the change of the fixed
+    effects, of their covariance and of sigma is exact given these; with it, the model is fitted
+    anew without each level, as ``influence`` of lme4 and influence.ME do.
 
     Cook's distance is (b - b_(i))' vcov(b)^-1 (b - b_(i)) / p for the p fixed effects, with vcov(b)
     of the fit to all rows (Cook 1977, eq. 5; for mixed models Christensen, Pearson & Johnson 1992,
@@ -194,9 +194,11 @@ def _sentence(group: str, frame: pd.DataFrame) -> str:
         "cooks_distance", ascending=False, kind="stable"
     )
     if len(look):
+        noun = "this level" if len(look) == 1 else "one of these levels"
         parts.append(
-            f"{_some(look['level'].tolist())} moved the fixed effects by a Cook's distance of "
-            f"{look['cooks_distance'].iloc[0]:.2f} at most, above 4/{levels} = {4 / levels:.2g}"
+            f"leaving out {noun} moves the fixed effects by a Cook's distance above 4/{levels} = "
+            f"{4 / levels:.2g}: {_some(look['level'].tolist())} "
+            f"(at most {look['cooks_distance'].iloc[0]:.2f})"
         )
     elif frame["cooks_distance"].notna().any():
         largest = frame.loc[frame["cooks_distance"].idxmax()]

@@ -1,12 +1,14 @@
 """The chosen model in lmerTest's terms: every table of its summary."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.report.numbers import column, count, fixed, general, listed, p_text, typeset_powers
+from mmfit.inference.diagnosis import convergence_text, singular_text
+from mmfit.report.numbers import MINUS, column, count, fixed, p_text, typeset_powers
 from mmfit.report.view import Table, rows_of, table
 
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
@@ -139,59 +141,17 @@ def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
     return table(f"Type III tests of the fixed terms with {DF_WORDS[df]}", heads, rows_of(texts))
 
 
-# What the solver that the engine chose says about the grouping factors.
-STRUCTURES = {
-    "linear": "no grouping factor",
-    "single": "one grouping factor, its levels eliminated one by one",
-    "nested": "nested grouping factors, eliminated from the innermost outwards",
-    "crossed": "crossed grouping factors, the largest eliminated and the rest dense",
-    "crossed, chain eliminated": (
-        "nested beside crossed grouping factors, two nested ones eliminated and the rest dense"
-    ),
-    "sparse": "crossed grouping factors, the largest eliminated and the rest sparse",
-}
-
-
 def convergence_words(fit: Fit) -> str:
     """How the optimum was found, in one paragraph."""
-    record = fit.optimizer
-    methods = {"newton": "Newton steps", "bfgs": "Newton and BFGS steps"}
-    noun = "evaluation" if record.evaluations == 1 else "evaluations"
-    state = "converged" if record.converged else "did NOT converge"
-    detail = typeset_powers(record.message.removeprefix("converged: ").rstrip("."))
-    return (
-        f"The {fit.criterion} fit {state}: {detail}. Structure found in the data: "
-        f"{STRUCTURES.get(record.solver, record.solver)}; "
-        f"{methods.get(record.method, record.method)}, {record.evaluations} {noun} of the "
-        f"criterion, from {fixed(record.start_objective, 4)} at the start to "
-        f"{fixed(record.objective, 4)}. Largest derivative at the end: "
-        f"{general(record.gradient_norm, 2)}; smallest curvature: {general(record.curvature, 3)}."
-    )
+    return _typeset(convergence_text(fit))
 
 
 def singular_words(fit: Fit) -> str | None:
     """What is singular in a fit and what that means; None for a regular fit."""
-    if not fit.singular:
-        return None
-    found = [_degeneracy(term) for term in fit.terms if term.group in fit.singular_groups]
-    return (
-        f"Singular fit: {listed(found)}. The estimate lies on the boundary of the parameter "
-        "space: these data do not tell the covariance from one of lower rank. Standard errors "
-        "and degrees of freedom of the fixed effects take the estimated value as it is; a simpler "
-        "random part usually describes the data as well."
-    )
+    text = singular_text(fit)
+    return None if text is None else _typeset(text)
 
 
-def _degeneracy(term: VarianceTerm) -> str:
-    sd = np.sqrt(np.diag(term.covariance))
-    scale = float(np.max(sd))
-    zero = [name for name, value in zip(term.effects, sd, strict=True) if value <= 1e-4 * scale]
-    if scale == 0 or len(zero) == len(term.effects):
-        zero = list(term.effects)
-    if zero:
-        noun = "variance" if len(zero) == 1 else "variances"
-        return f"the {noun} of {listed(zero)} by {term.group} estimated as zero"
-    if len(term.effects) == 2:
-        sign = "1" if term.covariance[0, 1] > 0 else "−1"
-        return f"the correlation of {listed(term.effects)} by {term.group} estimated as {sign}"
-    return f"the covariance matrix of {listed(term.effects)} by {term.group} not of full rank"
+def _typeset(text: str) -> str:
+    """Plain signs and powers as a reader expects them."""
+    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, typeset_powers(text))
