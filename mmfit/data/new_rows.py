@@ -12,7 +12,8 @@ def read_new_rows(analysis: Analysis, used: pd.DataFrame) -> pd.DataFrame | None
     """The rows of ``inference.predictions.file``, in its order; None where nothing is predicted.
 
     ``derive`` of the data applies; ``where`` does not, since every row is wanted. A column that is
-    a factor among the rows ``used`` by the fits is one here, even if its few labels are numbers. What is derived from columns that the file lacks (the response, as a rule) is left out.
+    a factor among the rows ``used`` by the fits is one here, even if its few labels are numbers.
+    What is derived from columns that the file lacks (the response, as a rule) is left out.
 
     Raises
     ------

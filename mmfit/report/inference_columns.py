@@ -1,10 +1,11 @@
 """The columns of the tables of the inference, the null distributions and the searches.
 
 One place for those who write the tables and those who read them back. A column holds ``text``
-(None where missing), ``number`` (float, NaN where missing), ``count`` (int, never missing) or
-``truth`` (bool, never missing).
+(None where missing), ``number`` (float, NaN where missing), ``integer`` (the same, a whole number
+in the file), ``count`` (int, never missing) or ``truth`` (bool, never missing).
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,7 +13,9 @@ import pandas as pd
 
 Columns = Mapping[str, str]
 
-_KINDS = MappingProxyType({"text": object, "number": float, "count": int, "truth": bool})
+_KINDS = MappingProxyType(
+    {"text": object, "number": float, "integer": float, "count": int, "truth": bool}
+)
 
 
 def _columns(names: str, kind: str = "number", **kinds: str) -> Columns:
@@ -38,6 +41,8 @@ INFERENCE: Mapping[str, Columns] = MappingProxyType(
             "model term npar log_lik aic chisq df p_value p_value_boundary null_distribution note",
             model="text",
             term="text",
+            npar="integer",
+            df="integer",
             null_distribution="text",
             note="text",
         ),
@@ -64,10 +69,13 @@ INFERENCE: Mapping[str, Columns] = MappingProxyType(
             level="text",
         ),
         "influence": _columns(
-            "model group level cooks_distance term change change_se",
+            "model group level rows cooks_distance covratio sigma verdict term estimate_without"
+            " change change_se",
             model="text",
             group="text",
             level="text",
+            rows="count",
+            verdict="text",
             term="text",
         ),
         "diagnosis": _columns(
@@ -89,6 +97,7 @@ NULL_DISTRIBUTIONS: Columns = _columns(
     distribution="text",
     holds="truth",
     condition="text",
+    replicates="integer",
 )
 
 SEARCHES: Mapping[str, Columns] = MappingProxyType({})
@@ -99,14 +108,33 @@ TABLES: Mapping[str, Columns] = MappingProxyType(
 )
 
 
-def frame_of(name: str, columns: Mapping[str, list]) -> pd.DataFrame:
-    """The table ``name`` from its columns, each of the kind declared; in the declared order."""
-    return pd.DataFrame(
-        {
-            column: pd.Series(columns[column], dtype=_KINDS[kind])
-            for column, kind in TABLES[name].items()
-        }
-    )
+def frame_of(name: str, columns: pd.DataFrame | Mapping[str, list]) -> pd.DataFrame:
+    """The table ``name`` from its columns, each of the kind declared, in the declared order.
+
+    Raises
+    ------
+    KeyError : a column is not there; columns that the table does not have are passed over.
+    """
+    kinds = TABLES[name]
+    frame = {
+        column: pd.Series(_values(columns[column], kind), dtype=_KINDS[kind])
+        for column, kind in kinds.items()
+    }
+    return pd.DataFrame(frame)
+
+
+def _values(values, kind: str) -> list:
+    """A column as a list; a missing or empty text is None, a missing number NaN."""
+    values = [None if v is None or v is pd.NA or v != v or v == "" else v for v in values]
+    if kind == "text":
+        return [None if v is None else str(v) for v in values]
+    return [math.nan if v is None else v for v in values]
+
+
+def as_written(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The table as its file holds it: integers without a decimal point."""
+    whole = [column for column, kind in TABLES[name].items() if kind == "integer"]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
 def empty_tables() -> Mapping[str, pd.DataFrame]:
