@@ -6,8 +6,8 @@
 3. The chosen model is reported as fitted by REML.
 (Verbeke & Molenberghs 2000, chapter 9; Zuur et al. 2009, chapter 5.) The conditional AIC goes by ML
 throughout. Steps respect marginality (see :mod:`mmfit.selection.moves`). A singular model is left
-for a simpler one wherever the criterion does not forbid it, and none is stepped to from a model that
-is not singular. Ties go to the simpler model, then to the first in the order of the formula.
+for a simpler one wherever the criterion does not forbid it, and none is stepped to from a model
+that is not singular. Ties go to the simpler model, then to the first in the order of the formula.
 """
 
 from dataclasses import dataclass

@@ -12,9 +12,9 @@ from mmfit.selection.search_models import Fits
 from mmfit.selection.search_records import PASSED, REFUSED, REJECTED, TAKEN, SearchStep
 from mmfit.selection.search_words import decision_words, trial_words
 
-# A criterion that is worse by less has "substantial support" still (Burnham & Anderson 2002, p. 70),
-# and a parameter at the edge of its range counts less than a whole one: good enough a reason to
-# leave a singular model.
+# A criterion that is worse by less has "substantial support" still (Burnham & Anderson 2002,
+# p. 70), and a parameter at the edge of its range counts less than a whole one: good enough a
+# reason to leave a singular model.
 SINGULAR_MARGIN = 2.0
 P_TIE = 1e-9
 
