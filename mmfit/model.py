@@ -197,12 +197,29 @@ def compare(
     Comparison whose ``valid`` is false and whose ``reason`` says why; one that was given in the
     wrong order is tested the right way round and says so.
 
+    Parameters
+    ----------
+    null, alternative : fitted models of the same data.
+    null_distribution : ``"auto"`` (the best that holds), ``"chi2"``, ``"chibar2"`` (the mixture at
+        the edge of a variance's range), ``"exact"`` (one variance) or ``"bootstrap"``.
+    replicates, seed : of the parametric bootstrap, which may end sooner when it is plain that the
+        p-value is above 5%.
+
+    Returns
+    -------
+    Comparison: ``p_value`` by the plain chi-square, ``p_value_boundary`` by ``null_distribution``,
+    and in ``distributions`` all null distributions that were found, with their conditions.
+
     Raises
     ------
+    ComparisonError
+        For another null distribution than these.
     ComputationError
         When the null fits better than the alternative, so that a fit must have failed.
     """
-    from mmfit.selection import Candidate, compare_candidates
+    from mmfit.selection import Candidate, NullSettings, compare_candidates
+
+    settings = NullSettings(null_distribution, replicates, seed)
 
     models = {"null": null, "alternative": alternative}
     names = {key: model.record.formula for key, model in models.items()}
@@ -216,7 +233,7 @@ def compare(
         )
         for key, model in models.items()
     ]
-    return compare_candidates(*candidates)
+    return compare_candidates(*candidates, settings)
 
 
 def lmer(

@@ -1,4 +1,4 @@
-"""Null distributions of likelihood-ratio tests, where a closed form exists.
+"""Null distributions of likelihood-ratio tests: mixtures of chi-squares, closed or simulated.
 
 Where the null puts variances at zero, the edge of their range, the statistic converges to a
 mixture of chi-squares (chi-bar-square): the squared length of the projection of a normal vector
@@ -8,7 +8,9 @@ Int. Stat. Rev. 56: 49-62). With c = number of variances at the edge, each alone
     c = 1: a half-space,  0.5 chi2(df - 1) + 0.5 chi2(df)   (Stram & Lee 1994, Biometrics 50: 1171)
     c = 2: a wedge times a linear space, whose weights depend on the wedge's angle.
 One variance (df = 1), one effect added with its q covariances (df = q + 1) and s fixed effects
-with one variance (df = s + 1) all are c = 1.
+with one variance (df = s + 1) all are c = 1. Everything else at the edge (three variances, two
+correlated effects) is a product of cones of semidefinite matrices, whose weights are simulated:
+see :mod:`mmfit.inference.chi_bar_square`.
 """
 
 from dataclasses import dataclass
@@ -19,17 +21,39 @@ from scipy.special import chdtrc
 
 @dataclass(frozen=True, slots=True)
 class ChiBarSquare:
-    """A mixture of chi-squares: ``weights`` (sum 1) of chi2(``dfs``); chi2(0) is the point 0."""
+    """A mixture of chi-squares: ``weights`` (sum 1) of chi2(``dfs``); chi2(0) is the point 0.
+
+    Simulated weights come with their number of ``draws`` (0: the weights are exact) and the
+    ``covariance`` of their Monte Carlo errors, by row.
+    """
 
     dfs: tuple[int, ...]
     weights: tuple[float, ...]
+    draws: int = 0
+    covariance: tuple[tuple[float, ...], ...] = ()
 
     def survival(self, x: float) -> float:
         """P(X >= x); 1 at x = 0, whatever the mass there."""
         if x <= 0:
             return 1.0
-        tails = (0.0 if df == 0 else float(chdtrc(df, x)) for df in self.dfs)
-        return sum(w * tail for w, tail in zip(self.weights, tails, strict=True))
+        return sum(w * tail for w, tail in zip(self.weights, self._tails(x), strict=True))
+
+    def error(self, x: float) -> float:
+        """Monte Carlo standard error of ``survival(x)``."""
+        if x <= 0 or not self.draws:
+            return 0.0
+        tails = np.array(self._tails(x))
+        return float(np.sqrt(max(tails @ np.array(self.covariance) @ tails, 0.0)))
+
+    @property
+    def weight_error(self) -> float:
+        """The largest Monte Carlo standard error of a weight."""
+        if not self.draws:
+            return 0.0
+        return float(np.sqrt(max(np.max(np.diag(np.array(self.covariance))), 0.0)))
+
+    def _tails(self, x: float) -> tuple[float, ...]:
+        return tuple(0.0 if df == 0 else float(chdtrc(df, x)) for df in self.dfs)
 
     def __str__(self) -> str:
         if len(self.dfs) == 1:
@@ -65,6 +89,27 @@ def wedge(df: int, correlation: float) -> ChiBarSquare:
     """
     apex = float(np.arccos(np.clip(correlation, -1.0, 1.0)) / (2 * np.pi))
     return ChiBarSquare((df - 2, df - 1, df), (apex, 0.5, 0.5 - apex))
+
+
+def cone(df: int, orders: tuple[int, ...], efficient: np.ndarray) -> ChiBarSquare | None:
+    """Cones of semidefinite matrices of the given orders among the df added parameters.
+
+    ``efficient`` (D, D) is the efficient information about the vech of each of them in turn; the
+    other df - D parameters are free. None where that information is singular.
+    """
+    # Here, because most comparisons can do without.
+    from mmfit.inference.chi_bar_square import cone_weights
+
+    found = cone_weights(orders, efficient)
+    if found is None:
+        return None
+    D = len(efficient)
+    return ChiBarSquare(
+        dfs=tuple(range(df - D, df + 1)),
+        weights=tuple(float(weight) for weight in found.weights),
+        draws=found.draws,
+        covariance=tuple(tuple(float(v) for v in row) for row in found.covariance),
+    )
 
 
 def efficient_information(information: np.ndarray, interest: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,29 +10,32 @@ import pandas as pd
 
 from mmfit.errors import DataError
 from mmfit.report.inference_columns import TABLES, empty_tables, frame_of
+from mmfit.report.null_tables import read_null_distributions
 from mmfit.report.tables import COMPARISONS, INTEGERS, TEXTS
 from mmfit.selection.records import Comparison
 
 
 def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
-    """The records behind ``comparisons.csv`` in ``folder``, without loss.
+    """The records behind ``comparisons.csv`` and ``null_distributions.csv``, without loss.
 
     Raises
     ------
-    FileNotFoundError : there is no such file.
-    DataError : the file is not a table of comparisons as this version writes it.
+    FileNotFoundError : one of the files is not there.
+    DataError : a file is not such a table as this version writes it.
     """
     path = Path(folder) / "comparisons.csv"
     header, *rows = _lines(path)
     try:
         if tuple(header) != COMPARISONS:
             raise ValueError(f"its columns are {', '.join(header)}")
-        return tuple(_comparison(row) for row in rows)
+        found = tuple(_comparison(row) for row in rows)
     except (ValueError, KeyError) as error:
         raise DataError(
             f"{path}: not a table of comparisons written by this version of mmfit ({error}); "
             "run `mmfit compare` again"
         ) from None
+    laws = read_null_distributions(folder)
+    return tuple(replace(c, distributions=laws.get((c.null, c.alternative), ())) for c in found)
 
 
 def read_tables(folder: str | Path, names: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:

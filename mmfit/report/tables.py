@@ -14,6 +14,7 @@ import pandas as pd
 from mmfit.engine import fitted_values
 from mmfit.inference import anova, random_effects, tidy, varcorr
 from mmfit.report.csvfile import write_csv
+from mmfit.report.null_tables import null_distributions_table
 from mmfit.selection.records import Candidate, Comparison
 
 MODELS = (
@@ -216,8 +217,11 @@ def comparisons_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def write_comparisons(folder: str | Path, comparisons: Iterable[Comparison]) -> None:
-    """Write ``comparisons.csv`` into ``folder`` (``results/<analysis>/tables``)."""
-    write_csv(Path(folder) / "comparisons.csv", comparisons_table(comparisons))
+    """Write ``comparisons.csv`` and ``null_distributions.csv`` (``results/<analysis>/tables``)."""
+    comparisons = tuple(comparisons)
+    tables = comparisons_table(comparisons), null_distributions_table(comparisons)
+    for name, table in zip(("comparisons.csv", "null_distributions.csv"), tables, strict=True):
+        write_csv(Path(folder) / name, table)
 
 
 def write_tables(folder: str | Path, candidates: Sequence[Candidate], df: str) -> None:

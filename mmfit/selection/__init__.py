@@ -6,6 +6,8 @@ from mmfit.selection.ranova import ranova
 from mmfit.selection.records import (
     Candidate,
     Comparison,
+    NullDistribution,
+    NullSettings,
     RankedModel,
     Ranking,
     Selection,
@@ -18,6 +20,8 @@ select = select_model
 __all__ = [
     "Candidate",
     "Comparison",
+    "NullDistribution",
+    "NullSettings",
     "RankedModel",
     "Ranking",
     "Selection",

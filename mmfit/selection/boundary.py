@@ -4,7 +4,8 @@ The null's covariances, embedded into the alternative, give each of its terms a 
 rank r_j out of q_j. The alternative may move Phi_j in directions D with N'DN positive semidefinite,
 N spanning the null space of Phi_j: a cone of semidefinite matrices of order q_j - r_j, all other
 directions being free (the tangent cone; Shapiro 1988; Baey, Cournede & Kuhn 2019, Comput. Stat.
-Data Anal. 135: 107-122). Orders 0, one order 1, and two orders 1 have closed forms.
+Data Anal. 135: 107-122). Orders 0, one order 1, and two orders 1 have closed forms; the weights of
+all others are simulated.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.null_distributions import (
     ChiBarSquare,
+    cone,
     efficient_information,
     estimate_correlation,
     half_space,
@@ -36,7 +38,7 @@ class NullLaw:
 
 
 def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullLaw:
-    """The closed-form null distribution of a valid pair.
+    """The large-sample null distribution of a valid pair.
 
     Both fits must be by ``pair.criterion``; ``alternative_fit`` serves as a template only.
     """
@@ -44,8 +46,8 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
         return NullLaw(
             None,
             f"the null fit {pair.null.name} is singular ({', '.join(null_fit.singular_groups)}): "
-            "what it estimates lies at the edge of its range itself, where no closed form of the "
-            "null distribution holds; a parametric bootstrap does",
+            "what it estimates lies at the edge of its range itself, where no mixture of "
+            "chi-squares holds",
         )
     orders = edge_orders(pair)
     if sum(orders) == 0:
@@ -54,17 +56,32 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
         return NullLaw(
             None,
             "covariance parameters of the two models cannot all be told apart, so that where the "
-            "null lies in the alternative is not known; a parametric bootstrap is needed",
+            "null lies in the alternative is not known",
         )
     if sum(orders) == 1:
         return NullLaw(half_space(pair.df), "the null puts one variance at zero, its edge")
+    efficient = _edge_information(pair, orders, null_fit, alternative_fit)
     if sum(orders) == 2 and max(orders) == 1:
-        return _two_variances(pair, orders, null_fit, alternative_fit)
+        correlation = estimate_correlation(efficient)
+        return NullLaw(
+            wedge(pair.df, correlation),
+            "the null puts two variances at zero, their edge; "
+            f"their estimates correlate by {correlation:.3g} there",
+        )
+    return _simulated(pair, tuple(order for order in orders if order), efficient)
+
+
+def _simulated(pair: PairAssessment, orders: tuple[int, ...], efficient: np.ndarray) -> NullLaw:
+    words = f"the null puts {sum(orders)} variances at zero, their edge"
+    if max(orders) > 1:
+        words += ", with the covariances among them"
+    law = cone(pair.df, orders, efficient)
+    if law is None:
+        return NullLaw(None, f"{words}; the data do not tell them apart there")
     return NullLaw(
-        None,
-        f"the null puts {sum(orders)} variances at zero"
-        f"{'' if max(orders) == 1 else ', of correlated effects'}: the weights of the chi-square "
-        "mixture have no closed form and need simulation",
+        law,
+        f"{words}; the weights of the mixture come from {law.draws} simulated projections "
+        f"(Monte Carlo error of a weight at most {law.weight_error:.2g})",
     )
 
 
@@ -96,17 +113,12 @@ def null_in_alternative(pair: PairAssessment, null_fit: Fit) -> tuple[np.ndarray
     )
 
 
-def _two_variances(pair, orders, null_fit, alternative_fit) -> NullLaw:
+def _edge_information(pair, orders, null_fit, alternative_fit) -> np.ndarray:
+    """Efficient information about the covariances at the edge (vech by term) at the null."""
     matrices, at_null = _alternative_at_null(pair, null_fit, alternative_fit)
     information = variance_information(matrices, at_null).information
     change, interest = _edge_coordinates(pair, orders, null_fit)
-    efficient = efficient_information(change.T @ information @ change, np.array(interest))
-    correlation = estimate_correlation(efficient)
-    return NullLaw(
-        wedge(pair.df, correlation),
-        "the null puts two variances at zero, their edge; "
-        f"their estimates correlate by {correlation:.3g} there",
-    )
+    return efficient_information(change.T @ information @ change, np.array(interest))
 
 
 def _alternative_at_null(pair, null_fit, template) -> tuple[ModelMatrices, Fit]:
@@ -126,11 +138,11 @@ def _alternative_at_null(pair, null_fit, template) -> tuple[ModelMatrices, Fit]:
 
 
 def _edge_coordinates(pair, orders, null_fit) -> tuple[np.ndarray, list[int]]:
-    """Coordinates in which the two variances at the edge are coordinates of their own.
+    """Coordinates in which the covariances at the edge are coordinates of their own.
 
-    Per term Phi = B E B' with B = [U N] orthonormal up to scale, N the null space of Phi at the
-    null; the entry of E for N is the variance at the edge. Returns K with vech(Phi) = K vech(E)
-    over all terms and sigma^2, and the places of the two variances.
+    Per term Phi = B E B' with B = [N U] orthonormal up to scale, N the null space of Phi at the
+    null; the block of E for N is what lies at the edge. Returns K with vech(Phi) = K vech(E)
+    over all terms and sigma^2, and the places of those blocks' vech.
     """
     blocks, interest, start = [], [], 0
     phis = null_in_alternative(pair, null_fit)
@@ -138,28 +150,27 @@ def _edge_coordinates(pair, orders, null_fit) -> tuple[np.ndarray, list[int]]:
         to_white, to_raw = term.to_whitened, term.from_whitened
         vectors = np.linalg.eigh(to_white @ phi @ to_white.T)[1]  # ascending: N comes first
         blocks.append(_vech_change(to_raw @ vectors))
-        if order:
-            interest.append(start)
+        rows = np.triu_indices(term.rank)[1]
+        interest += [start + int(k) for k in np.flatnonzero(rows < order)]
         start += blocks[-1].shape[1]
-    K = np.zeros((start + 1, start + 1))
-    at = 0
+    K = np.zeros((sum(len(block) for block in blocks) + 1, start + 1))
+    row = column = 0
     for block in blocks:
-        K[at : at + len(block), at : at + len(block)] = block
-        at += len(block)
-    K[at, at] = 1.0
+        K[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    K[-1, -1] = 1.0
     return K, interest
 
 
 def _vech_change(B: np.ndarray) -> np.ndarray:
-    """K with vech(B E B') = K vech(E); vech stacks the columns of the lower triangle."""
-    q = len(B)
-    lower = [(a, b) for b in range(q) for a in range(b, q)]
+    """K with vech(B E B') = K vech(E), B (q, r); vech stacks the columns of the lower triangle."""
+    q, r = B.shape
+    across, down = np.triu_indices(q)
     columns = []
-    for a, b in lower:
-        E = np.zeros((q, q))
+    for b, a in zip(*np.triu_indices(r), strict=True):
+        E = np.zeros((r, r))
         E[a, b] = E[b, a] = 1.0
-        full = B @ E @ B.T
-        columns.append([full[i, j] for i, j in lower])
+        columns.append((B @ E @ B.T)[down, across])
     return np.array(columns).T
 
 

@@ -14,12 +14,21 @@ from collections.abc import Sequence
 from mmfit.selection.compare import basis_constant, compare_candidates, fit_of
 from mmfit.selection.field import Entrant, Field, enter
 from mmfit.selection.rankings import TIE, rank_candidates
-from mmfit.selection.records import Candidate, Comparison, Selection, SelectionStep
+from mmfit.selection.records import (
+    Candidate,
+    Comparison,
+    NullSettings,
+    Selection,
+    SelectionStep,
+)
 from mmfit.selection.spans import columns_inside
 
 
 def select_model(
-    candidates: Sequence[Candidate], comparisons: Sequence[Comparison] = (), alpha: float = 0.05
+    candidates: Sequence[Candidate],
+    comparisons: Sequence[Comparison] = (),
+    alpha: float = 0.05,
+    settings: NullSettings | None = None,
 ) -> Selection:
     """Choose a model and write down every step.
 
@@ -29,6 +38,7 @@ def select_model(
     comparisons : tests already made; those that the walk needs beyond them are made here, from
         the same fits.
     alpha : level of the tests.
+    settings : how the null distributions of the tests made here are found.
 
     Raises
     ------
@@ -36,7 +46,7 @@ def select_model(
     ComputationError : no candidate converged, or a null fits better than its alternative.
     """
     field = enter(candidates)
-    walk = _Walk(alpha, comparisons)
+    walk = _Walk(alpha, comparisons, settings)
     standing, random_steps = _random_stage(field, walk)
     chosen, fixed_steps = _fixed_stage(field, standing, walk)
     rankings = rank_candidates(
@@ -53,8 +63,8 @@ def select_model(
 class _Walk:
     """Decides between the standing model and a challenger; collects nothing, changes nothing."""
 
-    def __init__(self, alpha: float, comparisons: Sequence[Comparison]):
-        self._alpha = alpha
+    def __init__(self, alpha: float, comparisons: Sequence[Comparison], settings):
+        self._alpha, self._settings = alpha, settings
         self._known = {frozenset((c.null, c.alternative)): c for c in comparisons}
 
     def through(self, stage: str, criterion: str, members: Sequence[Entrant]):
@@ -70,7 +80,7 @@ class _Walk:
     def _decide(self, stage, criterion, standing, challenger) -> SelectionStep:
         found = self._known.get(frozenset((standing.name, challenger.name)))
         if found is None:
-            found = compare_candidates(standing.candidate, challenger.candidate)
+            found = compare_candidates(standing.candidate, challenger.candidate, self._settings)
         if found.valid:
             return self._by_test(stage, found)
         return _by_aic(stage, criterion, standing, challenger, found)

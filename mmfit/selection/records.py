@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 from mmfit.engine.records import Fit
+from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 
 
@@ -16,13 +18,74 @@ class Candidate:
     fits: Mapping[str, Fit]
 
 
+METHODS = ("auto", "chi2", "chibar2", "exact", "bootstrap")
+
+
+@dataclass(frozen=True, slots=True)
+class NullSettings:
+    """How the null distribution of a test is to be found.
+
+    Attributes
+    ----------
+    method : ``auto`` (the best that holds), ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``.
+    replicates : int, of a bootstrap at most; 0 for no bootstrap.
+    seed : int, of the bootstrap.
+    stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
+
+    Raises
+    ------
+    ComparisonError : another method, or a number that is no count.
+    """
+
+    method: str = "auto"
+    replicates: int = 999
+    seed: int = 1
+    stop: bool = True
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise ComparisonError(
+                f"null_distribution must be one of {', '.join(METHODS)}, not {self.method!r}"
+            )
+        for name in ("replicates", "seed"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
+                raise ComparisonError(f"{name} must be a whole number from 0, not {value!r}")
+        if self.method == "bootstrap" and not self.replicates:
+            raise ComparisonError("a bootstrap needs replicates, and 0 are given")
+
+
+@dataclass(frozen=True, slots=True)
+class NullDistribution:
+    """One null distribution of a test, with the p-value that it gives.
+
+    Attributes
+    ----------
+    method : ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``;  distribution : str, in words.
+    p_value : float;  mc_low, mc_high : float or None, its 95% Monte Carlo interval where it is
+        simulated;  replicates : int or None, simulated values behind it.
+    holds : bool, whether ``condition`` is met;  condition : str, when the distribution holds, or
+        why it does not here.
+    """
+
+    method: str
+    distribution: str
+    p_value: float
+    mc_low: float | None
+    mc_high: float | None
+    replicates: int | None
+    holds: bool
+    condition: str
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One likelihood-ratio test, or the reason why there is none.
 
     ``null`` and ``alternative`` are names in the order in which the test is valid. Where ``valid``
     is false every number is None. ``p_value`` is the plain chi-square's; ``p_value_boundary`` is
-    that of ``null_distribution`` (None where no closed form holds, with the reason in ``note``).
+    that of ``null_distribution``, the one chosen (None where none could be had, with the reason in
+    ``note``). ``distributions`` has all that were found, side by side.
     ``df`` is the difference in dimension of the two models; it equals the difference in npar unless
     a model repeats itself, which ``note`` then says. ``outcome`` is ``reason`` for programs: a word
     of ``mmfit.selection.validity.PairAssessment``, or ``not_converged``.
@@ -48,6 +111,7 @@ class Comparison:
     null_distribution: str | None = None
     p_value_boundary: float | None = None
     outcome: str | None = None
+    distributions: tuple[NullDistribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

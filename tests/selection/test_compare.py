@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from mmfit.errors import ComparisonError, ComputationError
-from mmfit.selection import Candidate, compare_all, compare_candidates
+from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates
 from tests.selection.designs import Bar, candidate, fit_record, matrices
 
 RNG = np.random.default_rng(4)
@@ -112,9 +112,11 @@ def test_a_negative_chi_square_is_a_failed_fit(excess):
     assert "has not reached its optimum" in str(e.value)
 
 
-def test_singular_null_is_named_and_has_no_closed_form():
+def test_singular_null_is_named_and_has_no_mixture():
     found = compare_candidates(
-        candidate("m1", SMALL, 106.5, singular=True), candidate("m2", SLOPE, 100.0)
+        candidate("m1", SMALL, 106.5, singular=True),
+        candidate("m2", SLOPE, 100.0),
+        NullSettings(replicates=0),
     )
     assert found.valid
     assert found.p_value == pytest.approx(stats.chi2.sf(6.5, 2), rel=1e-12)

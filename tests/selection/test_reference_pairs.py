@@ -167,14 +167,17 @@ def test_factor_slopes_contain_intercepts_by_combination():
     assert found.df == 1
 
 
-def test_a_singular_null_is_named_and_its_boundary_p_value_left_open():
+def test_a_singular_null_is_named_and_goes_to_the_bootstrap():
     null = written("dyestuff2", "Yield ~ 1 + (1 | Batch)")
     frame = data("dyestuff2").assign(half=["a", "b"] * 15)
     model = build("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
     found = compare_candidates(null, Candidate("half", model, fit_both(model)))
     assert found.valid
-    assert found.p_value_boundary is None
     assert "is singular (Batch)" in found.note
+    assert found.null_distribution.startswith("parametric bootstrap (")
+    law = found.distributions[-1]
+    assert (law.method, law.p_value) == ("bootstrap", found.p_value_boundary)
+    assert law.mc_low < found.p_value < law.mc_high  # without a variance it is a linear model
 
 
 def lecture():

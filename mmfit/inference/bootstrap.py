@@ -1,0 +1,225 @@
+"""Parametric bootstrap of a likelihood-ratio test.
+
+Responses are drawn from the fitted null and both models are fitted to each; the p-value is the
+share of statistics that reach the observed one, which counts itself: (1 + exceedances) / (1 +
+replicates) (Davison & Hinkley 1997, section 4.2). It is that of a Monte Carlo test in so far as the
+fitted null is the true one.
+
+Replicate i has the i-th stream spawned from the seed, and no replicate's digits depend on its
+neighbours, so that statistics may be computed in any number of parts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betaincinv
+
+from mmfit.engine.many import block_size, fit_many
+from mmfit.engine.records import Fit
+from mmfit.engine.roots import semidefinite_cholesky
+from mmfit.errors import ComputationError
+from mmfit.formula.matrices import ModelMatrices
+
+# A sequence that may stop (Besag & Clifford 1991, Biometrika 78: 301-304) does so when so large a
+# share of all its replicates has reached the observed statistic, and not before this number has.
+_STOPPING_SHARE, _FEWEST_EXCEEDANCES = 0.05, 20
+# A statistic this much below the observed one is equal to it: both come from two searches that stop
+# within 1e-9 of the optimum, of criteria with rounding of about 1e-12 of their size.
+TIE, ROUNDING = 1e-8, 1e-12
+# A null that fits better than the alternative by more than this failed, or the alternative did.
+NOISE = 1e-6
+# Share of replicates that may fail before the others are no sample of the null distribution.
+MOST_FAILURES = 0.1
+LEVEL = 0.95
+# Replicates per step of a run that may stop.
+_FIRST_STEP, _MOST_NUMBERS = 125, 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapTest:
+    """Two models of one data set, the first inside the second, by one criterion.
+
+    Attributes
+    ----------
+    null, alternative : ModelMatrices;  fit : Fit of the null, by the criterion of the test.
+    shift : float, what to add to the alternative's criterion so that both refer to one basis of X.
+    """
+
+    null: ModelMatrices
+    alternative: ModelMatrices
+    fit: Fit
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapPValue:
+    """A p-value with its Monte Carlo interval.
+
+    Attributes
+    ----------
+    p_value, low, high : float, the interval by Clopper & Pearson at 95%.
+    replicates : int, statistics that were used;  exceedances : int, of them at least the observed.
+    failures : int, replicates left out because a fit did not converge.
+    stopped : bool, whether the sequence ended early.
+    """
+
+    p_value: float
+    low: float
+    high: float
+    replicates: int
+    exceedances: int
+    failures: int
+    stopped: bool
+
+
+def draw_responses(
+    matrices: ModelMatrices, fit: Fit, seed: int, start: int, stop: int
+) -> np.ndarray:
+    """(stop - start, n) responses drawn from the fit; row i has the stream start + i of ``seed``.
+
+    The same draws as ``mmfit.engine.simulate_responses``.
+    """
+    mean = matrices.X @ fit.fixef
+    if matrices.offset is not None:
+        mean = mean + matrices.offset
+    spread = fit.sigma
+    if matrices.weights is not None:
+        spread = spread / np.sqrt(matrices.weights)
+    roots = [semidefinite_cholesky(term.covariance) for term in fit.terms]
+    out = np.empty((stop - start, matrices.nobs))
+    effects = [
+        np.empty((stop - start, len(term.levels), len(root)))
+        for term, root in zip(matrices.random, roots, strict=True)
+    ]
+    for row in range(len(out)):
+        stream = np.random.SeedSequence(seed, spawn_key=(start + row,))
+        rng = np.random.default_rng(stream)
+        rng.standard_normal(out=out[row])
+        for drawn in effects:
+            rng.standard_normal(out=drawn[row])
+    out *= spread
+    out += mean
+    for term, root, drawn in zip(matrices.random, roots, effects, strict=True):
+        for column in range(len(root)):
+            # by column and not by a matrix product, whose digits depend on the number of rows
+            effect = np.einsum("bld,d->bl", drawn, root[column])
+            out += effect[:, term.codes] * term.model[:, column]
+    return out
+
+
+def bootstrap_statistics(test: BootstrapTest, start: int, stop: int, seed: int) -> np.ndarray:
+    """Statistics of the replicates start, ..., stop - 1; NaN where a fit did not converge.
+
+    ``start`` may be any number: replicates do not depend on those before them.
+
+    Raises
+    ------
+    ComputationError : a criterion cannot be evaluated.
+    """
+    reml = test.fit.criterion == "REML"
+    size = max(2, min(_MOST_NUMBERS // test.null.nobs, 8 * block_size(test.alternative)))
+    parts = [np.empty(0)]
+    for begin in range(start, stop, size):
+        responses = draw_responses(test.null, test.fit, seed, begin, min(begin + size, stop))
+        null = fit_many(test.null, responses, reml=reml)
+        alternative = fit_many(test.alternative, responses, reml=reml)
+        statistic = null.objective - alternative.objective - test.shift
+        good = null.converged & alternative.converged
+        good &= statistic > -(NOISE + ROUNDING * np.abs(null.objective))
+        parts.append(np.where(good, np.maximum(statistic, 0.0), np.nan))
+    return np.concatenate(parts)
+
+
+def enough_exceedances(replicates: int) -> int:
+    """After how many exceedances a sequence of at most so many replicates may stop.
+
+    A twentieth of them, so that the whole sequence would have a p-value above 5%, too; no fewer
+    than 20, which leaves a p-value an error of about a fifth of itself.
+    """
+    return max(_FEWEST_EXCEEDANCES, int(np.ceil(_STOPPING_SHARE * (replicates + 1))))
+
+
+def bootstrap_until(
+    test: BootstrapTest, observed: float, start: int, stop: int, seed: int, enough: int | None
+) -> np.ndarray:
+    """``bootstrap_statistics``, ended soon after ``enough`` exceedances (None: at ``stop``).
+
+    What is computed beyond them is not used by ``bootstrap_p_value``.
+    """
+    if enough is None:
+        return bootstrap_statistics(test, start, stop, seed)
+    found, step = np.empty(0), _FIRST_STEP
+    while start < stop and _exceedances(found, observed).sum() < enough:
+        end = min(start + step, stop)
+        found = np.concatenate([found, bootstrap_statistics(test, start, end, seed)])
+        start, step = end, 2 * step
+    return found
+
+
+def bootstrap_p_value(
+    statistics: np.ndarray, observed: float, enough: int | None = None
+) -> BootstrapPValue:
+    """The p-value of statistics in the order of their replicates.
+
+    With ``enough`` the sequence ends at that exceedance, in which case the p-value is enough /
+    replicates (Besag & Clifford 1991); where it ends depends on the order alone.
+
+    Raises
+    ------
+    ComputationError : more than a tenth of the replicates failed, or there are none.
+    """
+    exceeding = _exceedances(statistics, observed)
+    total, stopped = len(statistics), False
+    if enough is not None:
+        reached = np.flatnonzero(np.cumsum(exceeding) >= enough)
+        if len(reached):
+            total, stopped = int(reached[0]) + 1, True
+    failures = int(np.isnan(statistics[:total]).sum())
+    R, h = total - failures, int(exceeding[:total].sum())
+    if R == 0 or failures > MOST_FAILURES * total:
+        raise ComputationError(
+            f"{failures} of {total} bootstrap replicates did not converge in one of the models, "
+            "so that the others are no sample of the null distribution"
+        )
+    p_value = h / R if stopped else (1 + h) / (1 + R)
+    return BootstrapPValue(p_value, *_interval(h, R, stopped), R, h, failures, stopped)
+
+
+def is_complete(statistics: np.ndarray, observed: float, replicates: int, stop: bool) -> bool:
+    """Whether these are all replicates, or as many as a sequence that may stop needs."""
+    if len(statistics) >= replicates:
+        return True
+    return stop and _exceedances(statistics, observed).sum() >= enough_exceedances(replicates)
+
+
+def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
+    """About how long one replicate's fit takes, by its operations; the same on every machine.
+
+    Rows are drawn and added up once; then every evaluation costs some operations per level and,
+    where factors are crossed, the cube of the columns beyond the largest factor. The factors were
+    measured once, on one core.
+    """
+    sizes = sorted((len(t.levels) * t.model.shape[1] for t in matrices.random), reverse=True)
+    columns = matrices.X.shape[1] + sum(t.model.shape[1] for t in matrices.random)
+    rows = 5e-9 * matrices.nobs * (2 + columns)
+    cells = 2e-9 * sum(sizes) * (2 + columns) ** 2
+    tail = 0.0
+    if fit.optimizer.solver.startswith("crossed"):
+        tail = 5e-11 * sum(sizes[1:]) ** 3
+    elif fit.optimizer.solver == "sparse":
+        tail = 2e-7 * sum(sizes[1:]) ** 1.5
+    return rows + fit.optimizer.evaluations * (cells + tail)
+
+
+def _exceedances(statistics: np.ndarray, observed: float) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return statistics >= observed - (TIE + ROUNDING * abs(observed))
+
+
+def _interval(h: int, R: int, stopped: bool) -> tuple[float, float]:
+    """Clopper & Pearson 1934; where h was fixed and R random, the tails of that sampling."""
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(h, R - h + 1, tail)) if h else 0.0
+    above = h if stopped else h + 1
+    high = float(betaincinv(above, R - h, 1 - tail)) if h < R else 1.0
+    return low, high
