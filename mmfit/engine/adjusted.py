@@ -18,7 +18,7 @@ import numpy as np
 
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.estimates import estimates
-from mmfit.engine.fit import prepare
+from mmfit.engine.fit import Prepared
 from mmfit.engine.many import ManyFits, blocks
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
@@ -52,9 +52,11 @@ class AdjustedCovariance:
     confounded: np.ndarray
 
 
-def adjusted_covariance(matrices: ModelMatrices, fit: Fit) -> AdjustedCovariance:
-    """The adjusted covariance at the estimates of a REML fit, for a batch of one."""
-    prepared = prepare(matrices)
+def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
+    """The adjusted covariance at the estimates of a REML fit, for a batch of one.
+
+    What it costs: :mod:`mmfit.engine.adjusted_cost`.
+    """
     problem = Problem(prepared.system, prepared.solver, reml=True)
     if not len(fit.theta):
         return adjust(problem.at(np.zeros((1, 0))))

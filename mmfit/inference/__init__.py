@@ -9,6 +9,10 @@ from typing import Any
 _MODULES = MappingProxyType(
     {
         "METHODS": "degrees_of_freedom",
+        "Precision": "degrees_of_freedom",
+        "df_note": "degrees_of_freedom",
+        "precision": "degrees_of_freedom",
+        "kenward_roger_cost": "kenward_roger",
         "FTest": "f_tests",
         "anova": "f_tests",
         "contest": "contests",

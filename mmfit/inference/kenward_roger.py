@@ -10,11 +10,14 @@ that makes the balanced cases exact; Halekoh & Hojsgaard 2014, J. Stat. Software
 and the guards of their pbkrtest 0.5.2).
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmfit.engine.adjusted import AdjustedCovariance, adjusted_covariance
+from mmfit.engine.adjusted_cost import AdjustedCost, adjusted_cost, require_affordable
+from mmfit.engine.fit import prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
@@ -22,6 +25,8 @@ from mmfit.formula.matrices import ModelMatrices
 # pbkrtest's guards: what counts as zero in numerator and denominator of rho, and the denominators
 # about 2 at which the scale, which has a pole there, is taken to be 1.
 _ZERO, _ZERO_NUMERATOR, _POLE = 1e-14, 1e-10, 1e-2
+# Seconds from which on the user is told before.
+_LONG = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,31 @@ def kenward_roger(fit: Fit, matrices: ModelMatrices | None) -> AdjustedCovarianc
     MmfitError
         For a fit by ML, or without the model's matrices.
     ComputationError
-        When the computation would not fit in memory; see
-        :func:`mmfit.engine.adjusted_cost.adjusted_cost`.
+        When the computation would not fit in memory; see :func:`kenward_roger_cost`.
+
+    Warns
+    -----
+    UserWarning
+        With the expected time, before a computation of more than a minute.
     """
     require_reml(fit.criterion)
     if matrices is None:
         raise MmfitError("df='kenward-roger' needs the model's matrices; pass `matrices`")
-    return adjusted_covariance(matrices, fit)
+    prepared = prepare(matrices)
+    cost = adjusted_cost(prepared)
+    require_affordable(cost)
+    if cost.seconds > _LONG:
+        message = f"Kenward-Roger's method will take about {cost.seconds / 60:.1f} minutes ({cost})"
+        warnings.warn(message, stacklevel=2)
+    return adjusted_covariance(prepared, fit)
+
+
+def kenward_roger_cost(matrices: ModelMatrices) -> AdjustedCost:
+    """What the method takes for this model, known after the cross-products are formed.
+
+    Its text says it in words; ``products``, ``operations``, ``seconds``, ``memory`` (bytes).
+    """
+    return adjusted_cost(prepare(matrices))
 
 
 def contrast_df(adjusted: AdjustedCovariance, L: np.ndarray) -> np.ndarray:

@@ -226,7 +226,7 @@ def test_sparse_and_dense_tails_agree(theta):
 
 
 def test_what_fits_in_no_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(choice_module, "_memory", lambda: 1e6)
+    monkeypatch.setattr(choice_module, "machine_memory", lambda: 1e6)
     with pytest.raises(ComputationError, match=r"crossed so densely that 15\d\d columns"):
         crossed_solver(_clusters(0.01))
 

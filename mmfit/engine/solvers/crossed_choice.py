@@ -46,7 +46,7 @@ def crossed_solver(system: System) -> CrossedSolver:
     order = elimination_order(system)
     lead, *others = (system.groups[g] for g in order)
     columns = TailColumns.of(others)
-    width, memory = columns.width, _memory() / 8
+    width, memory = columns.width, machine_memory() / 8
     if width <= _NARROW:
         return CrossedSolver(system)
     dense_fits = _DENSE_COPIES * width**2 < memory
@@ -130,7 +130,7 @@ def _seconds(plan: Symbolic) -> float:
     return float(np.dot(_SPARSE_SECONDS, (plan.flops, plan.storage, len(plan.fronts))))
 
 
-def _memory() -> float:
+def machine_memory() -> float:
     """Bytes of memory that a fit may take: three quarters of the machine's."""
     if not hasattr(os, "sysconf"):
         return _UNKNOWN_MEMORY
