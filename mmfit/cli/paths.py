@@ -24,6 +24,13 @@ class ResultFiles:
     def tables(self) -> Path:
         return self.folder / "tables"
 
+    def chunk(self, chunk: int) -> Path:
+        return self.folder / "bootstrap" / f"chunk.{chunk}.json"
+
+    @property
+    def search(self) -> Path:
+        return self.folder / "search.json"
+
     @property
     def selection(self) -> Path:
         return self.folder / "selection.json"

@@ -52,18 +52,65 @@ def fit(analysis: Analysis, model: str) -> str:
 
 
 def compare(analysis: Analysis) -> str:
-    """The pairs; the models in their order. The models themselves arrive with their fits."""
-    return _canonical({"models": list(analysis.models), "comparisons": analysis.comparisons})
+    """The pairs, their null distributions; the models in their order. Fits bring the models."""
+    return _canonical(
+        {
+            "models": analysis.candidate_names,
+            "comparisons": analysis.comparisons,
+            "null_distribution": analysis.null_distribution,
+            "pair_methods": [[*pair, method] for pair, method in analysis.pair_methods.items()],
+            # In how many jobs the replicates are drawn changes no result.
+            "bootstrap": {**_plain(analysis.bootstrap), "chunks": None},
+        }
+    )
+
+
+def bootstrap(analysis: Analysis) -> str:
+    """What `compare` reads, and how many parts there are."""
+    return _canonical([compare(analysis), analysis.bootstrap.chunks])
+
+
+def search(analysis: Analysis) -> str:
+    """The settings of the search and those of the models that it makes."""
+    settings = {**_plain(analysis.selection), "stability": None}
+    return _canonical([settings, _generated(analysis)])
 
 
 def select(analysis: Analysis) -> str:
-    """What `compare` reads, and the settings of the selection."""
-    return _canonical([compare(analysis), _plain(analysis.selection)])
+    """What `compare` reads, and the settings of the selection but for its audit."""
+    return _canonical([compare(analysis), {**_plain(analysis.selection), "stability": None}])
+
+
+def stability(analysis: Analysis) -> str:
+    """The settings of the selection, and those of the models that are fitted anew."""
+    models = {name: _plain(model) for name, model in analysis.models.items()}
+    return _canonical([_plain(analysis.selection), models, _generated(analysis)])
 
 
 def tables(analysis: Analysis) -> str:
     """The models in their order and the method for the degrees of freedom."""
-    return _canonical({"models": list(analysis.models), "df": analysis.df})
+    return _canonical({"models": analysis.candidate_names, "df": analysis.df})
+
+
+def prediction_files(analysis: Analysis) -> list[str]:
+    """The file of rows to predict, if there is one."""
+    predictions = analysis.inference.predictions
+    return [] if predictions is None else [predictions.file]
+
+
+def inference(analysis: Analysis) -> str:
+    """What is asked of the models, with what settings; how rows to predict are prepared."""
+    asked, settings = analysis.inference, analysis.bootstrap
+    bootstrapped = "bootstrap" in asked.intervals
+    return _canonical(
+        {
+            "models": analysis.candidate_names,
+            "df": analysis.df,
+            "inference": _plain(asked),
+            "bootstrap": [settings.replicates, settings.seed] if bootstrapped else None,
+            "derive": None if asked.predictions is None else list(analysis.data.derive.items()),
+        }
+    )
 
 
 def report(analysis: Analysis) -> str:
@@ -74,6 +121,15 @@ def report(analysis: Analysis) -> str:
 def index(analyses: Iterable[Analysis]) -> str:
     """The analyses in their order, by name and title."""
     return _canonical([(analysis.name, analysis.title) for analysis in analyses])
+
+
+def _generated(analysis: Analysis) -> dict[str, Any]:
+    """The settings of models that a search makes."""
+    return {
+        "weights": analysis.weights,
+        "offset": analysis.offset,
+        "contrasts": analysis.contrasts,
+    }
 
 
 def _plain(record: "BaseModel") -> dict[str, Any]:

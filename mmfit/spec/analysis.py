@@ -17,7 +17,7 @@ from mmfit.spec.base import (
 )
 from mmfit.spec.comparisons import BootstrapSpec, Comparisons, NullDistribution
 from mmfit.spec.inference import InferenceSpec
-from mmfit.spec.search import SelectionSpec
+from mmfit.spec.search import SELECTED, SelectionSpec
 from mmfit.spec.simulation import Simulation
 
 SUPPORTED_DF = ("satterthwaite", "kenward-roger", "residual", "normal")
@@ -223,6 +223,11 @@ class Analysis(AnalysisFile):
     pair_methods: dict[tuple[str, str], str]
 
     @property
+    def candidate_names(self) -> tuple[str, ...]:
+        """The models that have fits, in order: those of the file, then that of the search."""
+        return (*self.models, *((SELECTED,) if self.selection.search else ()))
+
+    @property
     def scope_model(self) -> ModelSpec | None:
         """The maximal model of the search, with the analysis's weights, offset and contrasts."""
         scope = self.selection.scope
@@ -234,6 +239,11 @@ class Analysis(AnalysisFile):
         specs = {f"models.{name}": spec for name, spec in self.models.items()}
         scope = self.scope_model
         return specs if scope is None else {**specs, "selection.scope": scope}
+
+    def with_selected(self, formula: str) -> "Analysis":
+        """The analysis once its search has ended with this formula: one more model."""
+        models = {**self.models, SELECTED: self.generated(formula)}
+        return self.model_copy(update={"models": models})
 
     def generated(self, formula: str) -> ModelSpec:
         """A model of the search: this formula with the analysis's own settings."""

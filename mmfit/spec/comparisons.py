@@ -80,7 +80,10 @@ class BootstrapSpec(Record):
     ] = 1
     stop: Annotated[
         bool,
-        Field(description="Stop early once it is certain on which side of alpha the p-value lies."),
+        Field(
+            description="End the replicates of a test early when so many have exceeded its "
+            "statistic that the p-value is plainly above 5 %."
+        ),
     ] = True
 
 
