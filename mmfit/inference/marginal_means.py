@@ -20,7 +20,12 @@ from mmfit.inference.adjustments import adjusted_p_values, check_adjustment, cri
 from mmfit.inference.degrees_of_freedom import precision
 from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.mean_tables import estimates, labels, limits, moments, tested, with_notes
-from mmfit.inference.predictors import COVARIATE, find_predictor
+from mmfit.inference.predictors import (
+    COVARIATE,
+    find_predictor,
+    find_predictors,
+    predictors,
+)
 from mmfit.inference.reference_grid import Averages, ReferenceGrid, build_grid
 
 Factor = str | Sequence[str]
@@ -177,29 +182,40 @@ def _check_level(level: float) -> None:
         raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
 
 
+def mean_factors(matrices: ModelMatrices) -> tuple[str, ...]:
+    """Columns of the fixed part that are factors, in order of appearance: what has means."""
+    return tuple(p.name for p in predictors(matrices.design) if p.kind != COVARIATE)
+
+
 def _factors(grid: ReferenceGrid, factor: Factor) -> tuple[list[str], list[str]]:
     """Columns that means go by, and those behind a bar; outer factors of nested ones included."""
-    text = factor if isinstance(factor, str) else ":".join(factor)
-    sides = text.split("|")
-    if len(sides) > 2:
-        raise MmfitError(f"{text!r} has more than one '|'")
-    names, by = (
-        [_factor(grid, part.strip()) for part in side.split(":") if part.strip()]
-        for side in (*sides, "")[:2]
-    )
+    sides = [factor, ()] if not isinstance(factor, str) else _sides(grid, factor)
+    names, by = ([n for part in side for n in _columns(grid, part)] for side in sides)
     if len({*names, *by}) < len(names) + len(by):
-        raise MmfitError(f"{text!r} names a factor twice")
+        raise MmfitError(f"{factor!r} names a factor twice")
     return _closed(grid, names, by)
 
 
-def _factor(grid: ReferenceGrid, name: str) -> str:
-    found = find_predictor(grid.predictors, grid.matrices.design, name)
-    if not found.is_factor and found.name not in grid.given:
-        raise MmfitError(
-            f"{found.name} is a covariate; give the values at which to take means, "
-            f"at={{{found.name!r}: [...]}}, or take its slope"
-        )
-    return found.name
+def _sides(grid: ReferenceGrid, text: str) -> list[list[str]]:
+    """The parts of ``a:b | c``; the name of a variable is one part, whatever it contains."""
+    variables = grid.matrices.design.formula.fixed.variables
+    if text in {variable.label for variable in variables}:
+        return [[text], []]
+    sides = text.split("|")
+    if len(sides) > 2:
+        raise MmfitError(f"{text!r} has more than one '|'")
+    return [[p.strip() for p in side.split(":") if p.strip()] for side in (*sides, "")[:2]]
+
+
+def _columns(grid: ReferenceGrid, name: str) -> list[str]:
+    found = find_predictors(grid.predictors, grid.matrices.design, name)
+    for predictor in found:
+        if not predictor.is_factor and predictor.name not in grid.given:
+            raise MmfitError(
+                f"{predictor.name} is a covariate; give the values at which to take means, "
+                f"at={{{predictor.name!r}: [...]}}, or take its slope"
+            )
+    return [predictor.name for predictor in found]
 
 
 def _closed(grid: ReferenceGrid, names: list[str], by: list[str]) -> tuple[list[str], list[str]]:

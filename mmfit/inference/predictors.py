@@ -14,12 +14,13 @@ import pandas as pd
 
 from mmfit.errors import MmfitError
 from mmfit.expression.columns import Columns
-from mmfit.expression.nodes import Name
+from mmfit.expression.nodes import Call, Group, Name, Node
 from mmfit.expression.values import Factor
 from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
 
 FACTOR, COERCED, COVARIATE = "factor", "coerced", "covariate"
+_FACTOR_FUNCTIONS = frozenset({"C", "as.factor", "factor", "interaction", "ordered", "relevel"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +53,8 @@ class Predictor:
 def predictors(design: DesignInfo) -> tuple[Predictor, ...]:
     """The columns that the fixed part is made of, in order of appearance."""
     columns = Columns(design.sources, design.categorical)
-    coerced = {
-        name
-        for coded in design.fixed
-        if coded.coding.levels is not None
-        for name in column_names(coded.coding.variable.expression.root)
-    }
+    roots = [coded.coding.variable.expression.root for coded in design.fixed]
+    coerced = {name for root in roots if _makes_factor(root) for name in column_names(root)}
     plain = {
         coded.coding.variable.expression.root.name: coded.coding.levels
         for coded in design.fixed
@@ -95,24 +92,47 @@ def _two_values(value: np.ndarray) -> np.ndarray | None:
     return np.array([low] if low == high else [low, high])
 
 
-def find_predictor(known: tuple[Predictor, ...], design: DesignInfo, name: str) -> Predictor:
-    """A predictor by its column's name, or by a term that is made of that column alone.
+def _makes_factor(root: Node) -> bool:
+    while isinstance(root, Group):
+        root = root.inner
+    return isinstance(root, Call) and root.function in _FACTOR_FUNCTIONS
+
+
+def find_predictors(
+    known: tuple[Predictor, ...], design: DesignInfo, name: str
+) -> tuple[Predictor, ...]:
+    """The predictor of this name, or those that the variable of this name is made of.
 
     Raises
     ------
     MmfitError
         For a name that the fixed part does not have.
     """
-    for predictor in known:
-        if predictor.name == name:
-            return predictor
+    by_name = {predictor.name: predictor for predictor in known}
+    if name in by_name:
+        return (by_name[name],)
     for coded in design.fixed:
         variable = coded.coding.variable
-        inner = column_names(variable.expression.root)
-        if variable.label == name.replace(" ", "") and len(inner) == 1:
-            return find_predictor(known, design, inner[0])
-    names = ", ".join(predictor.name for predictor in known) or "none"
+        if variable.label.replace(" ", "") == name.replace(" ", ""):
+            inner = column_names(variable.expression.root)
+            return tuple(by_name[column] for column in inner if column in by_name)
+    names = ", ".join(by_name) or "none"
     raise MmfitError(f"{name!r} is not a column of the fixed part; its columns are: {names}")
+
+
+def find_predictor(known: tuple[Predictor, ...], design: DesignInfo, name: str) -> Predictor:
+    """The predictor of this name, or that of the variable of this name.
+
+    Raises
+    ------
+    MmfitError
+        For a name that the fixed part does not have, or that of a variable made of several columns.
+    """
+    found = find_predictors(known, design, name)
+    if len(found) != 1:
+        names = ", ".join(predictor.name for predictor in found)
+        raise MmfitError(f"{name} is made of several columns; name one of them: {names}")
+    return found[0]
 
 
 def restrict(predictor: Predictor, wanted) -> Predictor:
