@@ -41,15 +41,23 @@ class AdjustedCovariance:
     slopes : (B, k + 1, p, p), -P_r with half' on the left and half on the right: the T_e and, for
         V, the identity.
     weights : (B, k + 1, k + 1), W in the same directions, in units of sigma^4.
-    confounded : (B,) int, dimensions of the variance parameters without information; there W is a
-        generalised inverse.
+    blind : (B, k + 1, k + 1), its columns the combinations of variance parameters without any
+        information once the fixed effects are estimated, and zeros. W has nothing of them; what
+        depends on them has no degrees of freedom.
+    units : (B, k + 1), a scale for each parameter, in which ``blind`` has columns of length one.
     """
 
     vcov: np.ndarray
     half: np.ndarray
     slopes: np.ndarray
     weights: np.ndarray
-    confounded: np.ndarray
+    blind: np.ndarray
+    units: np.ndarray
+
+    @property
+    def confounded(self) -> np.ndarray:
+        """(B,) int, dimensions of the variance parameters without information."""
+        return self.blind.any(axis=1).sum(axis=1)
 
 
 def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
@@ -88,7 +96,7 @@ def adjust(at: Evaluation) -> AdjustedCovariance:
     T = np.ascontiguousarray(at.T[:, :, :-1, :-1])
     A, k, p, _ = T.shape
     products = at.factor.pair_blocks(np.swapaxes(at.inverse_root, 1, 2)[:, :, :-1])
-    weights, confounded = _weights(at, T, products)
+    weights, blind, units = _weights(at, T, products)
     along = weights[:, :k, :k]
     weighted = np.einsum("aef,afij->aeij", along, T)
     inner = np.einsum("aef,aefij->aij", along, products)
@@ -98,12 +106,11 @@ def adjust(at: Evaluation) -> AdjustedCovariance:
     slopes = np.concatenate([T, np.broadcast_to(np.eye(p), (A, 1, p, p))], axis=1)
     vcov = half @ grown @ np.swapaxes(half, 1, 2)
     vcov = (vcov + np.swapaxes(vcov, 1, 2)) / 2
-    return AdjustedCovariance(vcov, half, slopes, weights, confounded)
+    return AdjustedCovariance(vcov, half, slopes, weights, blind, units)
 
 
-def _weights(at: Evaluation, T, products) -> tuple[np.ndarray, np.ndarray]:
-    """W (A, k + 1, k + 1), twice the inverse of the tr(P G_r P G_s), and the dimensions without
-    information."""
+def _weights(at: Evaluation, T, products) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """W (A, k + 1, k + 1), twice the inverse of the tr(P G_r P G_s); ``blind`` and ``units``."""
     k, nu = T.shape[1], at.problem.nu
     information = np.empty((len(T), k + 1, k + 1))
     information[:, :k, :k] = at.psi_information
@@ -119,5 +126,6 @@ def _weights(at: Evaluation, T, products) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eigh(information * scale[:, :, None] * scale[:, None, :])
     known = values > _CONFOUNDED * values[:, -1:]
     inverse = np.where(known, 2 / np.where(known, values, 1.0), 0.0)
-    root = scale[:, :, None] * vectors * np.sqrt(inverse)[:, None, :]
-    return root @ np.swapaxes(root, 1, 2), (~known).sum(axis=1)
+    axes = scale[:, :, None] * vectors
+    root = axes * np.sqrt(inverse)[:, None, :]
+    return root @ np.swapaxes(root, 1, 2), axes * ~known[:, None, :], scale

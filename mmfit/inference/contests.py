@@ -86,6 +86,8 @@ def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
 
 def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
     """(q, p) weights and a label per row."""
+    if not names:
+        raise MmfitError("the model has no fixed effects to test")
     if isinstance(L, pd.DataFrame):
         given = [_weights(dict(zip(L.columns, row, strict=True)), names) for row in L.to_numpy()]
         labels = [label if isinstance(label, str) else "" for label in L.index]
@@ -130,7 +132,7 @@ def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
     if rows.ndim != 2:
         raise MmfitError(
             "L must be numbers, (q, p) or (p,), or terms with their weights, such as "
-            f"{{{names[0] if names else 'x'!r}: 1}}"
+            f"{{{names[0]!r}: 1}}"
         )
     if rows.shape[1] != len(names):
         raise MmfitError(

@@ -76,7 +76,8 @@ class Precision:
         if self.adjusted is not None and self.adjusted.confounded[0]:
             parts.append(
                 "The data do not tell all variance parameters apart once the fixed effects are "
-                "estimated; Kenward-Roger's method uses a generalised inverse of their information."
+                "estimated; what depends on them has no degrees of freedom by Kenward-Roger's "
+                "method."
             )
         return " ".join(parts)
 

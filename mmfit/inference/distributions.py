@@ -1,5 +1,7 @@
 """Tail probabilities of the t and F distributions; infinite degrees of freedom are the limits.
 
+Where the degrees of freedom are missing (NaN), so are the results.
+
 scipy.special's functions are called directly: importing scipy.stats costs more than a fit.
 """
 
@@ -11,14 +13,14 @@ def t_p_value(statistic, df) -> np.ndarray:
     """Two-sided p-values of t statistics."""
     statistic, df = np.broadcast_arrays(np.asarray(statistic, float), np.asarray(df, float))
     tail = -np.abs(statistic)
-    finite = np.isfinite(df)
+    finite = ~np.isinf(df)
     return 2 * np.where(finite, stdtr(np.where(finite, df, 1.0), tail), ndtr(tail))
 
 
 def t_quantile(probability: float, df) -> np.ndarray:
     """Quantile of Student's t."""
     df = np.asarray(df, float)
-    finite = np.isfinite(df)
+    finite = ~np.isinf(df)
     return np.where(finite, stdtrit(np.where(finite, df, 1.0), probability), ndtri(probability))
 
 

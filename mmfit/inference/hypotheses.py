@@ -118,6 +118,8 @@ def doolittle(root: np.ndarray, first: list[int], own: list[int]) -> np.ndarray:
 
 
 def _type_three(matrices: ModelMatrices, terms: list[FixedTerm]) -> Mapping[str, np.ndarray]:
+    if not terms:
+        return {}
     coded = full_dummy_matrix(matrices.design)
     basis, to_kept = _estimable(coded.matrix, matrices.X)
     columns = dict(zip((t.name for t in matrices.fixed_terms), coded.term_columns, strict=True))

@@ -25,6 +25,8 @@ from mmfit.formula.matrices import ModelMatrices
 # pbkrtest's guards: what counts as zero in numerator and denominator of rho, and the denominators
 # about 2 at which the scale, which has a pole there, is taken to be 1.
 _ZERO, _ZERO_NUMERATOR, _POLE = 1e-14, 1e-10, 1e-2
+# Share of a variance's slopes along parameters without information that is rounding.
+_UNSEEN = 1e-6
 # Seconds from which on the user is told before.
 _LONG = 60
 
@@ -84,20 +86,31 @@ def kenward_roger_cost(matrices: ModelMatrices) -> AdjustedCost:
 def contrast_df(adjusted: AdjustedCovariance, L: np.ndarray) -> np.ndarray:
     """(B, m) degrees of freedom of each row of L (m, p) tested on its own.
 
-    For one row A1 = A2 = a, lambda = 1 and m = 2 / a, which has the form of Satterthwaite's.
+    For one row A1 = A2 = a, lambda = 1 and m = 2 / a, which has the form of Satterthwaite's. NaN
+    for a row whose variance depends on what the data do not tell.
     """
     rows = L @ adjusted.half
     length = np.einsum("bmp,bmp->bm", rows, rows)
     moved = np.einsum("bmp,brpq->brmq", rows, adjusted.slopes)
     s = np.einsum("brmq,bmq->bmr", moved, rows) / length[:, :, None]
     a = np.einsum("bmr,brs,bms->bm", s, adjusted.weights, s)
-    return np.where(a > 0, 2 / np.where(a > 0, a, 1.0), np.inf)
+    df = np.where(a > 0, 2 / np.where(a > 0, a, 1.0), np.inf)
+    unseen = np.einsum("bmr,brj->bmj", s, adjusted.blind)
+    size = np.einsum("bmr,br->bm", np.abs(s), adjusted.units)
+    return np.where((np.abs(unseen) > _UNSEEN * size[:, :, None]).any(axis=2), np.nan, df)
 
 
 def f_approximation(adjusted: AdjustedCovariance, L: np.ndarray) -> Approximation:
-    """Denominator and scale for q independent rows L (q, p) and a batch of one."""
+    """Denominator and scale for q independent rows L (q, p) and a batch of one.
+
+    The denominator is NaN where a variance of L beta depends on what the data do not tell.
+    """
     basis = np.linalg.qr((L @ adjusted.half[0]).T)[0]
     inner = np.einsum("pi,rpq,qj->rij", basis, adjusted.slopes[0], basis)
+    unseen = np.einsum("rij,rk->kij", inner, adjusted.blind[0])
+    size = np.einsum("rij,r->", np.abs(inner), adjusted.units[0])
+    if np.abs(unseen).max() > _UNSEEN * size:
+        return Approximation(float("nan"), 1.0)
     traces = np.trace(inner, axis1=1, axis2=2)
     W = adjusted.weights[0]
     A1 = float(traces @ W @ traces)
