@@ -137,7 +137,7 @@ def chosen_section(report: ReportInput) -> Section:
     tables = [
         residual_quantiles(scaled_residuals(chosen)),
         random_table(fit),
-        fixed_table(tidy(fit, df=df, level=LEVEL), df),
+        fixed_table(tidy(fit, df=df, level=LEVEL, matrices=chosen.matrices), df),
         correlation_table(fit),
         anova_view(anova(fit, chosen.matrices, type=3, df=df), df),
     ]

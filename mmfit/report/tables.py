@@ -133,7 +133,11 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
     ``df`` names the method for the degrees of freedom, as in the analysis file.
     """
     parts = [
-        _labelled(tidy(candidate.fits["REML"], df=df, level=LEVEL), candidate.name, COEFFICIENTS)
+        _labelled(
+            tidy(candidate.fits["REML"], df=df, level=LEVEL, matrices=candidate.matrices),
+            candidate.name,
+            COEFFICIENTS,
+        )
         for candidate in candidates
     ]
     return _stacked(parts, COEFFICIENTS)

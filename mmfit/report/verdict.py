@@ -69,7 +69,8 @@ def _decision(step: SelectionStep) -> str:
 
 def _effects(report: ReportInput) -> str:
     """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
-    table = tidy(report.chosen.fits["REML"], df=report.analysis.df, level=LEVEL)
+    chosen, df = report.chosen, report.analysis.df
+    table = tidy(chosen.fits["REML"], df=df, level=LEVEL, matrices=chosen.matrices)
     rows = table[table["term"] != "(Intercept)"]
     if not 1 <= len(rows) <= MOST_EFFECTS:
         return ""
