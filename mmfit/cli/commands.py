@@ -17,8 +17,10 @@ def validate(args: argparse.Namespace) -> None:
     analyses = load_analyses(args.analyses)
     check_data_files(analyses)
     for analysis in analyses:
-        count = len(analysis.models)
-        print(f"{analysis.path}: {count} model{'s' * (count != 1)}, no problems")
+        count, search = len(analysis.models), analysis.selection.search
+        held = [f"{count} model{'s' * (count != 1)}"] if count else []
+        held += [f"a {search} search"] if search else []
+        print(f"{analysis.path}: {' and '.join(held)}, no problems")
 
 
 def schema(args: argparse.Namespace) -> None:
@@ -40,6 +42,8 @@ def stage(args: argparse.Namespace) -> None:
         files = ResultFiles(args.results / analysis.name)
         if args.stage == "fit":
             stages.fit(analysis, files, args.model)
+        elif args.stage == "bootstrap":
+            stages.bootstrap(analysis, files, args.chunk)
         else:
             stages.STAGES[args.stage](analysis, files)
 
@@ -54,6 +58,7 @@ def index(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do everything for these analyses, without Snakemake, to the same bytes."""
+    from mmfit.cli.paths import ResultFiles
     from mmfit.spec import load_analyses
 
     analyses = load_analyses(args.analyses)
@@ -63,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
                 selection = stages.run(analysis, args.results)
-            formula = analysis.models[selection.chosen].formula
+            files = ResultFiles(args.results / analysis.name)
+            formula = stages.completed(analysis, files).models[selection.chosen].formula
             report = args.results / analysis.name / "report.html"
             print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
         stages.index(analyses, args.results)

@@ -10,15 +10,18 @@ DESCRIPTION = """\
 Model selection for linear mixed models, from an analysis file (YAML) to a report.
 
 `mmfit run` does everything. The other commands are its stages, in this order:
-validate, data, fit (once per model), compare, select, tables, report, index."""
+validate, data, fit (once per model), search (where there is one), bootstrap (once per chunk, where
+there are several), compare, select, tables, inference, report, index."""
 
 STAGES = {
     "data": "read or simulate the data and fix the rows: data.parquet, design.json",
     "design": "diagnose the grouping factors anew: design.json",
     "fit": "fit one model by REML and by ML: fits/<model>.REML.json, fits/<model>.ML.json",
-    "compare": "test every valid pair of models: tables/comparisons.csv",
+    "bootstrap": "draw one part of the bootstrap replicates: bootstrap/chunk.<I>.json",
+    "compare": "test every valid pair of models: comparisons.csv, null_distributions.csv",
     "select": "choose a model, each step in words: selection.json",
     "tables": "write the tables of models, coefficients, (co)variances, random effects, anova",
+    "inference": "write the tables of intervals, tests, measures, means, predictions, diagnosis",
     "report": "write report.html and provenance.json",
 }
 
@@ -47,6 +50,10 @@ def build_parser() -> argparse.ArgumentParser:
         subparser.add_argument("analysis", metavar="ANALYSIS.yaml", type=Path)
         if name == "fit":
             subparser.add_argument("--model", required=True, metavar="NAME")
+        if name == "bootstrap":
+            subparser.add_argument(
+                "--chunk", required=True, type=int, metavar="I", help="which part, from 0"
+            )
         _add_results(subparser)
     for name, text, command in (
         ("index", "write index.html, which links the reports", commands.index),

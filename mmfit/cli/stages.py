@@ -8,10 +8,11 @@ stages need is imported by those.
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
 from mmfit.cli.paths import CRITERIA, ResultFiles
@@ -28,9 +29,9 @@ from mmfit.data.records import Dataset
 from mmfit.engine import fit_both, fit_from_json, fit_to_json
 from mmfit.errors import DataError, SpecError, naming
 from mmfit.files import write_text
-from mmfit.selection.records import Candidate, Comparison, Selection
+from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection
 from mmfit.selection.serialize import selection_from_json, selection_to_json
-from mmfit.spec import Analysis
+from mmfit.spec import SELECTED, Analysis, ModelSpec
 
 
 def data(analysis: Analysis, files: ResultFiles) -> None:
@@ -58,21 +59,48 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
         write_text(path, text)
 
 
+def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
+    """bootstrap/chunk.<chunk>.json: that part of the bootstrap replicates of all tests."""
+    from mmfit.selection.chunks import bootstrap_chunk, chunk_to_json
+
+    chunks = analysis.bootstrap.chunks
+    if not 0 <= chunk < chunks:
+        raise SpecError(
+            f"there is no chunk {chunk}: `bootstrap.chunks` is {chunks}, and they count from 0"
+        )
+    candidates = _candidates(analysis, files)
+    settings, own = _null_settings(analysis)
+    found = bootstrap_chunk(candidates, analysis.comparisons, settings, chunk, chunks, own)
+    write_text(files.chunk(chunk), chunk_to_json(found))
+
+
 def compare(analysis: Analysis, files: ResultFiles) -> None:
-    """tables/comparisons.csv."""
+    """tables/comparisons.csv, tables/null_distributions.csv."""
     from mmfit.report.tables import write_comparisons
     from mmfit.selection import compare_all
 
     candidates = _candidates(analysis, files)
-    write_comparisons(files.tables, compare_all(candidates, pairs=analysis.comparisons))
+    settings, own = _null_settings(analysis)
+    comparisons = compare_all(
+        candidates,
+        pairs=analysis.comparisons,
+        settings=settings,
+        per_pair=own,
+        statistics=_bootstrapped(analysis, files),
+    )
+    write_comparisons(files.tables, comparisons)
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
     """selection.json."""
     from mmfit.selection import select_model
 
-    candidates = _candidates(analysis, files)
-    selection = select_model(candidates, _comparisons(files), alpha=analysis.selection.alpha)
+    selection = select_model(
+        _candidates(analysis, files),
+        _comparisons(files),
+        alpha=analysis.selection.alpha,
+        settings=_null_settings(analysis)[0],
+    )
     write_text(files.selection, selection_to_json(selection))
 
 
@@ -83,6 +111,18 @@ def tables(analysis: Analysis, files: ResultFiles) -> None:
     write_tables(files.tables, _candidates(analysis, files), analysis.df)
 
 
+def inference(analysis: Analysis, files: ResultFiles) -> None:
+    """The tables of the inference under tables/: what the analysis asks of every model."""
+    from mmfit.data.new_rows import read_new_rows
+    from mmfit.report.inference_pieces import Wanted
+    from mmfit.report.inference_tables import write_inference
+
+    frame, _, _ = read_rows(files.folder)
+    new_rows = read_new_rows(analysis, frame)
+    wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows)
+    write_inference(files.tables, _candidates(analysis, files), wanted)
+
+
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
     from mmfit.report.page import write_report
@@ -91,11 +131,12 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
 
     dataset = read_dataset(files.folder)
     content = ReportInput(
-        analysis=analysis,
+        analysis=completed(analysis, files),
         dataset=dataset,
         candidates=_candidates(analysis, files),
         comparisons=_comparisons(files),
         selection=_selection(files),
+        tables=_tables(analysis, files),
     )
     write_report(files.report, content)
     write_provenance(files.provenance, analysis, dataset)
@@ -108,6 +149,7 @@ STAGES = MappingProxyType(
         "compare": compare,
         "select": select,
         "tables": tables,
+        "inference": inference,
         "report": report,
     }
 )
@@ -117,7 +159,8 @@ def index(analyses: Sequence[Analysis], results: Path) -> None:
     """index.html over these analyses."""
     from mmfit.report.index import write_index
 
-    write_index(results, analyses)
+    folders = [ResultFiles(results / analysis.name) for analysis in analyses]
+    write_index(results, [completed(*pair) for pair in zip(analyses, folders, strict=True)])
 
 
 def run(analysis: Analysis, results: Path) -> Selection:
@@ -128,7 +171,10 @@ def run(analysis: Analysis, results: Path) -> Selection:
         data(analysis, staging)
         for model in analysis.models:
             fit(analysis, staging, model)
-        for stage in (compare, select, tables, report):
+        if analysis.bootstrap.chunks > 1:
+            for chunk in range(analysis.bootstrap.chunks):
+                bootstrap(analysis, staging, chunk)
+        for stage in (compare, select, tables, inference, report):
             stage(analysis, staging)
         selection = _selection(staging)
         _move(staging.folder, results / analysis.name)
@@ -145,23 +191,65 @@ def _move(source: Path, target: Path) -> None:
             path.replace(final)
 
 
+def completed(analysis: Analysis, files: ResultFiles) -> Analysis:
+    """The analysis with the model that its search ended with, if there is a search."""
+    if analysis.selection.search is None:
+        return analysis
+    with _needing("search"):
+        fit = fit_from_json(files.fit(SELECTED, "REML").read_text(encoding="utf-8"))
+    return analysis.with_selected(fit.formula)
+
+
 def _candidates(analysis: Analysis, files: ResultFiles) -> tuple[Candidate, ...]:
     frame, _, _ = read_rows(files.folder)
-    return tuple(_candidate(analysis, files, frame, model) for model in analysis.models)
+    models = completed(analysis, files).models
+    return tuple(_candidate(spec, files, frame, model) for model, spec in models.items())
 
 
-def _candidate(
-    analysis: Analysis, files: ResultFiles, frame: pd.DataFrame, model: str
-) -> Candidate:
+def _candidate(spec: ModelSpec, files: ResultFiles, frame: pd.DataFrame, model: str) -> Candidate:
     with _needing(f"fit --model {model}"):
         fits = {
             criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
             for criterion in CRITERIA
         }
     with naming(f"the model {model!r}"):
-        return Candidate(
-            model, candidate_matrices(frame, analysis.models[model]), MappingProxyType(fits)
-        )
+        return Candidate(model, candidate_matrices(frame, spec), MappingProxyType(fits))
+
+
+def _null_settings(
+    analysis: Analysis,
+) -> tuple[NullSettings, dict[tuple[str, str], NullSettings]]:
+    """How null distributions are found: of all pairs, and of those that differ."""
+    asked = analysis.bootstrap
+
+    def settings(method: str) -> NullSettings:
+        return NullSettings(method, asked.replicates, asked.seed, asked.stop)
+
+    own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
+    return settings(analysis.null_distribution), own
+
+
+def _bootstrapped(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str], np.ndarray]:
+    """The statistics of all chunks; none where the comparison does it all by itself."""
+    from mmfit.selection.chunks import chunk_from_json, join_chunks
+
+    chunks = analysis.bootstrap.chunks
+    if chunks == 1:
+        return {}
+    parts = []
+    for chunk in range(chunks):
+        with _needing(f"bootstrap --chunk {chunk}"):
+            parts.append(chunk_from_json(files.chunk(chunk).read_text(encoding="utf-8")))
+    return join_chunks(parts)
+
+
+def _tables(analysis: Analysis, files: ResultFiles) -> Mapping[str, pd.DataFrame]:
+    """What the report takes from the tables of other stages."""
+    from mmfit.report.inference_columns import INFERENCE
+    from mmfit.report.reading import read_tables
+
+    with _needing("inference"):
+        return read_tables(files.tables, (*INFERENCE, "null_distributions"))
 
 
 def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:

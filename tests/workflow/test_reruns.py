@@ -11,6 +11,7 @@ AFTER_FITS = {
     ("compare", "sleep", ""),
     ("select", "sleep", ""),
     ("tables", "sleep", ""),
+    ("inference", "sleep", ""),
     ("report", "sleep", ""),
     ("index", "", ""),
 }
@@ -24,6 +25,7 @@ ALL_OF_CROSSED = {
     ("compare", "crossed", ""),
     ("select", "crossed", ""),
     ("tables", "crossed", ""),
+    ("inference", "crossed", ""),
     ("report", "crossed", ""),
 }
 
@@ -82,7 +84,11 @@ def test_edited_data_rerun_their_analysis(project):
     [
         ("comparisons: [[intercept, slope]]\n", {"compare", "select", "report", "index"}),
         ("selection: {alpha: 0.01}\n", {"select", "report", "index"}),
-        ("df: residual\n", {"tables", "report", "index"}),
+        ("df: residual\n", {"tables", "inference", "report", "index"}),
+        ("inference: {level: 0.9}\n", {"inference", "report", "index"}),
+        ("null_distribution: chi2\n", {"compare", "select", "report", "index"}),
+        ("bootstrap: {replicates: 19}\n", {"compare", "select", "report", "index"}),
+        ("bootstrap: {chunks: 2}\n", {"bootstrap", "compare", "select", "report", "index"}),
         ("# a comment\n", {"report", "index"}),
     ],
 )

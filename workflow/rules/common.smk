@@ -30,6 +30,7 @@ PRESENTATION = package_digest(TEMPLATES) + environment_digest(SOFTWARE)
 wildcard_constraints:
     analysis="|".join(map(re.escape, ANALYSES)),
     model="[^/]+",
+    chunk="[0-9]+",
 
 
 # The `mmfit` of the environment that runs this, active or not. One thread each: the last bits of a
@@ -49,7 +50,7 @@ def fits(wildcards):
     """Both fits of every candidate of an analysis."""
     return [
         f"{RESULTS}/{wildcards.analysis}/fits/{model}.{criterion}.json"
-        for model in ANALYSES[wildcards.analysis].models
+        for model in ANALYSES[wildcards.analysis].candidate_names
         for criterion in ("REML", "ML")
     ]
 

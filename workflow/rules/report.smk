@@ -8,9 +8,28 @@ TABLES = (
     "fixed_correlation",
 )
 
+INFERENCE = (
+    "intervals",
+    "profiles",
+    "term_tests",
+    "random_term_tests",
+    "measures",
+    "means",
+    "contrasts",
+    "slopes",
+    "influence",
+    "diagnosis",
+    "predictions",
+    "inference_notes",
+)
+
 
 localrules:
     index,
+
+
+def rows_to_predict(wildcards):
+    return reads.prediction_files(ANALYSES[wildcards.analysis])
 
 
 rule tables:
@@ -34,15 +53,38 @@ rule tables:
         "mmfit tables {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
 
+rule inference:
+    """Write what is asked of every model: intervals, tests, measures, means, predictions, diagnosis."""
+    input:
+        data=rules.data.output.data,
+        fits=fits,
+        predictions=rows_to_predict,
+    output:
+        **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in INFERENCE},
+    log:
+        f"{RESULTS}/{{analysis}}/logs/inference.log",
+    threads: 1
+    resources:
+        mem_mb=more_memory(4000),
+        runtime=more_time(120),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.inference(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit inference {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+
+
 rule report:
     """Write the report and its provenance."""
     input:
         data=rules.data.output.data,
         design=rules.design.output.design,
         fits=fits,
-        comparisons=rules.compare.output.comparisons,
+        comparisons=rules.compare.output,
         selection=rules.select.output.selection,
         tables=rules.tables.output,
+        inference=rules.inference.output,
     output:
         report=f"{RESULTS}/{{analysis}}/report.html",
         provenance=f"{RESULTS}/{{analysis}}/provenance.json",

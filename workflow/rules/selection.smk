@@ -1,16 +1,49 @@
+def chunks(wildcards):
+    """The parts of the bootstrap; none where the comparison draws its replicates itself."""
+    count = ANALYSES[wildcards.analysis].bootstrap.chunks
+    return [
+        f"{RESULTS}/{wildcards.analysis}/bootstrap/chunk.{chunk}.json"
+        for chunk in range(count if count > 1 else 0)
+    ]
+
+
+rule bootstrap:
+    """Draw one part of the bootstrap replicates of all tests that a bootstrap decides."""
+    input:
+        data=rules.data.output.data,
+        fits=fits,
+    output:
+        chunk=f"{RESULTS}/{{analysis}}/bootstrap/chunk.{{chunk}}.json",
+    log:
+        f"{RESULTS}/{{analysis}}/logs/bootstrap.{{chunk}}.log",
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(120),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.bootstrap(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit bootstrap {params.analysis:q} --chunk {wildcards.chunk} --results {RESULTS:q}"
+        " > {log:q} 2>&1"
+
+
 rule compare:
     """Test every valid pair, by REML or by ML as its fitted matrices demand."""
     input:
         data=rules.data.output.data,
         fits=fits,
+        chunks=chunks,
     output:
         comparisons=f"{RESULTS}/{{analysis}}/tables/comparisons.csv",
+        null_distributions=f"{RESULTS}/{{analysis}}/tables/null_distributions.csv",
     log:
         f"{RESULTS}/{{analysis}}/logs/compare.log",
     threads: 1
     resources:
         mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        runtime=more_time(120),
     params:
         analysis=analysis_file,
         reads=lambda wildcards: reads.compare(ANALYSES[wildcards.analysis]),
@@ -24,7 +57,7 @@ rule select:
     input:
         data=rules.data.output.data,
         fits=fits,
-        comparisons=rules.compare.output.comparisons,
+        comparisons=rules.compare.output,
     output:
         selection=f"{RESULTS}/{{analysis}}/selection.json",
     log:
