@@ -127,9 +127,13 @@ def set_losses(
     loss = np.empty((len(which), U.shape[1], U.shape[1]))
     log_det = np.empty(len(which))
     sparse = None if sets.own else precision.sparse_H()
+    by_rows = _row_wise(precision, sets)
     for batch in _batches(precision, sets, which):
         at = [place[int(i)] for i in batch]
-        loss[at], log_det[at] = _losses(precision, sets, U, batch, sparse)
+        if by_rows[batch[0]]:
+            loss[at], log_det[at] = _row_losses(precision, sets, U, int(batch[0]))
+        else:
+            loss[at], log_det[at] = _losses(precision, sets, U, batch, sparse)
     return loss, log_det
 
 
@@ -166,6 +170,65 @@ def _losses(precision, sets, U, batch, sparse) -> tuple[np.ndarray, np.ndarray]:
         through = np.linalg.inv(half) @ (np.swapaxes(GC, 1, 2) @ V)
         loss = np.swapaxes(V, 1, 2) @ V + np.swapaxes(through, 1, 2) @ through
     return loss, -2 * np.log(diagonal).sum(axis=1)
+
+
+def _row_wise(precision: Precision, sets: RowSets) -> np.ndarray:
+    """(L,) bool: sets with fewer rows than touched columns, for which K itself is the smaller."""
+    few = np.diff(sets.start) < sets.widths(precision)
+    return few & (not sets.own) & bool(precision.tail.groups)
+
+
+def _row_losses(precision, sets, U, i: int) -> tuple[np.ndarray, float]:
+    """The losses of one set by its K, K = I - G_e D^-1 G_e' - Q S^-1 Q', Q = G_t - G_e H.
+
+    G_e and G_t are the columns of G of the eliminated group and of the tail.
+    """
+    rows = sets.order[sets.start[i] : sets.start[i + 1]]
+    tail, e = precision.tail, precision.eliminated
+    level = precision.codes[e][rows]
+    half = np.einsum("rab,ra->rb", precision.D_root[level], precision.rows[e][rows])
+    own = _scattered(half, sets.touched[0].rank[rows], int(sets.touched[0].count[i]))
+    Q = _through_tail(precision, rows, level)
+    dense = tail.dense(int(precision.row_component[rows[0]]))
+    K = np.eye(len(rows)) - (own @ own.T).toarray() - Q @ np.ascontiguousarray((Q @ dense).T)
+    root = lower_roots(K[None])[0]
+    with np.errstate(invalid="ignore"):
+        W = np.linalg.solve(root, U[rows])
+        return W.T @ W, float(2 * np.log(np.diag(root)).sum())
+
+
+def _scattered(values: np.ndarray, rank: np.ndarray, count: int):
+    """Sparse (r, count q) with the values (r, q) of a row at the columns of its level."""
+    import scipy.sparse as sp
+
+    r, q = values.shape
+    columns = rank[:, None] * q + np.arange(q)
+    return sp.csr_array(
+        (values.ravel(), columns.ravel(), np.arange(r + 1) * q), shape=(r, count * q)
+    )
+
+
+def _through_tail(precision: Precision, rows: np.ndarray, level: np.ndarray):
+    """Sparse Q = G_t - G_e H of some rows within one component, at places within it."""
+    import scipy.sparse as sp
+
+    tail = precision.tail
+    counts = np.diff(precision.pair_start)[level]
+    line = np.repeat(np.arange(len(rows)), counts)
+    pair = np.arange(len(line)) - np.repeat(np.cumsum(counts) - counts, counts)
+    pair = pair + precision.pair_start[level][line]
+    own = precision.rows[precision.eliminated][rows]
+    values = [-np.einsum("pa,pa->p", precision.H[pair], own[line])]
+    columns, lines = [tail.place[precision.pair_column[pair]]], [line]
+    for k, g in enumerate(tail.groups):
+        q = precision.rows[g].shape[1]
+        first = tail.offsets[k] + precision.codes[g][rows] * q
+        columns.append(tail.place[(first[:, None] + np.arange(q)).ravel()])
+        lines.append(np.repeat(np.arange(len(rows)), q))
+        values.append(precision.rows[g][rows].ravel())
+    size = int(tail.sizes[precision.row_component[rows[0]]])
+    index = np.concatenate(lines), np.concatenate(columns)
+    return sp.coo_array((np.concatenate(values), index), shape=(len(rows), size)).tocsr()
 
 
 def _local_rows(precision, sets, U, batch) -> tuple[np.ndarray, np.ndarray]:
@@ -255,14 +318,15 @@ def _tail_columns(precision: Precision, sets: RowSets, batch: np.ndarray) -> np.
 def set_costs(precision: Precision, sets: RowSets) -> np.ndarray:
     """(L,) arithmetic operations that the losses of each set take."""
     t = sets.widths(precision).astype(float)
-    rows = np.diff(sets.start)
-    cost = t**3 + 2 * rows * t**2
+    rows = np.diff(sets.start).astype(float)
+    cost = 3 * t**3 + 2 * rows * t**2
     if not sets.own and precision.tail.groups:
-        held = precision.size * np.diff(precision.pair_start).astype(float)
-        inner = sets.touched[0]
-        total = np.concatenate([[0.0], np.cumsum(held[inner.levels])])
-        entries = total[inner.start[1:]] - total[inner.start[:-1]]
-        first = sets.order[sets.start[:-1]]
-        size = precision.tail.sizes[precision.row_component[first]]
-        cost = cost + 4 * entries * (size + inner.count * precision.size)
+        # The products with the sparse H or Q, about ten times as dear as dense ones.
+        held = np.diff(precision.pair_start)[precision.codes[precision.eliminated]].astype(float)
+        entries = np.bincount(sets.codes, held, len(rows))
+        size = precision.tail.sizes[precision.row_component[sets.order[sets.start[:-1]]]]
+        by_rows = rows**3 + 10 * entries * (size + rows)
+        inner = sets.touched[0].count * precision.size
+        by_columns = cost + 10 * entries * (size + inner)
+        cost = np.where(_row_wise(precision, sets), by_rows, by_columns)
     return cost

@@ -65,7 +65,8 @@ class Precision:
     rows : per group (n, q) array, Z Lambda.
     codes : per group (n,) intp.
     eliminated : int, the group that is eliminated.
-    D_inverse : (L, q, q) array;  log_det : (L,) array, log|D| by level.
+    D_inverse : (L, q, q) array;  D_root : (L, q, q) array, D_inverse = D_root D_root';
+        log_det : (L,) array, log|D| by level.
     pair_start : (L + 1,) intp, where the pairs of each eliminated level begin.
     pair_column : (P,) intp, tail column of each pair (level, column) that meets in a row.
     H : (P, q) array.
@@ -76,6 +77,7 @@ class Precision:
     codes: tuple[np.ndarray, ...]
     eliminated: int
     D_inverse: np.ndarray
+    D_root: np.ndarray
     log_det: np.ndarray
     pair_start: np.ndarray
     pair_column: np.ndarray
@@ -196,6 +198,7 @@ def build_precision(groups: tuple[Group, ...], lambdas: list[np.ndarray]) -> Pre
         codes=codes,
         eliminated=e,
         D_inverse=D_inverse,
+        D_root=np.linalg.cholesky(D_inverse),
         log_det=np.linalg.slogdet(own)[1],
         pair_start=start,
         pair_column=column,
