@@ -122,7 +122,9 @@ def _groups(fit: Fit, term: RandomTerm, found: Deletions) -> pd.DataFrame:
         moved = np.linalg.solve(root, (found.fixef - fit.fixef).T)
         distance = (moved**2).sum(axis=0) / p
         log_det = 2 * np.log(np.diag(root)).sum()
-        covratio = np.exp(np.linalg.slogdet(found.vcov)[1] - log_det)
+        known = np.isfinite(found.sigma)
+        covratio = np.full(levels, np.nan)
+        covratio[known] = np.exp(np.linalg.slogdet(found.vcov[known])[1] - log_det)
     verdict = np.where(np.isfinite(found.sigma), "ok", "failed").astype(object)
     verdict[distance > 4 / levels] = "look"
     verdict[~found.converged] = "failed"
