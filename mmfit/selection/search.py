@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from mmfit.errors import ComparisonError
 from mmfit.selection.elements import FIXED, RANDOM
+from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP
 from mmfit.selection.moves import State, parts_of
+from mmfit.selection.records import NullSettings
 from mmfit.selection.search_exhaustive import rank_all
 from mmfit.selection.search_models import Fits
 from mmfit.selection.search_records import CHOSEN, START, SearchPath, SearchStep
@@ -34,7 +36,11 @@ class Outcome:
 
 
 def search_models(
-    fits: Fits, search: str = "backward", criterion: str = "lrt", alpha: float = 0.05
+    fits: Fits,
+    search: str = "backward",
+    criterion: str = "lrt",
+    alpha: float = 0.05,
+    nulls: NullSettings = WITHOUT_BOOTSTRAP,
 ) -> Outcome:
     """Search the scope of ``fits.models``.
 
@@ -44,6 +50,9 @@ def search_models(
     search : ``backward``, ``forward`` or ``exhaustive`` (at most 4,096 models).
     criterion : ``lrt`` (not in an exhaustive search), ``aic``, ``bic`` or ``caic``.
     alpha : level of the tests.
+    nulls : how their null distributions are found. By default the best that holds, except that no
+        bootstrap is made: where the null is singular the plain chi-square stands, which errs on
+        the side of the null.
 
     Raises
     ------
@@ -52,7 +61,7 @@ def search_models(
     MmfitError : what fitting the first model raises.
     """
     check_settings(search, criterion, alpha)
-    settings = Settings(search == "forward", criterion, alpha)
+    settings = Settings(search == "forward", criterion, alpha, nulls)
     if search == "exhaustive":
         state, steps = rank_all(fits, criterion, MOST_MODELS)
     else:

@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
 from mmfit.selection.elements import RANDOM
-from mmfit.selection.likelihood_ratio import LikelihoodRatio, likelihood_ratio
+from mmfit.selection.likelihood_ratio import (
+    WITHOUT_BOOTSTRAP,
+    LikelihoodRatio,
+    likelihood_ratio,
+)
 from mmfit.selection.moves import Move, State, beyond, moves_down, moves_up
 from mmfit.selection.rankings import TIE
+from mmfit.selection.records import NullSettings
 from mmfit.selection.search_models import Fits
 from mmfit.selection.search_records import PASSED, REFUSED, REJECTED, TAKEN, SearchStep
 from mmfit.selection.search_words import decision_words, trial_words
@@ -21,11 +26,14 @@ P_TIE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``forward`` or backward; by which ``criterion``; the level ``alpha`` of its tests."""
+    """``forward`` or backward; by which ``criterion``; the level ``alpha`` of its tests, and how
+    their null distributions are found (``nulls``).
+    """
 
     forward: bool
     criterion: str
     alpha: float
+    nulls: NullSettings = WITHOUT_BOOTSTRAP
 
     def estimator(self, part: str) -> str:
         """The fits that are compared in one part."""
@@ -111,7 +119,7 @@ def _trial(fits: Fits, settings: Settings, part: str, move: Move, standing: Fit)
             return Trial(move, refusal, fit=fit)
         if settings.criterion == "lrt":
             fitted = (standing, fit) if settings.forward else (fit, standing)
-            return Trial(move, fit=fit, test=likelihood_ratio(pair, *fitted))
+            return Trial(move, fit=fit, test=likelihood_ratio(pair, *fitted, settings.nulls))
         before = value_of(fits, move.before, standing, settings.criterion)
         value = value_of(fits, move.after, fit, settings.criterion)
         return Trial(move, fit=fit, value=value, gain=before - value)

@@ -14,14 +14,16 @@ Sample i has the i-th stream spawned from the seed.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmfit.engine.fit import fit_model
 from mmfit.errors import ComparisonError, MmfitError
 from mmfit.inference.bootstrap import draw_responses
+from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP
 from mmfit.selection.moves import parts_of
+from mmfit.selection.records import NullSettings
 from mmfit.selection.search import Outcome, search_models
 from mmfit.selection.search_batch import Batch, BatchFits
 from mmfit.selection.search_models import Fits, Models
@@ -43,6 +45,7 @@ class SearchTask:
     search: str
     criterion: str
     alpha: float
+    nulls: NullSettings = WITHOUT_BOOTSTRAP
 
     def models(self, source: Source | None = None) -> Models:
         """The models of the scope on these (or other) rows."""
@@ -50,7 +53,7 @@ class SearchTask:
 
     def run(self, fits: Fits) -> Outcome:
         """The search on these fits."""
-        return search_models(fits, self.search, self.criterion, self.alpha)
+        return search_models(fits, self.search, self.criterion, self.alpha, self.nulls)
 
 
 def search_stability(
@@ -75,6 +78,9 @@ def search_stability(
     ComparisonError : an unknown method; no grouping factor whose levels could be drawn.
     """
     check_settings(samples, method)
+    if task.nulls.method == "bootstrap":
+        # A bootstrap of every test of every sample would tell little more for a thousandfold cost.
+        task = replace(task, nulls=WITHOUT_BOOTSTRAP)
     models = task.models() if models is None else models
     scope = models.scope
     if method == "cluster":

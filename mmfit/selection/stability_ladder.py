@@ -9,6 +9,7 @@ from mmfit.engine.fit import fit_both, fit_model
 from mmfit.errors import MmfitError
 from mmfit.selection.elements import make_scope
 from mmfit.selection.ladder import select_model
+from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP
 from mmfit.selection.moves import parts_of
 from mmfit.selection.records import Candidate
 from mmfit.selection.search_batch import fit_all, member_fit
@@ -66,7 +67,7 @@ def ladder_stability(
 
 def _selected(make, alpha: float, parts) -> Choice:
     try:
-        chosen = select_model(make(), alpha=alpha).chosen
+        chosen = select_model(make(), alpha=alpha, settings=WITHOUT_BOOTSTRAP).chosen
     except MmfitError as error:
         return Choice(None, failure=reason(error))
     return Choice(chosen, parts[chosen])
