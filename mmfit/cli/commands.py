@@ -63,13 +63,13 @@ def run(args: argparse.Namespace) -> None:
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():
-        from mmfit.cli import stages
+        from mmfit.cli import inputs, stages
 
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
                 selection = stages.run(analysis, args.results)
             files = ResultFiles(args.results / analysis.name)
-            formula = stages.completed(analysis, files).models[selection.chosen].formula
+            formula = inputs.completed(analysis, files).models[selection.chosen].formula
             report = args.results / analysis.name / "report.html"
             print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
         stages.index(analyses, args.results)

@@ -71,20 +71,20 @@ def bootstrap(analysis: Analysis) -> str:
 
 
 def search(analysis: Analysis) -> str:
-    """The settings of the search and those of the models that it makes."""
-    settings = {**_plain(analysis.selection), "stability": None}
-    return _canonical([settings, _generated(analysis)])
+    """The settings of the selection and of the models that are made or fitted anew.
+
+    Without a search, and without an audit of the selection, there is nothing to read.
+    """
+    asked = analysis.selection
+    if asked.search is None and asked.stability is None:
+        return _canonical(None)
+    audited = {} if asked.search else {name: _plain(m) for name, m in analysis.models.items()}
+    return _canonical([_plain(asked), _generated(analysis), audited])
 
 
 def select(analysis: Analysis) -> str:
     """What `compare` reads, and the settings of the selection but for its audit."""
     return _canonical([compare(analysis), {**_plain(analysis.selection), "stability": None}])
-
-
-def stability(analysis: Analysis) -> str:
-    """The settings of the selection, and those of the models that are fitted anew."""
-    models = {name: _plain(model) for name, model in analysis.models.items()}
-    return _canonical([_plain(analysis.selection), models, _generated(analysis)])
 
 
 def tables(analysis: Analysis) -> str:

@@ -5,16 +5,14 @@ nothing of the stage behind. In the workflow each stage is a process of its own,
 stages need is imported by those.
 """
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-import pandas as pd
-
+from mmfit.cli import inputs
 from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import (
     candidate_matrices,
@@ -26,12 +24,12 @@ from mmfit.data import (
     write_design,
 )
 from mmfit.data.records import Dataset
-from mmfit.engine import fit_both, fit_from_json, fit_to_json
-from mmfit.errors import DataError, SpecError, naming
+from mmfit.engine import fit_both, fit_to_json
+from mmfit.errors import SpecError, naming
 from mmfit.files import write_text
-from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection
-from mmfit.selection.serialize import selection_from_json, selection_to_json
-from mmfit.spec import SELECTED, Analysis, ModelSpec
+from mmfit.selection.records import NullSettings, Selection
+from mmfit.selection.serialize import selection_to_json
+from mmfit.spec import Analysis
 
 
 def data(analysis: Analysis, files: ResultFiles) -> None:
@@ -68,7 +66,7 @@ def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
         raise SpecError(
             f"there is no chunk {chunk}: `bootstrap.chunks` is {chunks}, and they count from 0"
         )
-    candidates = _candidates(analysis, files)
+    candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
     found = bootstrap_chunk(candidates, analysis.comparisons, settings, chunk, chunks, own)
     write_text(files.chunk(chunk), chunk_to_json(found))
@@ -79,36 +77,54 @@ def compare(analysis: Analysis, files: ResultFiles) -> None:
     from mmfit.report.tables import write_comparisons
     from mmfit.selection import compare_all
 
-    candidates = _candidates(analysis, files)
+    candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
     comparisons = compare_all(
         candidates,
         pairs=analysis.comparisons,
         settings=settings,
         per_pair=own,
-        statistics=_bootstrapped(analysis, files),
+        statistics=inputs.statistics(analysis, files),
     )
     write_comparisons(files.tables, comparisons)
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
     """selection.json."""
+    if analysis.selection.search is None:
+        chosen = _selected(analysis, files)
+    else:
+        from mmfit.cli.searching import read_search, searched_selection
+
+        candidates = inputs.candidates(analysis, files)
+        chosen = searched_selection(candidates, read_search(files), analysis.selection.alpha)
+    write_text(files.selection, selection_to_json(chosen))
+
+
+def _selected(analysis: Analysis, files: ResultFiles) -> Selection:
+    """The selection among the models of the file."""
     from mmfit.selection import select_model
 
-    selection = select_model(
-        _candidates(analysis, files),
-        _comparisons(files),
+    return select_model(
+        inputs.candidates(analysis, files),
+        inputs.comparisons(files),
         alpha=analysis.selection.alpha,
         settings=_null_settings(analysis)[0],
     )
-    write_text(files.selection, selection_to_json(selection))
+
+
+def search(analysis: Analysis, files: ResultFiles) -> None:
+    """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
+    from mmfit.cli import searching
+
+    searching.search(analysis, files)
 
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
     from mmfit.report.tables import write_tables
 
-    write_tables(files.tables, _candidates(analysis, files), analysis.df)
+    write_tables(files.tables, inputs.candidates(analysis, files), analysis.df)
 
 
 def inference(analysis: Analysis, files: ResultFiles) -> None:
@@ -120,7 +136,7 @@ def inference(analysis: Analysis, files: ResultFiles) -> None:
     frame, _, _ = read_rows(files.folder)
     new_rows = read_new_rows(analysis, frame)
     wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows)
-    write_inference(files.tables, _candidates(analysis, files), wanted)
+    write_inference(files.tables, inputs.candidates(analysis, files), wanted)
 
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
@@ -131,12 +147,12 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
 
     dataset = read_dataset(files.folder)
     content = ReportInput(
-        analysis=completed(analysis, files),
+        analysis=inputs.completed(analysis, files),
         dataset=dataset,
-        candidates=_candidates(analysis, files),
-        comparisons=_comparisons(files),
-        selection=_selection(files),
-        tables=_tables(analysis, files),
+        candidates=inputs.candidates(analysis, files),
+        comparisons=inputs.comparisons(files),
+        selection=inputs.selection(files),
+        tables=inputs.tables(files),
     )
     write_report(files.report, content)
     write_provenance(files.provenance, analysis, dataset)
@@ -148,6 +164,7 @@ STAGES = MappingProxyType(
         "design": design,
         "compare": compare,
         "select": select,
+        "search": search,
         "tables": tables,
         "inference": inference,
         "report": report,
@@ -160,7 +177,7 @@ def index(analyses: Sequence[Analysis], results: Path) -> None:
     from mmfit.report.index import write_index
 
     folders = [ResultFiles(results / analysis.name) for analysis in analyses]
-    write_index(results, [completed(*pair) for pair in zip(analyses, folders, strict=True)])
+    write_index(results, [inputs.completed(*pair) for pair in zip(analyses, folders, strict=True)])
 
 
 def run(analysis: Analysis, results: Path) -> Selection:
@@ -168,19 +185,31 @@ def run(analysis: Analysis, results: Path) -> Selection:
     results.mkdir(parents=True, exist_ok=True)
     staging = ResultFiles(results / f".{analysis.name}.{os.getpid()}")
     try:
-        data(analysis, staging)
-        for model in analysis.models:
-            fit(analysis, staging, model)
-        if analysis.bootstrap.chunks > 1:
-            for chunk in range(analysis.bootstrap.chunks):
-                bootstrap(analysis, staging, chunk)
-        for stage in (compare, select, tables, inference, report):
-            stage(analysis, staging)
-        selection = _selection(staging)
+        for step in _steps(analysis):
+            step(analysis, staging)
+        selection = inputs.selection(staging)
         _move(staging.folder, results / analysis.name)
     finally:
         shutil.rmtree(staging.folder, ignore_errors=True)
     return selection
+
+
+def _steps(analysis: Analysis) -> Iterator[Callable[[Analysis, ResultFiles], None]]:
+    """Every stage of this analysis, each after what it reads."""
+    yield data
+    for model in analysis.models:
+        yield partial(fit, model=model)
+    # A search makes a candidate; without one, the audit of the selection comes after it.
+    searched = analysis.selection.search is not None
+    if searched:
+        yield search
+    if analysis.bootstrap.chunks > 1:
+        for chunk in range(analysis.bootstrap.chunks):
+            yield partial(bootstrap, chunk=chunk)
+    yield from (compare, select)
+    if not searched:
+        yield search
+    yield from (tables, inference, report)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -189,31 +218,6 @@ def _move(source: Path, target: Path) -> None:
             final = target / path.relative_to(source)
             final.parent.mkdir(parents=True, exist_ok=True)
             path.replace(final)
-
-
-def completed(analysis: Analysis, files: ResultFiles) -> Analysis:
-    """The analysis with the model that its search ended with, if there is a search."""
-    if analysis.selection.search is None:
-        return analysis
-    with _needing("search"):
-        fit = fit_from_json(files.fit(SELECTED, "REML").read_text(encoding="utf-8"))
-    return analysis.with_selected(fit.formula)
-
-
-def _candidates(analysis: Analysis, files: ResultFiles) -> tuple[Candidate, ...]:
-    frame, _, _ = read_rows(files.folder)
-    models = completed(analysis, files).models
-    return tuple(_candidate(spec, files, frame, model) for model, spec in models.items())
-
-
-def _candidate(spec: ModelSpec, files: ResultFiles, frame: pd.DataFrame, model: str) -> Candidate:
-    with _needing(f"fit --model {model}"):
-        fits = {
-            criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
-            for criterion in CRITERIA
-        }
-    with naming(f"the model {model!r}"):
-        return Candidate(model, candidate_matrices(frame, spec), MappingProxyType(fits))
 
 
 def _null_settings(
@@ -227,49 +231,3 @@ def _null_settings(
 
     own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
     return settings(analysis.null_distribution), own
-
-
-def _bootstrapped(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str], np.ndarray]:
-    """The statistics of all chunks; none where the comparison does it all by itself."""
-    from mmfit.selection.chunks import chunk_from_json, join_chunks
-
-    chunks = analysis.bootstrap.chunks
-    if chunks == 1:
-        return {}
-    parts = []
-    for chunk in range(chunks):
-        with _needing(f"bootstrap --chunk {chunk}"):
-            parts.append(chunk_from_json(files.chunk(chunk).read_text(encoding="utf-8")))
-    return join_chunks(parts)
-
-
-def _tables(analysis: Analysis, files: ResultFiles) -> Mapping[str, pd.DataFrame]:
-    """What the report takes from the tables of other stages."""
-    from mmfit.report.inference_columns import INFERENCE
-    from mmfit.report.reading import read_tables
-
-    with _needing("inference"):
-        return read_tables(files.tables, (*INFERENCE, "null_distributions"))
-
-
-def _comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
-    from mmfit.report.reading import read_comparisons
-
-    with _needing("compare"):
-        return read_comparisons(files.tables)
-
-
-def _selection(files: ResultFiles) -> Selection:
-    with _needing("select"):
-        return selection_from_json(files.selection.read_text(encoding="utf-8"))
-
-
-@contextlib.contextmanager
-def _needing(stage: str) -> Iterator[None]:
-    """Say which stage makes a file that is not there."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{error.filename}: no such file; `mmfit {stage}` makes it, `mmfit run` makes all"
-        ) from None

@@ -18,7 +18,7 @@ _KINDS = MappingProxyType(
 )
 
 
-def _columns(names: str, kind: str = "number", **kinds: str) -> Columns:
+def _columns(names: str, kind: str = "number", /, **kinds: str) -> Columns:
     """``names`` in order; those without a kind of their own in ``kinds`` are of ``kind``."""
     return MappingProxyType({name: kinds.get(name, kind) for name in names.split()})
 
@@ -100,8 +100,30 @@ NULL_DISTRIBUTIONS: Columns = _columns(
     replicates="integer",
 )
 
-SEARCHES: Mapping[str, Columns] = MappingProxyType({})
-"""The tables of the stage ``search``."""
+SEARCHES: Mapping[str, Columns] = MappingProxyType(
+    {
+        "search": _columns(
+            "step part standing candidate move criterion chisq df p_value p_value_kind"
+            " null_distribution aic bic caic singular decision text",
+            "text",
+            step="count",
+            chisq="number",
+            df="integer",
+            p_value="number",
+            aic="number",
+            bic="number",
+            caic="number",
+        ),
+        "stability": _columns(
+            "kind model chosen count frequency mc_low mc_high",
+            kind="text",
+            model="text",
+            chosen="truth",
+            count="count",
+        ),
+    }
+)
+"""The tables of the stage ``search``: its path, and how stable the selection is."""
 
 TABLES: Mapping[str, Columns] = MappingProxyType(
     {**INFERENCE, "null_distributions": NULL_DISTRIBUTIONS, **SEARCHES}

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mmfit import inference
+from mmfit.expression import variables
 from mmfit.inference.parameters import estimates, parameters
 from mmfit.inference.predictors import COVARIATE, label_text, predictors
 from mmfit.selection.ranova import ranova
@@ -230,18 +231,37 @@ def diagnosis(candidate: Candidate, wanted: Wanted) -> Rows:
 
 
 def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
-    """Predictions for the new rows, numbered from 1 as in their file."""
-    asked = wanted.inference.predictions
+    """Predictions for the new rows, numbered from 1 as in their file.
+
+    A row in which a variable of the model is missing has no prediction.
+    """
+    asked, rows = wanted.inference.predictions, wanted.new_rows
+    used = [name for name in _predictors(candidate, asked.random_effects) if name in rows]
+    complete = rows[used].notna().all(axis=1)
     table = inference.predict(
         candidate.fits["REML"],
         candidate.matrices,
-        wanted.new_rows,
+        rows[complete],
         random_effects=asked.random_effects,
         std_error=True,
         interval=asked.interval,
         level=wanted.inference.level,
     )
-    return {"predictions": table.assign(row=range(1, len(table) + 1))}
+    table = table.set_axis(rows.index[complete]).reindex(rows.index)
+    absent = int((~complete).sum())
+    if absent:
+        said = f"{absent} of {len(rows)} rows lack a variable of the model and have no prediction"
+        table.attrs["notes"] = [said]
+    return {"predictions": table.assign(row=table.index)}
+
+
+def _predictors(candidate: Candidate, random_effects: bool) -> list[str]:
+    """The columns of the data that a prediction takes."""
+    formula = candidate.matrices.design.formula
+    if not random_effects:
+        return list(formula.fixed_variables)
+    response = variables(formula.response_expression)
+    return [v for v in formula.variables if v not in response or v in formula.fixed_variables]
 
 
 def _factors(candidate: Candidate, asked: str | Sequence[str]) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Reading result tables back into records."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from mmfit.errors import DataError
-from mmfit.report.inference_columns import TABLES, empty_tables, frame_of
+from mmfit.report.inference_columns import TABLES, frame_of
 from mmfit.report.null_tables import read_null_distributions
 from mmfit.report.tables import COMPARISONS, INTEGERS, TEXTS
 from mmfit.selection.records import Comparison
@@ -38,20 +38,18 @@ def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
     return tuple(replace(c, distributions=laws.get((c.null, c.alternative), ())) for c in found)
 
 
-def read_tables(folder: str | Path, names: tuple[str, ...]) -> Mapping[str, pd.DataFrame]:
+def read_tables(folder: str | Path, names: Iterable[str]) -> Mapping[str, pd.DataFrame]:
     """The tables ``names`` in ``folder`` as they were written, to the last digit.
-
-    Returns every table that the report knows; those not in ``names`` have no row.
 
     Raises
     ------
     FileNotFoundError : a table is not there.
     DataError : a file is not a table as this version writes it.
     """
-    return MappingProxyType({**empty_tables(), **dict(_read(Path(folder), names))})
+    return MappingProxyType(dict(_read(Path(folder), names)))
 
 
-def _read(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _read(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     for name in names:
         path = folder / f"{name}.csv"
         header, *rows = _lines(path)

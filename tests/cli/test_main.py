@@ -128,7 +128,9 @@ def test_stages_one_by_one_make_the_bytes_of_a_run(analysis, tmp_path):
         ["fit", "--model", "m2"],
         ["compare"],
         ["select"],
+        ["search"],
         ["tables"],
+        ["inference"],
         ["report"],
         ["index"],
     )

@@ -32,6 +32,8 @@ PER_ANALYSIS = (
     "tables/diagnosis.csv",
     "tables/predictions.csv",
     "tables/inference_notes.csv",
+    "tables/search.csv",
+    "tables/stability.csv",
     "selection.json",
     "report.html",
     "provenance.json",

@@ -85,6 +85,9 @@ rule report:
         selection=rules.select.output.selection,
         tables=rules.tables.output,
         inference=rules.inference.output,
+        search=multiext(
+            f"{RESULTS}/{{analysis}}/tables/", "search.csv", "stability.csv"
+        ),
     output:
         report=f"{RESULTS}/{{analysis}}/report.html",
         provenance=f"{RESULTS}/{{analysis}}/provenance.json",

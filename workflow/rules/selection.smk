@@ -1,3 +1,9 @@
+def searched(wildcards):
+    """The path of the search, where there is one."""
+    found = ANALYSES[wildcards.analysis].selection.search is not None
+    return f"{RESULTS}/{wildcards.analysis}/search.json" if found else []
+
+
 def chunks(wildcards):
     """The parts of the bootstrap; none where the comparison draws its replicates itself."""
     count = ANALYSES[wildcards.analysis].bootstrap.chunks
@@ -58,6 +64,7 @@ rule select:
         data=rules.data.output.data,
         fits=fits,
         comparisons=rules.compare.output,
+        search=searched,
     output:
         selection=f"{RESULTS}/{{analysis}}/selection.json",
     log:
