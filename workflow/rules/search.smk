@@ -1,0 +1,70 @@
+# Two rules, because they come at different places: a search needs the data alone and makes a
+# candidate; the audit of a selection among declared models needs that selection.
+SEARCHED = [name for name, analysis in ANALYSES.items() if analysis.selection.search]
+DECLARED = [name for name in ANALYSES if name not in SEARCHED]
+
+
+# The selected model's fits come from the search itself.
+ruleorder: search > fit
+
+
+def one_of(names):
+    """A pattern for these analyses, or one that nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def audited(wildcards):
+    """What an audit reads: nothing where none is wanted."""
+    if ANALYSES[wildcards.analysis].selection.stability is None:
+        return []
+    folder = f"{RESULTS}/{wildcards.analysis}"
+    return [f"{folder}/data.parquet", *fits(wildcards), f"{folder}/selection.json"]
+
+
+rule search:
+    """Search for a model, and repeat the search on bootstrap samples where that is wanted."""
+    input:
+        data=rules.data.output.data,
+    output:
+        search=f"{RESULTS}/{{analysis}}/search.json",
+        reml=f"{RESULTS}/{{analysis}}/fits/selected.REML.json",
+        ml=f"{RESULTS}/{{analysis}}/fits/selected.ML.json",
+        path=f"{RESULTS}/{{analysis}}/tables/search.csv",
+        stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
+    log:
+        f"{RESULTS}/{{analysis}}/logs/search.log",
+    wildcard_constraints:
+        analysis=one_of(SEARCHED),
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(120),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.search(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+
+
+rule audit:
+    """Repeat the selection among declared models on bootstrap samples where that is wanted."""
+    input:
+        audited,
+    output:
+        path=f"{RESULTS}/{{analysis}}/tables/search.csv",
+        stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
+    log:
+        f"{RESULTS}/{{analysis}}/logs/search.log",
+    wildcard_constraints:
+        analysis=one_of(DECLARED),
+    threads: 1
+    resources:
+        mem_mb=more_memory(2000),
+        runtime=more_time(120),
+    params:
+        analysis=analysis_file,
+        reads=lambda wildcards: reads.search(ANALYSES[wildcards.analysis]),
+        package=PACKAGE,
+    shell:
+        "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
