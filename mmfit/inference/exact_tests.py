@@ -13,7 +13,8 @@ p being the rank of the alternative's X. Here the tail is not counted among draw
 The event {statistic >= t} says that the K + s squares that the random and the tested fixed effects
 account for are, as a whole, large beside the n - p - K others, for given proportions among them;
 and so, given the proportions, it has the probability of a beta variable. Only the proportions are
-simulated. In a balanced one-way design there is nothing left to simulate: the test is the F test.
+simulated. In a balanced one-way design there is nothing left to simulate: the test is the F test,
+as it is for fixed effects in a linear model, where there is no mu.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from mmfit.inference.spectra import Spectrum
 _SEED = 20_040_401
 _MOST_DRAWS, _FEWEST_DRAWS, _WORK = 40_000, 4_000, 500_000
 _BLOCK = 2_000
-# Steps of log lambda on the grid that the supremum is sought on, refined by a parabola.
+# Steps of log lambda on the grid that the supremum is sought on; a parabola leads on from there.
 _STEP = 0.15
 _LOWEST = 1e-4
 
@@ -61,7 +62,7 @@ class ExactNull:
     @property
     def draws(self) -> int:
         """Number of simulated proportions; 0 where none are needed."""
-        parts = len(self.spectrum.values) + self.fixed
+        parts = len(self.spectrum.values) + (self.fixed > 0)
         return 0 if parts == 1 else int(np.clip(_WORK // parts, _FEWEST_DRAWS, _MOST_DRAWS))
 
     def survival(self, x: float) -> Tail:
@@ -131,34 +132,44 @@ def _largest_odds(null: ExactNull, x: float, shares: np.ndarray) -> np.ndarray:
     c nu = x + sum of log(1 + lambda xi) (xi = mu for RLRT).
     """
     spectrum = null.spectrum
+    if not spectrum.rank:
+        return _at_zero_lambda(null, x, shares)
     grid = _grid(null, x)
-    through = grid[:, None] * spectrum.values
-    c = _penalty(null, x, grid)
-    with np.errstate(divide="ignore", over="ignore"):
-        gain = 1 / np.expm1(c)
-    own, tested = shares[:, :-1], shares[:, -1:]
-    taken = own @ (through / (1 + through)).T
-    left = own @ (1 / (1 + through)).T
-    with np.errstate(invalid="ignore"):
-        odds = (tested + taken) * gain - left
+    odds = _odds(null, x, grid, shares)
     best = np.argmax(odds, axis=1)
     largest = odds[np.arange(len(odds)), best]
     inner = np.flatnonzero((best > 0) & (best < len(grid) - 1))
-    a, b, d = (odds[inner, best[inner] + k] for k in (-1, 0, 1))
-    bend = a - 2 * b + d
+    before, here, after = (odds[inner, best[inner] + k] for k in (-1, 0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        raised = b - (a - d) ** 2 / (8 * bend)
-    largest[inner] = np.where((bend < 0) & (raised > b), np.minimum(raised, 2 * b - a), b)
+        shift = 0.5 * (before - after) / (before - 2 * here + after)
+    shift = np.where(np.abs(shift) <= 1, shift, 0.0)
+    vertex = grid[best[inner]] * (grid[1] / grid[0]) ** shift
+    largest[inner] = np.maximum(here, _odds(null, x, vertex[:, None], shares[inner])[:, 0])
     return np.maximum(largest, _at_zero_lambda(null, x, shares))
 
 
-def _penalty(null: ExactNull, x: float, grid: np.ndarray) -> np.ndarray:
-    """c at every lambda of the grid."""
+def _odds(null: ExactNull, x: float, points: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """(draws, L) the odds at every lambda, ``points`` (L,) for all draws or (draws, 1)."""
+    own, tested = shares[:, :-1], shares[:, -1:]
+    through = points[..., None] * null.spectrum.values
+    left = 1 / (1 + through)
+    with np.errstate(divide="ignore", over="ignore"):
+        gain = 1 / np.expm1(_penalty(null, x, points))
+    if points.ndim == 1:
+        taken, left = own @ (through * left).T, own @ left.T
+    else:
+        taken, left = (np.einsum("dg,dlg->dl", own, part) for part in (through * left, left))
+    with np.errstate(invalid="ignore"):
+        return (tested + taken) * gain - left
+
+
+def _penalty(null: ExactNull, x: float, points: np.ndarray) -> np.ndarray:
+    """c at every lambda."""
     spectrum = null.spectrum
     if null.reml:
-        logs = np.log1p(grid[:, None] * spectrum.values) @ spectrum.counts
+        logs = np.log1p(points[..., None] * spectrum.values) @ spectrum.counts
         return (x + logs) / (spectrum.nobs - spectrum.nfixed)
-    logs = np.log1p(grid[:, None] * spectrum.sizes) @ spectrum.size_counts
+    logs = np.log1p(points[..., None] * spectrum.sizes) @ spectrum.size_counts
     return (x + logs) / spectrum.nobs
 
 
@@ -188,4 +199,5 @@ def _grid(null: ExactNull, x: float) -> np.ndarray:
     reach = np.log(max(rest / spectrum.rank, 1.0)) + min(x / rest, 60.0) + np.log(1e3)
     low = np.log(_LOWEST / spectrum.values.max())
     high = reach - np.log(spectrum.values.min())
-    return np.exp(np.linspace(low, high, int(np.ceil((high - low) / _STEP)) + 1))
+    step = _STEP if null.draws else _STEP / 10
+    return np.exp(np.linspace(low, high, int(np.ceil((high - low) / step)) + 1))

@@ -21,7 +21,7 @@ _ZERO = 1e-10
 _VALUES, _NEAR = 300, 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Spectrum:
     """Eigenvalues of Z'MZ and of Z'Z, each distinct value once.
 
@@ -60,6 +60,12 @@ class Spectrum:
         return hash(self._key())
 
 
+def no_spectrum(nobs: int, nfixed: int) -> Spectrum:
+    """That of a linear model."""
+    empty = np.empty(0)
+    return Spectrum(empty, empty, empty, empty, nobs, nfixed)
+
+
 def spectrum(
     X: np.ndarray,
     codes: np.ndarray,
@@ -88,7 +94,7 @@ def spectrum(
             cross[:, j] = np.bincount(codes, z * basis[j], levels)
     kept = sizes > _ZERO * sizes.max()
     values = _downdated(sizes[kept], cross[kept])
-    mu, counts = _pooled(*_distinct(values[0], values[1], values[0].max()))
+    mu, counts = _pooled(*_distinct(values[0], values[1], sizes.max()))
     xi, size_counts = _pooled(*_distinct(sizes[kept], np.ones(kept.sum()), 0.0))
     return Spectrum(mu, counts, xi, size_counts, n, p)
 
@@ -127,6 +133,8 @@ def _pools(sizes: np.ndarray, p: int) -> list[np.ndarray]:
 def _distinct(values, counts, largest: float) -> tuple[np.ndarray, np.ndarray]:
     """Positive values in ascending order, equal ones together."""
     kept = values > _ZERO * largest
+    if not kept.any():
+        return np.empty(0), np.empty(0)
     order = np.argsort(values[kept], kind="stable")
     values, counts = values[kept][order], np.asarray(counts, dtype=float)[kept][order]
     starts = np.append(0, np.flatnonzero(np.diff(values) > _ZERO * values[-1]) + 1)

@@ -98,7 +98,7 @@ def choose_null(
     if method == "chibar2" and law.distribution is not None:
         chosen = by_method.get("chibar2", by_method["chi2"])
     if chosen is not None and not chosen.holds:
-        notes.append(f"{chosen.distribution} as asked for, although: {chosen.condition}")
+        notes.append(f"p by {chosen.distribution}, as asked for; {chosen.condition}")
     return NullChoice(tuple(found), chosen, "; ".join(n for n in notes if n) or None)
 
 

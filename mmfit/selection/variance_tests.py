@@ -2,7 +2,7 @@
 
 from mmfit.engine.records import Fit
 from mmfit.inference.exact_tests import ExactNull
-from mmfit.inference.spectra import spectrum
+from mmfit.inference.spectra import no_spectrum, spectrum
 from mmfit.selection.boundary import edge_orders
 from mmfit.selection.records import NullDistribution
 from mmfit.selection.terms import FamilyTerm
@@ -16,18 +16,23 @@ def exact_distribution(
 ) -> tuple[NullDistribution | None, str | None]:
     """The exact null distribution with its p-value, or None and why there is none.
 
-    One variance against a linear model has it (Crainiceanu & Ruppert 2004). Where other random
-    effects are present and independent of the tested one, the law of the model with the tested one
-    alone is an approximation (Greven, Crainiceanu, Kuechenhoff & Peters 2008, J. Comput. Graph.
-    Stat. 17: 870-891); ``holds`` is False for it.
+    One variance against a linear model has it (Crainiceanu & Ruppert 2004), and so have the fixed
+    effects of linear models (the F test). Where other random effects are present and independent of
+    the tested one, the law of the model with the tested one alone is an approximation (Greven,
+    Crainiceanu, Kuechenhoff & Peters 2008, J. Comput. Graph. Stat. 17: 870-891); ``holds`` is False
+    for it.
     """
-    tested = _tested_term(pair)
+    tested, matrices = _tested_term(pair), pair.alternative.matrices
     if isinstance(tested, str):
         return None, tested
-    matrices = pair.alternative.matrices
-    found = spectrum(matrices.X, tested.codes, tested.levels, tested.model[:, 0], matrices.weights)
-    if found.rank == 0:
-        return None, f"the fixed part of {pair.alternative.name} leaves nothing of {tested.label}"
+    if tested is None:
+        found = no_spectrum(*matrices.X.shape)
+    else:
+        column = tested.model[:, 0]
+        found = spectrum(matrices.X, tested.codes, tested.levels, column, matrices.weights)
+        if not found.rank:
+            what = f"the fixed part of {pair.alternative.name} leaves nothing of {tested.label}"
+            return None, what
     law = ExactNull(found, pair.fixed_df, pair.criterion == "REML")
     tail = law.survival(chisq)
     alone = not pair.null.family.terms
@@ -44,9 +49,14 @@ def exact_distribution(
     ), None
 
 
-def _tested_term(pair: PairAssessment) -> FamilyTerm | str:
-    """The one scalar term that the alternative adds, or why there is none."""
+def _tested_term(pair: PairAssessment) -> FamilyTerm | str | None:
+    """The one scalar term that the alternative adds, or why there is none.
+
+    None for two linear models, whose test of fixed effects is exact without any.
+    """
     terms, orders = pair.alternative.family.terms, edge_orders(pair)
+    if not terms:
+        return None
     added = [term for term, order in zip(terms, orders, strict=True) if order]
     if not added:
         return f"{pair.null.name} puts no variance at zero"
