@@ -15,7 +15,6 @@ from mmfit.engine.deletion_sets import are_blocks, block_losses, row_sets, set_c
 from mmfit.engine.estimates import estimates
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.precision import build_precision
-from mmfit.engine.products import level_products
 from mmfit.engine.records import Fit
 from mmfit.engine.roots import lower_roots
 from mmfit.engine.system import System, build_system
@@ -141,12 +140,7 @@ def _white_lambdas(system: System, theta: np.ndarray) -> list[np.ndarray]:
 def _blank(matrices, system: System, codes, levels: int, sizes) -> Deletions:
     p = matrices.X.shape[1]
     rows = np.bincount(codes, minlength=levels)
-    left = system.nobs - rows
-    own = level_products(codes, levels, system.columns, system.columns).transpose(2, 0, 1)
-    estimable = left > p
-    if p:
-        smallest = np.linalg.eigvalsh(np.eye(p) - own / system.nobs)[:, 0]
-        estimable &= smallest > _DEPENDENT
+    estimable = (system.nobs - rows > p) & _keeps_rank(system.X, codes, levels)
     return Deletions(
         rows=rows,
         estimable=estimable,
@@ -156,6 +150,21 @@ def _blank(matrices, system: System, codes, levels: int, sizes) -> Deletions:
         covariances=tuple(np.full((levels, q, q), np.nan) for q in sizes),
         converged=np.ones(levels, dtype=bool),
     )
+
+
+def _keeps_rank(X: np.ndarray, codes: np.ndarray, levels: int) -> np.ndarray:
+    """(L,) bool: whether X (p, n), XX' = n I, keeps its rank without the rows of each level.
+
+    The trace of what a level holds of XX' / n, the sum of its rows' leverages, bounds the largest
+    eigenvalue: only levels that hold more than half need a closer look, at most 2 p of them.
+    """
+    n = X.shape[1]
+    held = np.bincount(codes, np.einsum("pn,pn->n", X, X) / n, levels)
+    out = np.ones(levels, dtype=bool)
+    for level in np.flatnonzero(held > 0.5):
+        rest = X[:, codes != level]
+        out[level] = np.linalg.eigvalsh(rest @ rest.T / n)[0] > _DEPENDENT
+    return out
 
 
 def _reduced(system: System, lambdas, codes, wanted: np.ndarray) -> np.ndarray:

@@ -284,6 +284,14 @@ def test_bad_requests_are_refused():
         deletion.delete_levels(fitted.matrices, fitted.record, np.zeros(180, dtype=np.intp), 1)
 
 
+def test_a_model_without_grouping_factors_has_nothing_to_leave_out():
+    fitted = mmfit.lmer("y ~ x", crossed_data())
+    found = influence(fitted.record, fitted.matrices)
+    assert len(found.groups) == len(found.coefficients) == len(found.text) == 0
+    with pytest.raises(MmfitError, match="it has: none"):
+        influence(fitted.record, fitted.matrices, "s")
+
+
 def test_method_of_the_model():
     fitted = model("crossed")
     pd.testing.assert_frame_equal(
