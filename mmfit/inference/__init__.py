@@ -30,6 +30,7 @@ _MODULES = MappingProxyType(
         "icc": "intraclass",
         "ConditionalAIC": "conditional",
         "conditional_aic": "conditional",
+        "mean_factors": "marginal_means",
         "means": "marginal_means",
         "contrasts": "marginal_means",
         "slopes": "marginal_means",

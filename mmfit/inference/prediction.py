@@ -53,7 +53,7 @@ def predict(
 
     Degrees of freedom by Satterthwaite's method applied to the whole variance, 2 v^2 / (g'Ag) with
     g its derivative in (theta, sigma) (Kuznetsova, Brockhoff & Christensen 2017, section 2). That
-    theta is estimated enters through them alone.
+    theta is estimated enters through them alone. ``attrs["notes"]`` says where levels are new.
 
     Raises
     ------
@@ -77,7 +77,22 @@ def predict(
         return estimate
     conditional = random_effects and bool(matrices.random)
     variance, slopes = (_conditional if conditional else _population)(fit, matrices, rows, interval)
-    return _table(fit, estimate, variance, slopes, level)
+    table = _table(fit, estimate, variance, slopes, level)
+    table.attrs["notes"] = _unseen(matrices, rows.matrices) if conditional else []
+    return table
+
+
+def _unseen(matrices: ModelMatrices, new: NewMatrices) -> list[str]:
+    """A sentence for each grouping factor with levels that the fit did not see."""
+    counts = {}
+    for old, term in zip(matrices.random, new.random, strict=True):
+        counts[old.grouping] = int((term.codes < 0).sum())
+    return [
+        f"{count} {'row has' if count == 1 else 'rows have'} a level of {grouping} that the fit did "
+        "not see; it counts as a draw from the population of its levels."
+        for grouping, count in counts.items()
+        if count
+    ]
 
 
 def _rows(

@@ -195,6 +195,7 @@ def test_a_level_with_many_rows_is_known_well():
     few = mmfit.lmer("Reaction ~ Days + (Days | Subject)", data("sleepstudy"))
     rows = pd.DataFrame({"Days": [4.5, 4.5], "Subject": [308, 999]})
     table = few.predict(rows, std_error=True)
+    assert table.attrs["notes"][0].startswith("1 row has a level of Subject")
     assert table["std_error"][0] < 0.3 * table["std_error"][1]
     # A level that nothing is estimated from has the whole variance of its group.
     z = np.array([1.0, 4.5])
