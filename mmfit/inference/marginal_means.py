@@ -19,7 +19,15 @@ from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.adjustments import adjusted_p_values, check_adjustment, critical_values
 from mmfit.inference.degrees_of_freedom import precision
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.mean_tables import estimates, labels, limits, moments, tested, with_notes
+from mmfit.inference.mean_tables import (
+    Estimates,
+    estimates,
+    labels,
+    limits,
+    moments,
+    tested,
+    with_notes,
+)
 from mmfit.inference.predictors import (
     COVARIATE,
     find_predictor,
@@ -122,15 +130,23 @@ def contrasts(
         name: [level[k] for k in first] for name, level in averages.columns().items() if name in by
     }
     columns["contrast"] = [f"{texts[a]} - {texts[b]}" for a, b in pairs]
-    p_value, half = np.empty(len(pairs)), np.empty(len(pairs))
+    p_value, critical = _adjusted(found, families, adjust, level)
+    table = tested(columns, found, p_value, critical * found.std_error)
+    return with_notes(table, grid, averages, known)
+
+
+def _adjusted(
+    found: Estimates, families: list[list[int]], adjust: str, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """p-values and critical values (m,) of all pairs within each family, family after family."""
+    p_value, critical = np.empty((2, len(found.estimate)))
     begin = 0
     for rows in families:
         own = slice(begin, begin + len(rows) * (len(rows) - 1) // 2)
         begin = own.stop
         p_value[own] = adjusted_p_values(found.statistic[own], found.df[own], len(rows), adjust)
-        half[own] = critical_values(found.df[own], len(rows), adjust, level)
-    table = tested(columns, found, p_value, half * found.std_error)
-    return with_notes(table, grid, averages, known)
+        critical[own] = critical_values(found.df[own], len(rows), adjust, level)
+    return p_value, critical
 
 
 def slopes(

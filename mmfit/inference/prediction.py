@@ -88,8 +88,8 @@ def _unseen(matrices: ModelMatrices, new: NewMatrices) -> list[str]:
     for old, term in zip(matrices.random, new.random, strict=True):
         counts[old.grouping] = int((term.codes < 0).sum())
     return [
-        f"{count} {'row has' if count == 1 else 'rows have'} a level of {grouping} that the fit did "
-        "not see; it counts as a draw from the population of its levels."
+        f"{count} {'row has' if count == 1 else 'rows have'} a level of {grouping} that the fit "
+        "did not see; it counts as a draw from the population of its levels."
         for grouping, count in counts.items()
         if count
     ]
