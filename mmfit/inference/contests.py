@@ -12,7 +12,7 @@ from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.degrees_of_freedom import Precision, precision
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.f_tests import COLUMNS, in_basis, run_test
+from mmfit.inference.f_tests import COLUMNS, check_basis, in_basis, run_test
 from mmfit.inference.hypotheses import fixed_root
 
 
@@ -54,6 +54,7 @@ def contest(
     """
     if not 0 < level < 1:
         raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_basis(basis)
     rows, labels = _rows(L, fit.fixed_names)
     target = _right_hand_side(rhs, len(rows))
     known = precision(fit, df, matrices)
@@ -111,8 +112,9 @@ def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
 def _weights(row: Mapping[Any, Any], names: tuple[str, ...]) -> list[float]:
     unknown = [term for term in row if term not in names]
     if unknown:
-        near = difflib.get_close_matches(str(unknown[0]), names, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]!r}?" if near else f"the model has {', '.join(names)}"
+        lower = {name.lower(): name for name in reversed(names)}
+        near = difflib.get_close_matches(str(unknown[0]).lower(), lower, n=1, cutoff=0.6)
+        hint = f"did you mean {lower[near[0]]!r}?" if near else f"the model has {', '.join(names)}"
         raise MmfitError(f"there is no fixed effect {unknown[0]!r}; {hint}")
     return [_number(row.get(name, 0.0), name) for name in names]
 

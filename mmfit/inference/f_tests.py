@@ -60,6 +60,12 @@ class Hypothesis:
     rhs: np.ndarray
 
 
+def check_basis(basis: str) -> None:
+    """Raise MmfitError when ``basis`` is not one of BASES."""
+    if basis not in BASES:
+        raise MmfitError(f"basis={basis!r} is not known; choose one of {', '.join(BASES)}")
+
+
 def f_test(
     fit: Fit,
     L: np.ndarray,
@@ -156,6 +162,7 @@ def anova(
     MmfitError
         For an unknown type, method or basis; for Kenward and Roger's method with a fit by ML.
     """
+    check_basis(basis)
     known = precision(fit, df, matrices)
     hypotheses = _hypotheses(matrices, type, basis, known)
     rows, left_out = [], []
@@ -203,10 +210,8 @@ def in_basis(
     Raises
     ------
     MmfitError
-        For an unknown basis; when dependent rows contradict each other.
+        When dependent rows contradict each other.
     """
-    if basis not in BASES:
-        raise MmfitError(f"basis={basis!r} is not known; choose one of {', '.join(BASES)}")
     hypothesis = canonical(L, rhs, root)
     if basis == "canonical" or not len(L):
         return hypothesis
