@@ -11,6 +11,7 @@ from mmfit.spec.problems import KeyPath, Problem, did_you_mean, listing
 
 _TYPES = {
     "string_type": "text is allowed here",
+    "bool_type": "true or false is allowed here",
     "int_type": "a whole number is allowed here",
     "int_from_float": "a whole number is allowed here",
     "float_type": "a number is allowed here",

@@ -1,6 +1,7 @@
 """Which edit of an analysis file reaches which stage."""
 
 import json
+import re
 
 import pytest
 
@@ -23,24 +24,29 @@ STAGES = {
     "m1": lambda analysis: reads.fit(analysis, "m1"),
     "m2": lambda analysis: reads.fit(analysis, "m2"),
     "compare": reads.compare,
+    "bootstrap": reads.bootstrap,
     "select": reads.select,
+    "search": reads.search,
     "tables": reads.tables,
+    "inference": reads.inference,
     "report": reads.report,
     "index": lambda analysis: reads.index([analysis]),
 }
 
 
-def changed(tmp_path, old, new):
+def changed(tmp_path, old, new, content=ANALYSIS):
     """The stages that the edit reaches."""
-    assert ANALYSIS.count(old) == 1
+    assert content.count(old) == 1
     found = []
-    for text in (ANALYSIS, ANALYSIS.replace(old, new)):
+    absent = {"m1", "m2"} - set(re.findall("m[12]", content))
+    for text in (content, content.replace(old, new)):
         path = tmp_path / "sleep.yaml"
         path.write_text(text)
         analysis = load_analysis(path)
-        found.append({name: read(analysis) for name, read in STAGES.items()})
+        known = {name: read for name, read in STAGES.items() if name not in absent}
+        found.append({name: read(analysis) for name, read in known.items()})
     before, after = found
-    return {name for name in STAGES if before[name] != after[name]}
+    return {name for name in before if before[name] != after[name]}
 
 
 @pytest.mark.parametrize(
@@ -55,18 +61,86 @@ def changed(tmp_path, old, new):
         ("models:\n", "weights: Days + 1\nmodels:\n", {"m1", "m2", "report"}),
         ("models:\n", "weights: w\nmodels:\n", {"m1", "m2", "data", "report"}),
         ("[Subject]", "[Subject, Days]", {"data", "design", "report"}),
-        ("models:\n", "df: residual\nmodels:\n", {"tables", "report"}),
+        ("models:\n", "df: residual\nmodels:\n", {"tables", "inference", "report"}),
+        ("models:\n", "inference: {level: 0.9}\nmodels:\n", {"inference", "report"}),
+        ("models:\n", "inference: {slopes: {Days: []}}\nmodels:\n", {"inference", "report"}),
+        ("models:\n", "inference: {intervals: []}\nmodels:\n", {"inference", "report"}),
+        (
+            "models:\n",
+            "inference: {intervals: [bootstrap]}\nmodels:\n",
+            {"inference", "report"},
+        ),
+        (
+            "models:\n",
+            "null_distribution: exact\nmodels:\n",
+            {"compare", "bootstrap", "select", "report"},
+        ),
+        (
+            "models:\n",
+            "comparisons: [{null: m1, alternative: m2, null_distribution: exact}]\nmodels:\n",
+            {"compare", "bootstrap", "select", "report"},
+        ),
+        (
+            "models:\n",
+            "bootstrap: {seed: 2}\nmodels:\n",
+            {"compare", "bootstrap", "select", "report"},
+        ),
+        ("models:\n", "bootstrap: {chunks: 2}\nmodels:\n", {"bootstrap", "report"}),
+        ("models:\n", "selection: {stability: {}}\nmodels:\n", {"search", "report"}),
         ("models:\n", "selection: {alpha: 0.01}\nmodels:\n", {"select", "report"}),
-        ("models:\n", "comparisons: [[m1, m2]]\nmodels:\n", {"compare", "select", "report"}),
+        (
+            "models:\n",
+            "comparisons: [[m1, m2]]\nmodels:\n",
+            {"compare", "bootstrap", "select", "report"},
+        ),
         (
             "models:\n",
             "models:\n  m0: Reaction ~ 1 + (1 | Subject)\n",
-            {"design", "compare", "select", "tables", "report"},
+            {"design", "compare", "bootstrap", "select", "tables", "inference", "report"},
         ),
     ],
 )
 def test_an_edit_reaches_the_stages_that_read_it(tmp_path, old, new, stages):
     assert changed(tmp_path, old, new) == stages
+
+
+SEARCHED = """\
+data:
+  file: config/data/sleepstudy.csv
+  categorical: [Subject]
+selection:
+  search: backward
+  scope: Reaction ~ Days + (Days | Subject)
+bootstrap: {replicates: 99}
+inference: {intervals: [bootstrap], predictions: {file: new.csv}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stages"),
+    [
+        ("Days + (Days | Subject)", "Days + (Days || Subject)", {"search", "select"}),
+        ("~ Days + (D", "~ Days + age + (D", {"data", "search", "select"}),
+        ("selection:", "weights: Days + 1\nselection:", {"search"}),
+        ("selection:", "weights: w\nselection:", {"data", "search"}),
+        ("backward", "backward\n  alpha: 0.1", {"search", "select"}),
+        ("backward", "backward\n  stability: {}", {"search"}),
+        ("99", "199", {"compare", "bootstrap", "select", "inference"}),
+        ("[Subject]", "[Subject]\n  derive: {z: Days}", {"data", "inference"}),
+        ("new.csv", "newer.csv", {"inference"}),
+    ],
+)
+def test_an_edit_of_a_search_reaches_the_stages_that_read_it(tmp_path, old, new, stages):
+    assert changed(tmp_path, old, new, SEARCHED) == stages | {"report"}
+
+
+def test_rows_to_predict_are_read_by_the_inference_alone(tmp_path):
+    path = tmp_path / "sleep.yaml"
+    path.write_text(SEARCHED)
+    analysis = load_analysis(path)
+    assert reads.prediction_files(analysis) == ["new.csv"]
+    assert reads.data_files(analysis) == ["config/data/sleepstudy.csv"]
+    assert reads.prediction_files(analysis.with_selected("y ~ x + (1 | g)")) == ["new.csv"]
 
 
 def test_the_text_is_canonical(tmp_path):

@@ -180,3 +180,16 @@ def test_every_missing_data_file_is_told_with_its_line(tmp_path, monkeypatch):
         ".tsv or .parquet, with or without .gz, is allowed",
     )
     check_data_files(load_analyses(paths[:1]))
+
+
+def test_every_missing_file_of_rows_to_predict_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "x", "data.csv")
+    text = "inference:\n  predictions:\n    file: new.csv\n"
+    path = write(tmp_path, DATA + MODELS + text).name
+    with pytest.raises(SpecError) as caught:
+        check_data_files(load_analyses([path]))
+    assert caught.value.problems == (
+        "trial.yaml:7: inference.predictions.file: no such file: new.csv; "
+        "paths are relative to the folder in which mmfit runs",
+    )

@@ -46,6 +46,16 @@ def test_every_shipped_analysis_is_valid(validator, path):
         {"comparisons": "some"},
         {"data": {"file": "a.csv", "missing": "keep"}},
         {"data": {"simulate": {"seed": 1}}},
+        {"null_distribution": "exakt"},
+        {"comparisons": [{"alternative": "m"}]},
+        {"bootstrap": {"replicates": 5}},
+        {"inference": {"level": 1}},
+        {"inference": {"means": "some"}},
+        {"inference": {"slopes": {"x": 3}}},
+        {"inference": {"predictions": {"interval": "prediction"}}},
+        {"selection": {"search": "sideways", "scope": "y ~ x"}},
+        {"selection": {"scope": "no formula"}},
+        {"selection": {"stability": {"samples": 0}}},
     ],
     ids=str,
 )
@@ -53,3 +63,23 @@ def test_the_schema_refuses_what_the_validator_refuses(validator, change):
     good = {"data": {"file": "a.csv"}, "models": {"m": "y ~ x + (1 | g)"}}
     validator.validate(good)
     assert not validator.is_valid(good | change)
+
+
+def test_the_schema_takes_a_search_in_place_of_models(validator):
+    search = {"search": "backward", "scope": "y ~ x + (1 | g)"}
+    validator.validate({"data": {"file": "a.csv"}, "selection": search})
+    assert not validator.is_valid({"data": {"file": "a.csv"}})
+    assert not validator.is_valid({"data": {"file": "a.csv"}, "selection": {"alpha": 0.1}})
+
+
+def test_the_schema_takes_short_and_long_forms(validator):
+    pair = {"null": "m", "alternative": "n", "null_distribution": "exact"}
+    validator.validate(
+        {
+            "data": {"file": "a.csv"},
+            "models": {"m": "y ~ x + (1 | g)", "n": "y ~ x + (x | g)"},
+            "comparisons": [["m", "n"], pair],
+            "inference": {"slopes": {"x": "a", "z": ["a", "b"], "u": []}, "means": ["a"]},
+            "selection": {"search": "forward", "scope": {"maximal": "y ~ x + (x | g)"}},
+        }
+    )
