@@ -122,10 +122,9 @@ def _verdict(ranking: Ranking) -> str:
 
 def _opening(path: SearchPath) -> SelectionStep:
     by = {"lrt": f"likelihood-ratio tests at {path.alpha:g}", "caic": "the conditional AIC"}
-    text = (
-        f"{'An' if path.search == 'exhaustive' else 'A'} {path.search} search by {by.get(path.criterion, path.criterion.upper())} between "
-        f"{path.minimal} and {path.maximal}."
-    )
+    article = "An" if path.search == "exhaustive" else "A"
+    measure = by.get(path.criterion, path.criterion.upper())
+    text = f"{article} {path.search} search by {measure} between {path.minimal} and {path.maximal}."
     return SelectionStep(stage="candidates", candidates=(SELECTED,), text=text)
 
 
