@@ -79,7 +79,10 @@ def search(analysis: Analysis) -> str:
     if asked.search is None and asked.stability is None:
         return _canonical(None)
     audited = {} if asked.search else {name: _plain(m) for name, m in analysis.models.items()}
-    return _canonical([_plain(asked), _generated(analysis), audited])
+    method = analysis.null_distribution
+    bootstrap = {**_plain(analysis.bootstrap), "chunks": None} if method == "bootstrap" else None
+    nulls = [method, bootstrap] if asked.search else None
+    return _canonical([_plain(asked), _generated(analysis), audited, nulls])
 
 
 def select(analysis: Analysis) -> str:
