@@ -199,11 +199,12 @@ class InferenceMethods:
 
         return diagnose(self.record, self.matrices)
 
-    def influence(self, group: str | None = None) -> Influence:
+    def influence(self, group: str | None = None, *, refit: bool = False) -> Influence:
         """What leaving out each level of a grouping factor changes.
 
-        See :func:`mmfit.inference.influence`.
+        At the covariances of the fit, or with ``refit`` with new ones for each level; see
+        :func:`mmfit.inference.influence`.
         """
         from mmfit.inference import influence
 
-        return influence(self.record, self.matrices, group)
+        return influence(self.record, self.matrices, group, refit=refit)

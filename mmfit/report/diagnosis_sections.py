@@ -6,7 +6,7 @@ import pandas as pd
 from mmfit.report import svg
 from mmfit.report.figures import Figure
 from mmfit.report.inference_sections import Tables, notes_on, of_model
-from mmfit.report.numbers import column, count, fixed, general, p_text
+from mmfit.report.numbers import column, count, fixed, general, listed, p_text
 from mmfit.report.view import Section, Table, rows_of, table
 
 # Levels in the table of the most influential ones, by factor.
@@ -18,6 +18,11 @@ def diagnosis_section(tables: Tables, model: str) -> Section | None:
     checks = of_model(tables["diagnosis"], model)
     influence = of_model(tables["influence"], model)
     warnings = notes_on(tables, model, "diagnosis", "influence")
+    lost = influence[influence["cooks_distance"].isna()].drop_duplicates(["group", "level"])
+    if len(lost):
+        names = listed([f"{row.level} of {row.group}" for row in lost.itertuples()])
+        warnings = (*warnings, f"Without {names} the fixed effects cannot all be estimated.")
+    influence = influence[influence["cooks_distance"].notna()]
     shown, figures = [], []
     if len(checks):
         shown.append(_checks_table(checks))
