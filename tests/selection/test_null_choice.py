@@ -1,0 +1,299 @@
+"""Which null distribution decides, what stands beside it, and replicates computed in parts."""
+
+import json
+
+import numpy as np
+import pytest
+
+import mmfit
+from mmfit.engine import fit_both
+from mmfit.errors import ComparisonError, DataError
+from mmfit.formula import build
+from mmfit.report.null_tables import (
+    null_distributions_table,
+    read_null_distributions,
+    write_null_distributions,
+)
+from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, null_choice
+from mmfit.selection.chunks import bootstrap_chunk, chunk_from_json, chunk_to_json, join_chunks
+from tests.reference_cases import data, fits, matrices
+
+CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}
+
+
+def named(name, text, source):
+    model = build(text, data(source), categorical=CATEGORICAL.get(source, ()))
+    return Candidate(name, model, fit_both(model))
+
+
+def known(case):
+    return Candidate(case, matrices(case), fits(case))
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    texts = {
+        "linear": "Reaction ~ Days",
+        "constant": "Reaction ~ 1",
+        "one": "Reaction ~ Days + (1 | Subject)",
+        "apart": "Reaction ~ Days + (Days || Subject)",
+        "both": "Reaction ~ Days + (Days | Subject)",
+    }
+    return {name: named(name, text, "sleepstudy") for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def singular():
+    """A null fit without variance between batches, and one more fixed effect."""
+    frame = data("dyestuff2").assign(half=["a", "b"] * 15)
+    null = build("Yield ~ 1 + (1 | Batch)", frame, categorical=["Batch"])
+    alternative = build("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
+    return tuple(
+        Candidate(name, model, fit_both(model))
+        for name, model in (("null", null), ("half", alternative))
+    )
+
+
+def by_method(found):
+    return {law.method: law for law in found.distributions}
+
+
+@pytest.mark.parametrize(
+    ("null", "alternative", "chosen", "methods"),
+    [
+        ("linear", "one", "exact RLRT", ["chi2", "chibar2", "exact"]),
+        ("constant", "one", "exact LRT", ["chi2", "chibar2", "exact"]),
+        ("constant", "linear", "exact LRT", ["chi2", "exact"]),
+        ("one", "both", "0.5 chi2(1) + 0.5 chi2(2)", ["chi2", "chibar2"]),
+        ("one", "apart", "0.5 chi2(0) + 0.5 chi2(1)", ["chi2", "chibar2"]),
+        ("apart", "both", "chi2(1)", ["chi2"]),
+    ],
+)
+def test_auto_takes_the_best_that_holds(sleep, null, alternative, chosen, methods):
+    found = compare_candidates(sleep[null], sleep[alternative])
+    assert found.null_distribution == chosen
+    assert [law.method for law in found.distributions] == methods
+    (law,) = (law for law in found.distributions if law.distribution == chosen)
+    assert (law.p_value, law.holds) == (found.p_value_boundary, True)
+    plain = by_method(found)["chi2"]
+    assert plain.p_value == found.p_value
+    assert plain.holds == (len(methods) == 1 or methods == ["chi2", "exact"])
+
+
+def test_two_correlated_effects_have_simulated_weights(sleep):
+    found = compare_candidates(sleep["linear"], sleep["both"])
+    law = by_method(found)["chibar2"]
+    assert found.p_value_boundary == law.p_value
+    assert law.mc_low < law.p_value < law.mc_high
+    assert law.replicates == 66_666
+    assert (
+        "66666 simulated projections (Monte Carlo error of a weight at most 0.00" in law.condition
+    )
+    assert found.null_distribution.count("chi2(") == 4
+
+
+def test_a_singular_null_goes_to_the_bootstrap(singular):
+    found = compare_candidates(*singular)
+    law = by_method(found)["bootstrap"]
+    assert found.p_value_boundary == law.p_value
+    assert law.mc_low < law.p_value < law.mc_high
+    assert "the ML fit of null taken as the true null" in law.condition
+    assert "is singular (Batch)" in found.note
+    assert by_method(found)["chi2"].holds is False
+    assert "is singular" in by_method(found)["chi2"].condition
+
+
+def test_without_replicates_there_is_no_bootstrap(singular):
+    found = compare_candidates(*singular, NullSettings(replicates=0))
+    assert (found.null_distribution, found.p_value_boundary) == (None, None)
+    assert found.p_value > 0
+    assert "a parametric bootstrap would be needed" in found.note
+
+
+def test_auto_bounds_the_cost_of_the_bootstrap(singular, monkeypatch):
+    monkeypatch.setattr(null_choice, "refit_seconds", lambda matrices, fit: 0.1)
+    found = compare_candidates(*singular, NullSettings(replicates=999, stop=False))
+    assert by_method(found)["bootstrap"].replicates == 300
+    assert "300 replicates at most" in found.note
+    monkeypatch.setattr(null_choice, "refit_seconds", lambda matrices, fit: 1.0)
+    found = compare_candidates(*singular)
+    assert found.p_value_boundary is None
+    assert "99 replicates would take more than about 60 s" in found.note
+    asked = compare_candidates(*singular, NullSettings("bootstrap", 120, stop=False))
+    assert by_method(asked)["bootstrap"].replicates == 120
+
+
+@pytest.mark.parametrize(
+    ("null", "alternative", "method", "chosen", "words"),
+    [
+        ("one", "both", "chi2", "chi2(2)", "as asked for; one puts a variance at zero"),
+        ("linear", "one", "chi2", "chi2(1)", "as asked for; linear puts a variance at zero"),
+        ("linear", "one", "chibar2", "0.5 chi2(0) + 0.5 chi2(1)", None),
+        ("apart", "both", "chibar2", "chi2(1)", None),
+        ("linear", "both", "exact", None, "linear puts 2 variances at zero"),
+        ("one", "both", "exact", None, "in (1 + Days | Subject) effects are correlated"),
+        ("apart", "both", "exact", None, "apart puts no variance at zero"),
+        ("constant", "both", "exact", None, "constant puts 2 variances at zero"),
+    ],
+)
+def test_explicit_wishes(sleep, null, alternative, method, chosen, words):
+    found = compare_candidates(sleep[null], sleep[alternative], NullSettings(method))
+    assert found.null_distribution == chosen
+    if words is not None:
+        assert words in found.note
+    if chosen is None:
+        assert found.p_value_boundary is None
+        assert "exact" not in by_method(found)
+    else:
+        law = by_method(found)["chi2" if chosen.startswith("chi2") else "chibar2"]
+        assert found.p_value_boundary == law.p_value
+
+
+def test_a_mixture_is_not_had_from_a_singular_null(singular):
+    found = compare_candidates(*singular, NullSettings("chibar2"))
+    assert found.p_value_boundary is None
+    assert "no mixture of chi-squares holds" in found.note
+
+
+def test_exact_beside_other_random_effects_is_an_approximation(sleep):
+    """RLRsim 3.1-8, exactRLRT(m, mA, m0) on the pastes: 0.1783 from 100,000 draws."""
+    null = named("cask", "strength ~ 1 + (1 | cask:batch)", "pastes")
+    found = compare_candidates(null, known("pastes"), NullSettings("exact"))
+    assert found.null_distribution == "exact RLRT, other random effects as known"
+    assert found.p_value_boundary == pytest.approx(0.1783, abs=0.005)
+    law = by_method(found)["exact"]
+    assert not law.holds
+    assert law.condition.startswith("an approximation: the exact law of (1 | batch) alone")
+    assert "exact" not in by_method(compare_candidates(null, known("pastes")))
+
+
+def test_bootstrap_agrees_with_what_is_exact(sleep):
+    frame = data("dyestuff").assign(Yield=data("dyestuff")["Yield"].to_numpy()[::-1])
+    models = [build(text, frame) for text in ("Yield ~ 1", "Yield ~ 1 + (1 | Batch)")]
+    pair = [
+        Candidate(name, m, fit_both(m)) for name, m in zip(("none", "batch"), models, strict=True)
+    ]
+    exact = compare_candidates(*pair)
+    simulated = compare_candidates(*pair, NullSettings("bootstrap", 4000, stop=False))
+    law = by_method(simulated)["bootstrap"]
+    error = np.sqrt(exact.p_value_boundary / 4000)
+    assert law.p_value == pytest.approx(exact.p_value_boundary, abs=4 * error)
+    assert by_method(simulated)["exact"].p_value == exact.p_value_boundary
+
+
+def test_the_seed_decides(sleep):
+    def p_value(seed, **more):
+        settings = NullSettings("bootstrap", 199, seed, **more)
+        return compare_candidates(sleep["apart"], sleep["both"], settings).p_value_boundary
+
+    assert p_value(1) == p_value(1)
+    assert p_value(1, stop=False) != p_value(2, stop=False)
+
+
+def test_pairs_may_have_settings_of_their_own(sleep):
+    candidates = [sleep["one"], sleep["apart"], sleep["both"]]
+    own = {("both", "one"): NullSettings("chi2"), ("one", "apart"): NullSettings("bootstrap", 39)}
+    found = compare_all(candidates, per_pair=own)
+    laws = {(c.null, c.alternative): c.null_distribution for c in found}
+    assert laws == {
+        ("one", "apart"): "parametric bootstrap (39 replicates)",
+        ("one", "both"): "chi2(2)",
+        ("apart", "both"): "chi2(1)",
+    }
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_chunks_give_the_same_comparisons(sleep, singular, stop):
+    candidates = [sleep["one"], sleep["apart"], sleep["both"]]
+    settings = NullSettings("bootstrap", 150, seed=4, stop=stop)
+    own = {("one", "apart"): NullSettings("chi2")}
+    whole = compare_all(candidates, "all", settings, own)
+    for chunks in (1, 4, 7):
+        parts = [
+            bootstrap_chunk(candidates, "all", settings, chunk, chunks, own)
+            for chunk in range(chunks)
+        ]
+        assert list(parts[0]) == [("one", "both"), ("apart", "both")]
+        read = [chunk_from_json(chunk_to_json(part)) for part in parts]
+        joined = join_chunks(read)
+        assert compare_all(candidates, "all", settings, own, joined) == whole
+    assert len(joined["apart", "both"]) == 150 if not stop else True
+
+
+def test_chunks_of_what_no_bootstrap_decides_are_empty(sleep, singular):
+    assert bootstrap_chunk(sleep.values(), "all", NullSettings(), 0, 2) == {}
+    assert list(bootstrap_chunk(singular, "all", NullSettings(), 0, 9)) == [("null", "half")]
+
+
+def test_missing_replicates_are_refused(sleep):
+    candidates = [sleep["one"], sleep["both"]]
+    settings = NullSettings("bootstrap", 60)
+    part = bootstrap_chunk(candidates, "all", settings, 0, 3)
+    with pytest.raises(ComparisonError, match="20 bootstrap statistics are given, and 60"):
+        compare_all(candidates, "all", settings, statistics=part)
+    with pytest.raises(ComparisonError, match="there is no chunk 3 of 3"):
+        bootstrap_chunk(candidates, "all", settings, 3, 3)
+
+
+def test_chunk_files_keep_every_digit_and_what_failed():
+    part = {("a", "b"): np.array([1 / 3, np.nan, 0.0]), ("a", "c"): np.empty(0)}
+    read = chunk_from_json(chunk_to_json(part))
+    assert list(read) == list(part)
+    assert all(np.array_equal(read[key], part[key], equal_nan=True) for key in part)
+    assert json.loads(chunk_to_json(part))[0]["statistics"] == [1 / 3, None, 0.0]
+    with pytest.raises(DataError, match="not bootstrap statistics"):
+        chunk_from_json('{"a": 1}')
+
+
+def test_the_table_keeps_every_record(sleep, singular, tmp_path):
+    found = (
+        *compare_all(sleep.values()),
+        compare_candidates(*singular),
+    )
+    write_null_distributions(tmp_path, found)
+    read = read_null_distributions(tmp_path)
+    assert dict(read) == {(c.null, c.alternative): c.distributions for c in found if c.valid}
+    table = null_distributions_table(found)
+    assert list(table.columns) == [
+        "null",
+        "alternative",
+        "method",
+        "distribution",
+        "p_value",
+        "mc_low",
+        "mc_high",
+        "replicates",
+        "holds",
+        "condition",
+    ]
+    (tmp_path / "null_distributions.csv").write_text("null,method\n")
+    with pytest.raises(DataError, match="run `mmfit compare` again"):
+        read_null_distributions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"method": "chisq"}, "must be one of auto, chi2, chibar2, exact, bootstrap, not 'chisq'"),
+        ({"replicates": -1}, "replicates must be a whole number from 0, not -1"),
+        ({"replicates": 99.5}, "replicates must be a whole number"),
+        ({"seed": True}, "seed must be a whole number"),
+        ({"method": "bootstrap", "replicates": 0}, "a bootstrap needs replicates"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(arguments, words):
+    with pytest.raises(ComparisonError, match=words):
+        NullSettings(**arguments)
+
+
+def test_the_python_face():
+    null, alternative = (
+        mmfit.lmer(f"Yield ~ 1{bar}", data("dyestuff")) for bar in ("", " + (1 | Batch)")
+    )
+    found = mmfit.compare(null, alternative)
+    assert found.null_distribution == "exact RLRT"
+    assert found.p_value_boundary == pytest.approx(0.004398, abs=1e-6)  # that of the F test
+    asked = mmfit.compare(null, alternative, "bootstrap", replicates=99, seed=3)
+    assert asked.null_distribution == "parametric bootstrap (99 replicates)"
+    with pytest.raises(ComparisonError, match="null_distribution must be one of"):
+        mmfit.compare(null, alternative, "normal")
