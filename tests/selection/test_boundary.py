@@ -5,7 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from mmfit.inference.null_distributions import efficient_information, estimate_correlation, wedge
+from mmfit.inference.null_distributions import (
+    cone,
+    efficient_information,
+    estimate_correlation,
+    wedge,
+)
 from mmfit.selection.boundary import edge_orders, null_law
 from mmfit.selection.validity import assess, structure
 from tests.selection.designs import Bar, dummies, fit_record, matrices
@@ -157,6 +162,20 @@ def test_two_effects_each_with_a_covariance_against_brute_force():
     rho = estimate_correlation(efficient_information(information, slopes))
     assert found.distribution.dfs == (2, 3, 4)
     assert found.distribution.weights == pytest.approx(wedge(4, rho).weights, abs=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["REML", "ML"])
+def test_a_whole_covariance_against_brute_force(criterion):
+    """(x|b) added to (1|a): the cone of 2 x 2 matrices, in the metric of the dense information."""
+    fixed = FIXED if criterion == "REML" else {**FIXED, "z": Z}
+    null, alternative = model(INTERCEPT), model(INTERCEPT, Bar({I: ONE, "x": X}, B), fixed=fixed)
+    _, found = law(null, alternative, criterion, covariances=[[[1.7]]], sigma=0.9)
+    V = 1.7 * (A[:, None] == A[None, :]) + 0.81 * np.eye(N)
+    efficient = efficient_information(dense_information(alternative, V, criterion), np.arange(1, 4))
+    df = 3 if criterion == "REML" else 4
+    expected = cone(df, (2,), efficient)
+    assert found.distribution.dfs == expected.dfs == tuple(range(df - 3, df + 1))
+    assert found.distribution.weights == pytest.approx(expected.weights, abs=0.008)
 
 
 def test_the_weights_do_not_depend_on_how_the_alternative_is_written():
