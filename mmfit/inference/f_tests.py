@@ -155,7 +155,7 @@ def anova(
 
     ``basis="lmertest"`` takes lmerTest's own rows: Satterthwaite's denominator of terms with
     several degrees of freedom depends on them, that of ``canonical`` on the hypothesis alone. The
-    hypotheses are the same but for type III without an intercept, where lmerTest's differ.
+    hypotheses are the same but for the three exceptions in :mod:`mmfit.inference.lmertest_rows`.
 
     Raises
     ------

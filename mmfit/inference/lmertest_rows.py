@@ -1,8 +1,10 @@
 """Hypothesis matrices row for row as lmerTest 3.1-3 makes them.
 
-The hypotheses are those of :mod:`hypotheses`; only the basis differs. Satterthwaite's denominator
-of several rows depends on it in lmerTest (``contestMD`` takes the eigenvectors of L V L'), so the
-same numbers need the same rows up to a rotation.
+The hypotheses are those of :mod:`hypotheses` and only the basis differs, with three exceptions:
+type III without an intercept; and types II and III of a term contained in one that lmerTest does
+not recognise as containing it (see ``_held``). Satterthwaite's denominator of several rows depends
+on the basis in lmerTest (``contestMD`` takes the eigenvectors of L V L'), so the same numbers need
+the same rows up to a rotation.
 """
 
 from dataclasses import replace
@@ -16,9 +18,7 @@ from mmfit.formula.model_matrix import CodedMatrix, model_matrix
 from mmfit.formula.rank import independent_columns
 from mmfit.inference.hypotheses import (
     check_type,
-    containing,
     doolittle,
-    eliminated,
     fixed_root,
     kept_columns,
     tested_terms,
@@ -47,16 +47,48 @@ def lmertest_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.
     p = matrices.X.shape[1]
     return {
         term.name: _doolittle_rows(matrices, term, 2)
-        if containing(matrices, term)
+        if _held(matrices, term)
         else np.eye(p)[kept_columns(matrices, term)]
         for term in terms
     }
 
 
+def _held(matrices: ModelMatrices, term: FixedTerm) -> list[FixedTerm]:
+    """The terms that contain ``term`` by lmerTest's ``term_contain``.
+
+    It sees only those variables of a term that R codes by contrasts, so that f is not contained in
+    f:h where h has no term of its own (h nested in f); and it takes a variable of several columns,
+    such as poly(x, 2), for a factor. SAS's definition, as in :mod:`hypotheses`, knows neither.
+    """
+    formula, width = matrices.design.formula.fixed, {}
+    for coded in matrices.design.fixed:
+        coding = coded.coding
+        width[coding.variable.label] = 0 if coding.levels is not None else len(coding.suffixes)
+    seen = {}
+    for members, flags, name in zip(
+        formula.members, formula.contrasted, formula.labels, strict=True
+    ):
+        labels = [formula.variables[k].label for k in members]
+        seen[name] = {label for label, flag in zip(labels, flags, strict=True) if flag}
+    inner = seen[term.name]
+    numbers = {label for label in inner if width[label] == 1}
+    return [
+        t
+        for t in tested_terms(matrices)
+        if inner < seen[t.name] and {v for v in seen[t.name] if width[v] == 1} == numbers
+    ]
+
+
 def _doolittle_rows(matrices: ModelMatrices, term: FixedTerm, type: int) -> np.ndarray:
     """With ones on the diagonal."""
     own = list(kept_columns(matrices, term))
-    first = [c for t in eliminated(matrices, term, type) for c in kept_columns(matrices, t)]
+    terms = matrices.fixed_terms
+    if type == 1:
+        before = terms[: terms.index(term)]
+    else:
+        beside = [term, *_held(matrices, term)]
+        before = [t for t in terms if t not in beside]
+    first = [c for t in before for c in kept_columns(matrices, t)]
     rows = doolittle(fixed_root(matrices), first, own)
     return rows / rows[np.arange(len(own)), own][:, None]
 
@@ -76,7 +108,7 @@ def _type_three(matrices: ModelMatrices, terms: list[FixedTerm]) -> dict[str, np
     G = _least_squares(X, full.matrix)
     columns = _by_term(matrices, treated, kept)
     for term in sorted(terms, key=lambda t: -len(t.variables)):
-        higher = [c for t in containing(matrices, term) for c in columns[t.name]]
+        higher = [c for t in _held(matrices, term) for c in columns[t.name]]
         if higher:
             own = columns[term.name]
             G[own] -= G[own] @ np.linalg.pinv(G[higher]) @ G[higher]

@@ -14,10 +14,25 @@ MODELS = {
     "penicillin": ("diameter ~ sample + (1 | plate)", "penicillin", 5, 1),
     "pastes": ("strength ~ cask + (1 | batch) + (1 | sample)", "pastes", 4, 1),
     "slopes": ("Reaction ~ Days + I(Days^2) + (Days + I(Days^2) | Subject)", "sleepstudy", 6, 2),
+    "nested": ("Reaction ~ sex / factor(Days) + (1 | Subject)", "sleepall", 7, 3),
+    "poly": ("Reaction ~ sex * poly(Days, 2) + (1 | Subject)", "sleepall", 7, 3),
     "cells": ("Reaction ~ factor(Days) * sex + (1 | Subject)", "sleepall", 7, 3),
 }
 
 TABLES = {
+    ("nested", "satterthwaite", 2): (
+        ("sex", 13.6505828, 1, 92.85878948, 0.01318179819),
+        ("sex:factor(Days)", 88730.87026, 14, 91.43160569, 6.120264197),
+    ),
+    ("nested", "satterthwaite", 3): (
+        ("sex", 13.6505828, 1, 92.85878948, 0.01318179819),
+        ("sex:factor(Days)", 88730.87026, 14, 91.43160569, 6.120264197),
+    ),
+    ("poly", "satterthwaite", 2): (
+        ("sex", 2309.2751, 1, 103.599467, 2.394812043),
+        ("poly(Days, 2)", 84140.32302, 2, 100.5765317, 43.62846567),
+        ("sex:poly(Days, 2)", 1756.123875, 2, 101.516985, 0.9105858812),
+    ),
     ("sleepall", "satterthwaite", 1): (
         ("factor(Days)", 26225.89316, 7, 51.28079115, 5.171870367),
         ("sex", 3042.293896, 1, 89.19933367, 4.199683377),
@@ -92,12 +107,17 @@ TABLES = {
 }
 
 
+def subset(source: str, step: int, left_out: int):
+    """A data set without the rows ``left_out``, ``left_out + step``, ... (from 0)."""
+    frame = data(source)
+    return frame[[i % step != left_out for i in range(len(frame))]]
+
+
 @functools.cache
 def model(name: str):
     """The REML fit of one of ``MODELS``: every so many rows of the data are left out."""
     formula, source, step, left_out = MODELS[name]
-    frame = data(source)
-    frame = frame[[i % step != left_out for i in range(len(frame))]]
+    frame = subset(source, step, left_out)
     if name == "cells":
         frame = frame[~((frame["sex"] == "M") & frame["Days"].isin([3, 5]))]
     return mmfit.lmer(formula, frame, categorical=["Subject"] if "Subject" in frame else None)

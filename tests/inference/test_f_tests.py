@@ -8,7 +8,7 @@ import mmfit
 from mmfit.inference import FTest, anova
 from mmfit.inference.degrees_of_freedom import METHODS, joint_df, satterthwaite_df
 from mmfit.inference.lmertest_rows import lmertest_hypotheses
-from tests.inference.f_reference import TABLES, model
+from tests.inference.f_reference import TABLES, model, subset
 from tests.reference_cases import cases, fits, matrices
 
 SATTERTHWAITE = [key for key in TABLES if key[1] == "satterthwaite"]
@@ -66,6 +66,18 @@ def test_lmertests_type_three_rows_do_not_depend_on_the_contrasts(frame):
         for contrasts in (None, {"f": "helmert", "h": "sum"})
     ]
     pd.testing.assert_frame_equal(*tables, rtol=1e-6)
+
+
+def test_a_nested_factor_is_contained_in_sas_sense():
+    """Where lmerTest tests sex at one level of Days, the mean over all of them is tested here."""
+    table = model("nested").anova(type=3).set_index("term")
+    full = mmfit.lmer(
+        "Reaction ~ sex * factor(Days) + (1 | Subject)",
+        subset("sleepall", 7, 3),
+        categorical=["Subject"],
+    )
+    expected = full.anova(type=3).set_index("term")
+    assert table.loc["sex", "statistic"] == pytest.approx(expected.loc["sex", "statistic"])
 
 
 def test_doolittle_rows_have_ones_on_the_diagonal(frame):
