@@ -40,15 +40,25 @@ class InferenceMethods:
         return anova(self.record, self.matrices, type=type, df=df, basis=basis)
 
     def contest(
-        self, L: Any, rhs: Any = 0.0, *, df: str = "satterthwaite", joint: bool = True
+        self,
+        L: Any,
+        rhs: Any = 0.0,
+        *,
+        df: str = "satterthwaite",
+        joint: bool = True,
+        level: float = 0.95,
+        basis: str = "canonical",
     ) -> pd.DataFrame:
         """Test L beta = rhs, jointly by F or row by row by t; see :func:`mmfit.inference.contest`.
 
-        ``L`` is (q, p), (p,), or a mapping of terms to weights for a single contrast.
+        ``L`` is (q, p), (p,), a mapping of terms to weights, or several of these; a DataFrame with
+        terms as columns.
         """
         from mmfit.inference import contest
 
-        return contest(self.record, self.matrices, L, rhs, df=df, joint=joint)
+        return contest(
+            self.record, self.matrices, L, rhs, df=df, joint=joint, level=level, basis=basis
+        )
 
     def drop1(self, df: str = "satterthwaite") -> pd.DataFrame:
         """F tests of the fixed terms that can be dropped; see :func:`mmfit.inference.drop1`."""
