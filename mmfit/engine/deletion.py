@@ -1,7 +1,7 @@
 """A fit without the rows of one level of a grouping factor, for every level in turn.
 
 At the theta of the fit the estimates without a set of rows are exact and need no refit: what the
-set contributes is taken off R'V^-1 R and log|V| (:mod:`mmfit.engine.deletion_sets`). Where sets are
+set contributes is taken off R'V^-1 R (:mod:`mmfit.engine.deletion_sets`). Where sets are
 so large that forming the criterion anew from the remaining rows is cheaper, that is done instead.
 Refits go through the engine one by one, started at the theta of the fit.
 """
@@ -25,6 +25,8 @@ from mmfit.formula.matrices import ModelMatrices
 _DEPENDENT = 1e-9
 # Arithmetic operations that a new evaluation takes: at least, and for each row.
 _ANEW, _ANEW_ROW = 1e7, 500.0
+# Operations that a factorisation takes at most, since a large one is sparse, and all together may.
+_ANEW_MOST, _LIMIT = 1e10, 1e13
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def delete_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: 
     ------
     DesignError
         When there is a single level, so that nothing would be left.
+    ComputationError
+        When so many evaluations of so large a criterion would take hours.
     """
     _require_levels(levels)
     system = build_system(matrices)
@@ -68,7 +72,13 @@ def delete_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: 
     wanted = out.estimable.copy()
     reduced = _reduced(system, _white_lambdas(system, fit.theta), codes, wanted)
     _fill(out, system, reduced, wanted, fit.criterion == "REML")
-    for level in np.flatnonzero(out.estimable & ~np.isfinite(out.sigma)):
+    left = np.flatnonzero(out.estimable & ~np.isfinite(out.sigma))
+    if len(left) * _cost_anew(system) > _LIMIT:
+        raise ComputationError(
+            f"leaving out each of {levels} levels would take hours: the grouping factors of "
+            f"{matrices.formula} are crossed and large; ask for a factor of fewer levels"
+        )
+    for level in left:
         _anew(out, matrices, fit, codes, int(level))
     return out
 
@@ -182,14 +192,15 @@ def _reduced(system: System, lambdas, codes, wanted: np.ndarray) -> np.ndarray:
     cost = set_costs(precision, sets)
     which = np.flatnonzero(wanted & (cost < _cost_anew(system)))
     if len(which):
-        nothing[which] = R.T @ U - set_losses(precision, sets, U, which)[0]
+        nothing[which] = R.T @ U - set_losses(precision, sets, U, which)
     return nothing
 
 
 def _cost_anew(system: System) -> float:
     """Arithmetic operations that the criterion takes when formed anew, roughly."""
     columns = sorted(group.levels * group.size for group in system.groups)
-    return _ANEW + _ANEW_ROW * system.nobs + float(sum(columns[:-1])) ** 3
+    dense = float(sum(columns[:-1])) ** 3
+    return _ANEW + _ANEW_ROW * system.nobs + min(dense, _ANEW_MOST)
 
 
 def _fill(out: Deletions, system: System, reduced, wanted, reml: bool) -> None:

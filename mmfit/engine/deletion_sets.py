@@ -3,14 +3,13 @@
 With E_i the columns of the identity at the rows of set i, V_(i) the covariance of the other rows
 and K_i = E_i'V^-1 E_i,
 
-    R_(i)'V_(i)^-1 R_(i) = R'V^-1 R - R'V^-1 E_i K_i^-1 E_i'V^-1 R,
-    log|V_(i)| = log|V| + log|K_i|
+    R_(i)'V_(i)^-1 R_(i) = R'V^-1 R - R'V^-1 E_i K_i^-1 E_i'V^-1 R
 
 (Christensen, Pearson & Johnson 1992, section 3; Zewotir & Galpin 2005, section 4, for sets of
 rows). K_i has as many rows as the set, but with G the rows of Z Lambda at the columns that the set
 touches, t of them, and J the block of N^-1 there, K_i = I - G J G', so that
 
-    K_i^-1 = I + G C (I - C'G'G C)^-1 C'G',   |K_i| = |I - C'G'G C|,   J = CC',
+    K_i^-1 = I + G C (I - C'G'G C)^-1 C'G',   J = CC',
 
 and nothing larger than t x t is formed. Where V falls into blocks and a set is made of whole ones,
 the loss is that of the blocks, R_i'V_i^-1 R_i.
@@ -116,25 +115,22 @@ def block_losses(codes: np.ndarray, count: int, R: np.ndarray, U: np.ndarray) ->
     return loss
 
 
-def set_losses(
-    precision: Precision, sets: RowSets, U: np.ndarray, which: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Losses of R'V^-1 R (A, m, m) and of log|V| (A,) for the sets ``which`` (A,).
+def set_losses(precision: Precision, sets: RowSets, U: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """(A, m, m) losses of R'V^-1 R for the sets ``which`` (A,); ``U`` is V^-1 R (n, m).
 
-    ``U`` is V^-1 R (n, m). NaN where a set's K cannot be factorised in double precision.
+    NaN where a set's K cannot be factorised in double precision.
     """
     place = {int(i): a for a, i in enumerate(which)}
     loss = np.empty((len(which), U.shape[1], U.shape[1]))
-    log_det = np.empty(len(which))
     sparse = None if sets.own else precision.sparse_H()
     by_rows = _row_wise(precision, sets)
     for batch in _batches(precision, sets, which):
         at = [place[int(i)] for i in batch]
         if by_rows[batch[0]]:
-            loss[at], log_det[at] = _row_losses(precision, sets, U, int(batch[0]))
+            loss[at] = _row_losses(precision, sets, U, int(batch[0]))
         else:
-            loss[at], log_det[at] = _losses(precision, sets, U, batch, sparse)
-    return loss, log_det
+            loss[at] = _losses(precision, sets, U, batch, sparse)
+    return loss
 
 
 def _batches(precision: Precision, sets: RowSets, which: np.ndarray) -> list[np.ndarray]:
@@ -158,18 +154,16 @@ def _split(order: np.ndarray, label: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
 
 
-def _losses(precision, sets, U, batch, sparse) -> tuple[np.ndarray, np.ndarray]:
+def _losses(precision, sets, U, batch, sparse) -> np.ndarray:
     """The losses of one batch (b,), by t x t matrices."""
     G, V = _local_rows(precision, sets, U, batch)
     root = lower_roots(_joint(precision, sets, batch, sparse))
     GC = G @ root
     inner = np.eye(GC.shape[2]) - np.swapaxes(GC, 1, 2) @ GC
     half = lower_roots(inner)
-    diagonal = np.diagonal(half, axis1=1, axis2=2)
     with np.errstate(invalid="ignore"):
         through = np.linalg.inv(half) @ (np.swapaxes(GC, 1, 2) @ V)
-        loss = np.swapaxes(V, 1, 2) @ V + np.swapaxes(through, 1, 2) @ through
-    return loss, -2 * np.log(diagonal).sum(axis=1)
+        return np.swapaxes(V, 1, 2) @ V + np.swapaxes(through, 1, 2) @ through
 
 
 def _row_wise(precision: Precision, sets: RowSets) -> np.ndarray:
@@ -178,7 +172,7 @@ def _row_wise(precision: Precision, sets: RowSets) -> np.ndarray:
     return few & (not sets.own) & bool(precision.tail.groups)
 
 
-def _row_losses(precision, sets, U, i: int) -> tuple[np.ndarray, float]:
+def _row_losses(precision, sets, U, i: int) -> np.ndarray:
     """The losses of one set by its K, K = I - G_e D^-1 G_e' - Q S^-1 Q', Q = G_t - G_e H.
 
     G_e and G_t are the columns of G of the eliminated group and of the tail.
@@ -194,7 +188,7 @@ def _row_losses(precision, sets, U, i: int) -> tuple[np.ndarray, float]:
     root = lower_roots(K[None])[0]
     with np.errstate(invalid="ignore"):
         W = np.linalg.solve(root, U[rows])
-        return W.T @ W, float(2 * np.log(np.diag(root)).sum())
+        return W.T @ W
 
 
 def _scattered(values: np.ndarray, rank: np.ndarray, count: int):

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.system import Group
+from mmfit.errors import ComputationError
 
 # Numbers in the dense inverses of the components; beyond, the caller must do without.
-LARGEST = 16_000_000
+LARGEST = 36_000_000
+# Components with more columns are inverted one by one.
+_LARGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,6 @@ class Tail:
     component : (T,) intp;  place : (T,) intp, position of a column within its component.
     sizes, starts : (C,) intp, columns of a component, and where its inverse begins in ``inverse``.
     inverse : (sum of squared sizes,) array, the inverses of the components, row by row.
-    log_det : (C,) array, of the components of S.
     """
 
     groups: tuple[int, ...]
@@ -40,7 +42,6 @@ class Tail:
     sizes: np.ndarray
     starts: np.ndarray
     inverse: np.ndarray
-    log_det: np.ndarray
 
     def dense(self, c: int) -> np.ndarray:
         """(T_c, T_c) inverse of one component."""
@@ -65,8 +66,7 @@ class Precision:
     rows : per group (n, q) array, Z Lambda.
     codes : per group (n,) intp.
     eliminated : int, the group that is eliminated.
-    D_inverse : (L, q, q) array;  D_root : (L, q, q) array, D_inverse = D_root D_root';
-        log_det : (L,) array, log|D| by level.
+    D_inverse : (L, q, q) array;  D_root : (L, q, q) array, D_inverse = D_root D_root'.
     pair_start : (L + 1,) intp, where the pairs of each eliminated level begin.
     pair_column : (P,) intp, tail column of each pair (level, column) that meets in a row.
     H : (P, q) array.
@@ -78,7 +78,6 @@ class Precision:
     eliminated: int
     D_inverse: np.ndarray
     D_root: np.ndarray
-    log_det: np.ndarray
     pair_start: np.ndarray
     pair_column: np.ndarray
     H: np.ndarray
@@ -199,7 +198,6 @@ def build_precision(groups: tuple[Group, ...], lambdas: list[np.ndarray]) -> Pre
         eliminated=e,
         D_inverse=D_inverse,
         D_root=np.linalg.cholesky(D_inverse),
-        log_det=np.linalg.slogdet(own)[1],
         pair_start=start,
         pair_column=column,
         H=H,
@@ -249,7 +247,7 @@ def _build_tail(rows, codes, others, offsets, T, pairs) -> Tail | None:
     """The complement S by component, inverted; None where that is too large."""
     if not others:
         none = np.zeros(0, dtype=np.intp)
-        return Tail((), (), none, none, none, none, np.zeros(0), np.zeros(0))
+        return Tail((), (), none, none, none, none, np.zeros(0))
     import scipy.sparse as sp
     from scipy.sparse.csgraph import connected_components
 
@@ -270,15 +268,37 @@ def _build_tail(rows, codes, others, offsets, T, pairs) -> Tail | None:
     S = np.zeros(int((sizes**2).sum()))
     _add_tail_rows(S, rows, codes, others, offsets, (component, place, sizes, starts))
     _subtract_flow(S, (start, column, B, H), (component, place, sizes, starts), T)
-    inverse, log_det = np.empty_like(S), np.empty(count)
+    _invert(S, sizes, starts)
+    return Tail(others, offsets, component, place, sizes, starts, S)
+
+
+def _invert(S: np.ndarray, sizes: np.ndarray, starts: np.ndarray) -> None:
+    """Add the identity to each flat component of S and invert it, in place."""
     for size in np.unique(sizes):
         which = np.flatnonzero(sizes == size)
+        diagonal = starts[which][:, None] + np.arange(size) * (size + 1)
+        S[diagonal] += 1.0
+        if size > _LARGE:
+            for start in starts[which]:
+                _invert_large(S[start : start + size * size].reshape(size, size))
+            continue
         index = starts[which][:, None] + np.arange(size * size)
-        block = S[index].reshape(-1, size, size)
-        block[:, np.arange(size), np.arange(size)] += 1.0
-        log_det[which] = np.linalg.slogdet(block)[1]
-        inverse[index] = np.linalg.inv(block).reshape(len(which), -1)
-    return Tail(others, offsets, component, place, sizes, starts, inverse, log_det)
+        S[index] = np.linalg.inv(S[index].reshape(-1, size, size)).reshape(len(which), -1)
+
+
+def _invert_large(A: np.ndarray) -> None:
+    """Invert a positive definite matrix in place, by its Cholesky factor."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    # The transpose is in LAPACK's order, and the matrix is symmetric.
+    root, failed = dpotrf(A.T, lower=0, overwrite_a=1)
+    inverse, singular = dpotri(root, lower=0, overwrite_c=1)
+    if failed or singular:
+        raise ComputationError(
+            "the covariances of the random effects are too extreme to leave out levels"
+        )
+    upper = np.triu(inverse)
+    A[:] = upper + np.triu(upper, 1).T
 
 
 def _add_tail_rows(S, rows, codes, others, offsets, where) -> None:

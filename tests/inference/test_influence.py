@@ -6,7 +6,7 @@ import pytest
 
 import mmfit
 from mmfit.engine import deletion, precision
-from mmfit.errors import DesignError, MmfitError
+from mmfit.errors import ComputationError, DesignError, MmfitError
 from mmfit.inference.influences import influence
 from tests import reference_cases as reference
 from tests.engine.oracle import covariance
@@ -112,6 +112,19 @@ def test_evaluated_anew_where_that_is_cheaper(monkeypatch, limit):
     monkeypatch.setattr(deletion, "_anew", lambda *args: calls.append(args) or anew(*args))
     check_against_definition(model("crossed"))
     assert len(calls) == 26
+
+
+def test_large_components_are_inverted_in_place(monkeypatch):
+    monkeypatch.setattr(precision, "_LARGE", 3)
+    check_against_definition(model("crossed"))
+
+
+def test_work_of_hours_is_refused(monkeypatch):
+    monkeypatch.setattr(precision, "LARGEST", 0)
+    monkeypatch.setattr(deletion, "_LIMIT", 1e8)
+    fitted = model("crossed")
+    with pytest.raises(ComputationError, match="each of 20 levels would take hours"):
+        influence(fitted.record, fitted.matrices, "s")
 
 
 def test_sets_with_more_rows_than_columns():
