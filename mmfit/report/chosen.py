@@ -88,7 +88,8 @@ def fixed_table(tidy: pd.DataFrame, df: str) -> Table:
         ("Pr(>|t|)", "number"),
         ("95% interval", "number"),
     ]
-    return table(f"Fixed effects: t tests with {DF_WORDS[df]}", heads, rows_of(texts))
+    caption = f"Fixed effects: t tests with {DF_WORDS[df]}"
+    return table(caption, heads, rows_of(texts), notes=_notes(tidy))
 
 
 def interval_texts(tidy: pd.DataFrame) -> list[str]:
@@ -138,7 +139,14 @@ def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
         ("F value", "number"),
         ("Pr(>F)", "number"),
     ]
-    return table(f"Type III tests of the fixed terms with {DF_WORDS[df]}", heads, rows_of(texts))
+    caption = f"Type III tests of the fixed terms with {DF_WORDS[df]}"
+    return table(caption, heads, rows_of(texts), notes=_notes(anova))
+
+
+def _notes(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What the table's maker says of it."""
+    note = frame.attrs.get("note")
+    return (note,) if note else ()
 
 
 def convergence_words(fit: Fit) -> str:

@@ -1,12 +1,23 @@
 """What the checks of the chosen model found, and which levels its estimates hang on."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from mmfit.report import svg
 from mmfit.report.figures import Figure
 from mmfit.report.inference_sections import Tables, notes_on, of_model
-from mmfit.report.numbers import column, count, fixed, general, listed, p_text
+from mmfit.report.numbers import (
+    MINUS,
+    column,
+    count,
+    fixed,
+    general,
+    listed,
+    p_text,
+    typeset_powers,
+)
 from mmfit.report.view import Section, Table, rows_of, table
 
 # Levels in the table of the most influential ones, by factor.
@@ -42,7 +53,7 @@ def _checks_table(checks: pd.DataFrame) -> Table:
         [general(value, 3) if value == value else "" for value in checks["value"]],
         [p_text(value) if value == value else "" for value in checks["p_value"]],
         [_text(value) for value in checks["verdict"]],
-        [_text(value) for value in checks["text"]],
+        [_typeset(_text(value)) for value in checks["text"]],
     ]
     heads = [("Check", "text"), ("Value", "number"), ("p", "number"), ("Verdict", "text")]
     heads.append(("What was found", "prose"))
@@ -83,6 +94,7 @@ def _influence_figure(part: pd.DataFrame, group: str, key: str) -> Figure:
         at = np.arange(1, len(distance) + 1)
         axes.plot(at, distance, "o", color=svg.ACCENT, markersize=2.6 if len(at) < 200 else 1.0)
         axes.set_ylim(bottom=0)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel(f"Rank of the level of {group}")
         axes.set_ylabel("Cook's distance")
         markup = svg.inline(
@@ -96,6 +108,11 @@ def _influence_figure(part: pd.DataFrame, group: str, key: str) -> Figure:
         f"How far the fixed effects move when a level of {group} is left out (Cook's distance), "
         "largest first.",
     )
+
+
+def _typeset(text: str) -> str:
+    """True minus signs, and powers of ten as they are printed."""
+    return typeset_powers(re.sub(r"(?<![\w.)])-(?=\d)", MINUS, text))
 
 
 def _text(value) -> str:

@@ -21,10 +21,11 @@ _SHADES = (0.15, 0.32, 0.5, 0.72, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing for the page: ``svg`` is markup, ``caption`` plain text."""
+    """A drawing for the page: ``svg`` is markup, ``caption`` plain text; ``wide`` over the page."""
 
     svg: str
     caption: str
+    wide: bool = False
 
 
 def residual_figure(fitted: np.ndarray, scaled: np.ndarray, response: str, key: str) -> Figure:

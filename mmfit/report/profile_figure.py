@@ -49,7 +49,7 @@ def profile_figure(curves: pd.DataFrame, level: float, key: str) -> Figure:
     )
     if len(shown) < len(names):
         caption += f" The first {count(len(shown))} of {count(len(names))} parameters are drawn."
-    return Figure(markup, caption)
+    return Figure(markup, caption, wide=columns > 1)
 
 
 def _panel(axes, curve: pd.DataFrame, name: str, cut: float) -> None:
