@@ -21,7 +21,7 @@ from mmfit.selection.elements import FIXED, Scope, bar_text, joined
 State = tuple[int, ...]
 """The level of each element of a scope."""
 
-MOST_COUNTED = 100_000
+MOST_COUNTED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,11 @@ class Move:
     ----------
     element : int, the element whose level changes.
     before, after : State.
-    words : str, the step in words: ``drop sex``.
     """
 
     element: int
     before: State
     after: State
-    words: str
 
 
 def is_valid(scope: Scope, state: State) -> bool:
@@ -69,7 +67,7 @@ def moves_down(scope: Scope, state: State, part: str) -> list[Move]:
         for level in range(state[k] - 1, scope.minimal[k] - 1, -1):
             after = _changed(state, k, level)
             if is_valid(scope, after):
-                found.append(Move(k, state, after, _words(scope, state, k, level)))
+                found.append(Move(k, state, after))
                 break
     return found
 
@@ -80,8 +78,9 @@ def moves_up(scope: Scope, state: State, part: str) -> list[Move]:
     for k in scope.members(part):
         if state[k] < scope.elements[k].top:
             after = _changed(state, k, state[k] + 1)
-            if is_valid(scope, after):
-                found.append(Move(k, state, after, _words(scope, state, k, state[k] + 1)))
+            # What stands in the smaller model stands in the larger one.
+            if _stands(scope, after, k):
+                found.append(Move(k, state, after))
     return found
 
 
@@ -94,7 +93,7 @@ def beyond(scope: Scope, move: Move) -> Move | None:
     after = _changed(move.before, k, level)
     if not is_valid(scope, after):
         return None
-    return Move(k, move.before, after, _words(scope, move.before, k, level))
+    return Move(k, move.before, after)
 
 
 def every_state(scope: Scope, limit: int) -> list[State]:
@@ -178,8 +177,10 @@ def _changed(state: State, k: int, level: int) -> State:
     return (*state[:k], level, *state[k + 1 :])
 
 
-def _words(scope: Scope, state: State, k: int, level: int) -> str:
-    element = scope.elements[k]
+def move_words(scope: Scope, move: Move) -> str:
+    """A step in words: ``drop sex``, ``add the correlation of x and (Intercept) by g``."""
+    state, k = move.before, move.element
+    element, level = scope.elements[k], move.after[move.element]
     verb = "drop" if level < state[k] else "add"
     if element.part == FIXED:
         return f"{verb} {element.label}"

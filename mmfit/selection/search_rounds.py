@@ -10,7 +10,7 @@ from mmfit.selection.likelihood_ratio import (
     LikelihoodRatio,
     likelihood_ratio,
 )
-from mmfit.selection.moves import Move, State, beyond, moves_down, moves_up
+from mmfit.selection.moves import Move, State, beyond, move_words, moves_down, moves_up
 from mmfit.selection.rankings import TIE
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search_models import Fits
@@ -188,13 +188,14 @@ def _step(fits, settings, part, number, trial: Trial, standing: Fit, taken: bool
     else:
         decision = PASSED if good else REJECTED
     test, fit = trial.test, trial.fit
-    words = trial_words(trial, settings, standing)
+    move = move_words(fits.models.scope, trial.move)
+    words = trial_words(trial, move, settings, standing)
     return SearchStep(
         step=number,
         part=part,
         standing=fits.models.formula(trial.move.before),
         candidate=fits.models.formula(trial.move.after),
-        move=trial.move.words,
+        move=move,
         criterion=settings.estimator(part),
         chisq=None if test is None else test.chisq,
         df=None if test is None else test.df,

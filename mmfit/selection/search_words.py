@@ -10,9 +10,9 @@ def label(criterion: str) -> str:
     return dict(LABELS)[criterion]
 
 
-def trial_words(trial, settings, standing) -> str:
+def trial_words(trial, move: str, settings, standing) -> str:
     """A neighbour and what was measured of it."""
-    move = trial.move.words[0].upper() + trial.move.words[1:]
+    move = move[0].upper() + move[1:]
     if trial.same:
         return f"{move}: the same model with fewer terms."
     if trial.refusal is not None:
