@@ -221,10 +221,10 @@ STUDIES = [
 @pytest.mark.parametrize(("maximal", "truth"), STUDIES)
 def test_the_generating_model_is_found_mostly(direction, maximal, truth):
     found = [
-        search(maximal, data(seed, groups=30), direction, alpha=0.01).formula for seed in range(4)
+        search(maximal, data(seed, groups=30), direction, alpha=0.01).formula for seed in range(3)
     ]
-    # Six or seven tests of true nulls at 1% each: two searches of four that err are unlikely.
-    assert found.count(truth) >= 3, found
+    # Six or seven tests of true nulls at 1% each: two searches of three that err are unlikely.
+    assert found.count(truth) >= 2, found
 
 
 def test_estimators_and_tests_of_the_two_parts():
