@@ -30,12 +30,52 @@ class Chart:
     linear : (k, E), the roots of the whitened covariances, all terms' entries in a row, from l.
     pair : (3,) intp, places of alpha, w and beta, or -1: l itself is the coordinate.
     order : per term the effects in their order in L.
+    rows : tuple of intp arrays, the places of the rows of L that have a direction.
     """
 
     quadratic: np.ndarray
     linear: np.ndarray
     pair: np.ndarray
     order: tuple[tuple[int, ...], ...]
+    rows: tuple[np.ndarray, ...]
+
+    def move(self, x: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """(K,): ``x`` after a ``step``, on which long rows turn.
+
+        A well known standard deviation beside an unknown correlation makes a curved valley, which
+        a straight step would leave: the length of a row changes by the step's part along it, its
+        direction by the part across.
+        """
+        out = x + step
+        for row in self.rows:
+            length = np.sqrt(x[row] @ x[row])
+            if not length > 0:
+                continue
+            unit = x[row] / length
+            along = unit @ step[row]
+            across = step[row] - along * unit
+            angle = np.sqrt(across @ across) / length
+            if 0 < angle < 1:
+                way = across / (angle * length)
+                out[row] = (length + along) * (np.cos(angle) * unit + np.sin(angle) * way)
+        return out
+
+    def turning(self, x: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+        """(A, k + 1, k + 1): second derivatives along :meth:`move` from A points ``x``."""
+        out = hessian
+        for row in self.rows:
+            ix = np.ix_(np.arange(len(x)), row)
+            length = np.sqrt(np.einsum("ai,ai->a", x[ix], x[ix]))[:, None]
+            unit = np.where(length > 0, x[ix] / np.where(length > 0, length, 1.0), 0.0)
+            along = np.einsum("ai,ai->a", unit, gradient[ix])[:, None]
+            across = (gradient[ix] - along * unit) / np.where(length > 0, length, np.inf)
+            pull = along / np.where(length > 0, length, np.inf)
+            change = unit[:, :, None] * (across + pull * unit / 2)[:, None, :]
+            change = change + change.swapaxes(1, 2) - pull[:, :, None] * np.eye(len(row))
+            if out is hessian:
+                out = hessian.copy()
+            out[np.ix_(np.arange(len(x)), row, row)] += change
+        return out
 
 
 def effect_units(system: System) -> list[np.ndarray]:
@@ -74,7 +114,21 @@ def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> C
         else np.zeros((k, 0)),
         pair=pair,
         order=tuple(order),
+        rows=_long_rows(system, pair),
     )
+
+
+def _long_rows(system: System, pair: np.ndarray) -> tuple[np.ndarray, ...]:
+    out, begin = [], 0
+    for block in system.terms:
+        q = block.size
+        place = np.zeros((q, q), dtype=np.intp)
+        row, column = np.tril_indices(q)
+        order = np.lexsort((row, column))
+        place[row[order], column[order]] = begin + np.arange(len(row))
+        begin += len(row)
+        out.extend(place[r, : r + 1] for r in range(1, q) if place[r, 0] != pair[1])
+    return tuple(out)
 
 
 def _quadratic(layout: Layout, terms, linear: list[np.ndarray]) -> np.ndarray:
@@ -111,7 +165,7 @@ class Charts:
     """Several charts of one system, applied to many points at once."""
 
     def __init__(self, system: System, charts: list[Chart]):
-        self.system = system
+        self.system, self.charts = system, charts
         self.quadratic = np.array([chart.quadratic for chart in charts])
         self.linear = np.array([chart.linear for chart in charts])
         self.pair = np.array([chart.pair for chart in charts])

@@ -21,7 +21,7 @@ from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
 from mmfit.inference.parameters import Parameter, estimates, parameters
 from mmfit.inference.profile_bounds import Crossing
-from mmfit.inference.profile_curve import Curve, make_curves
+from mmfit.inference.profile_curve import Curve, make_curves, with_caps
 from mmfit.inference.profile_newton import drive
 
 # Steps on either side of a curve, from the minimum to ``level``.
@@ -116,6 +116,7 @@ def profile_likelihood(
     curves = make_curves(prepared, best, wanted, values, reach, steps)
     drive(curves[0].criterion, [walk for curve in curves for walk in curve.walks])
     _check_lowest(best, curves)
+    curves = with_caps(curves)
     return Profile(
         level=level,
         criterion=criterion,

@@ -12,7 +12,7 @@ fixed      the coefficient, centred and scaled
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from mmfit.inference.profile_bounds import Crossing
 from mmfit.inference.profile_walk import Walk
 
 
+# An angle of which the cosine is 1 to within rounding.
+_AT_END = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """The profile of one parameter.
@@ -35,6 +39,8 @@ class Curve:
     parameter : Parameter;  estimate : float, in its units;  shift, scale : float, value = shift +
         scale f(u) with f by kind.
     low, high : Walk to either side of the estimate, or None where the estimate is at that end.
+    cap : float, an increase of the criterion that no value needs to exceed: a correlation may be
+        anything once one of its standard deviations is zero.
     """
 
     parameter: Parameter
@@ -44,6 +50,7 @@ class Curve:
     low: Walk | None
     high: Walk | None
     criterion: ConstrainedCriterion
+    cap: float = np.inf
 
     @property
     def walks(self) -> tuple[Walk, ...]:
@@ -64,7 +71,7 @@ class Curve:
         out = [(self.estimate, 0.0, 0.0)]
         for walk, sign in ((self.low, -1.0), (self.high, 1.0)):
             for point in walk.points[1:] if walk is not None else ():
-                increase = walk.increase(point)
+                increase = min(walk.increase(point), self.cap)
                 row = (self.value(point.u), sign * np.sqrt(increase), increase)
                 out = [row, *out] if sign < 0 else [*out, row]
         return np.array(out)
@@ -72,6 +79,8 @@ class Curve:
     def notes(self) -> list[str]:
         """Why a side could not be followed, a sentence each."""
         name = self.parameter.name
+        if self.walks and np.isfinite(self.cap):
+            return []
         if not self.walks:
             return [
                 f"{name}: not identified, since a standard deviation is estimated as zero; every "
@@ -89,7 +98,7 @@ class Curve:
     def end(self, side: int, cutoff: float) -> tuple[float, Crossing | None]:
         """The interval's end on one side (0 below), or the search that finds it."""
         walk = (self.low, self.high)[side]
-        if walk is None:
+        if walk is None or self.cap < cutoff**2:
             return self._limit(side), None
         level = walk.points[0].minimum + cutoff**2 if walk.points else np.nan
         for inner, outer in zip(walk.points, walk.points[1:], strict=False):
@@ -116,6 +125,23 @@ def make_curves(
         builder.curve(i, parameter, value, reach, steps)
         for i, (parameter, value) in enumerate(zip(wanted, values, strict=True))
     )
+
+
+def with_caps(curves: tuple[Curve, ...]) -> tuple[Curve, ...]:
+    """Curves that have been followed; correlations with the increase at a variance of zero."""
+    zero = {}
+    for curve in curves:
+        p, walk = curve.parameter, curve.low
+        if p.kind == "sd" and walk is not None and walk.points and walk.points[-1].u == 0:
+            zero[p.index, p.row] = walk.increase(walk.points[-1])
+    out = []
+    for curve in curves:
+        p = curve.parameter
+        if p.kind == "cor":
+            caps = [zero.get((p.index, effect), np.inf) for effect in (p.row, p.column)]
+            curve = replace(curve, cap=min(caps))
+        out.append(curve)
+    return tuple(out)
 
 
 class _Builder:
@@ -173,7 +199,10 @@ class _Builder:
         shift, scale, size = self._units(parameter)
         if parameter.kind == "fixed":
             start[-1] = (estimate - shift) / scale
-        u = start[self.criterion.targets.held[i]]
+        held = self.criterion.targets.held[i]
+        if parameter.kind == "cor" and min(start[held], np.pi - start[held]) < _AT_END:
+            start[held] = np.pi * (start[held] > 1)
+        u = start[held]
         ends = {"sd": (0.0, np.inf), "cor": (np.pi, 0.0)}.get(parameter.kind, (-np.inf, np.inf))
 
         def walk(end: float) -> Walk | None:

@@ -87,6 +87,12 @@ def moves(criterion: ConstrainedCriterion, x: np.ndarray, target: np.ndarray) ->
     if len(good):
         units = natural_units(criterion, x[good], target[good])
         point = Point(point.value[good], point.gradient[good], point.hessian[good])
+        which = criterion.targets.chart[target[good]]
+        for chart in np.unique(which):
+            those = np.flatnonzero(which == chart)
+            point.hessian[those] = criterion.charts.charts[chart].turning(
+                x[good][those], point.gradient[those], point.hessian[those]
+            )
         for i, move in zip(
             good, _newton(point, criterion.targets.held[target[good]], units), strict=True
         ):

@@ -17,6 +17,8 @@ _SETTLED = 1e-6
 _PATIENCE = 25
 # Halvings of a step before the walk is given up; points on one side of a curve.
 _HALVINGS, _LONGEST = 12, 400
+# A fall of the criterion on the way out that is no rounding.
+_FALLS = 1e-5
 _EXITS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
@@ -38,6 +40,7 @@ class Corrector:
     def __init__(self, criterion: ConstrainedCriterion, target: int, x: np.ndarray):
         self.criterion, self.target = criterion, target
         self.held = int(criterion.targets.held[target])
+        self.chart = criterion.charts.charts[criterion.targets.chart[target]]
         self.trial, self.base, self.move = x, x, None
         self.fraction, self.count, self.exits = 1.0, 0, 0
 
@@ -49,15 +52,15 @@ class Corrector:
             if self.move is None or self.count > _PATIENCE:
                 return False
             self.fraction *= 0.3
-            self.trial = self.base + self.fraction * self._limited()
+            self.trial = self.chart.move(self.base, self.fraction * self._limited())
             return None
-        self.base, self.move, self.fraction = self.trial, move, 1.0
+        self.base, self.move, self.fraction = self.trial, move, min(1.0, 3 * self.fraction)
         if move.gain < _SETTLED:
             if move.exit is None or self.exits > 3 or not self._leave(move):
                 return True
         elif self.count > _PATIENCE:
             return False
-        self.trial = self.base + self._limited()
+        self.trial = self.chart.move(self.base, self.fraction * self._limited())
         return None
 
     def _limited(self) -> np.ndarray:
@@ -65,7 +68,7 @@ class Corrector:
         step = self.move.step
         k = len(step) - 2
         limit = 2 * max(np.abs(self.base[: k + 1]).max(), np.exp(self.base[k]))
-        turn = self.criterion.charts.pair[self.criterion.targets.chart[self.target], 1]
+        turn = self.chart.pair[1]
         longest = np.abs(step[:k]).max(initial=0.0) / limit
         longest = max(longest, abs(step[k]) / 2)
         if turn >= 0:
@@ -75,13 +78,13 @@ class Corrector:
     def _leave(self, move: Move) -> bool:
         """Go on from a lower point where this one is a saddle, as at a variance of zero."""
         self.exits += 1
-        size = np.exp(self.base[-2])
-        trial = np.array([self.base + sign * t * move.exit for t in _EXITS for sign in (1, -1)])
+        lengths = [sign * t for t in _EXITS for sign in (1, -1)]
+        trial = np.array([self.chart.move(self.base, t * move.exit) for t in lengths])
         found = moves(self.criterion, trial, np.full(len(trial), self.target))
         lower = [
             (m.value, i) for i, m in enumerate(found) if m is not None and np.isfinite(m.value)
         ]
-        if not lower or min(lower)[0] > move.value - 1e-7 or not size > 0:
+        if not lower or min(lower)[0] > move.value - 1e-7:
             return False
         best = min(lower)[1]
         self.base, self.move = trial[best], found[best]
@@ -89,7 +92,7 @@ class Corrector:
 
     def point(self) -> CurvePoint:
         """The point that was found."""
-        move, x = self.move, self.base + self.move.step
+        move, x = self.move, self.chart.move(self.base, self.move.step)
         return CurvePoint(
             u=float(x[self.held]),
             minimum=move.minimum,
@@ -125,7 +128,7 @@ class Walk:
         self.criterion, self.target, self.sign, self.end = criterion, target, sign, end
         self.size, self.reach, self.stride = size, reach, reach / steps
         self.points: list[CurvePoint] = []
-        self.note, self.done, self.halvings = "", False, 0
+        self.note, self.done, self.halvings, self.back = "", False, 0, 0
         self.corrector = Corrector(criterion, target, start)
         self.step = 0.0
 
@@ -136,9 +139,28 @@ class Walk:
         outcome = self.corrector.receive(move)
         if outcome is None:
             return
-        if outcome:
+        if self.back:
+            self._backward(outcome)
+        elif outcome:
             self.points.append(self.corrector.point())
             self.halvings = 0
+            if len(self.points) > 1 and self._fell(len(self.points) - 1):
+                self.back = len(self.points) - 1
+        else:
+            self.halvings += 1
+            self.step /= 2
+            if not self.points or self.halvings > _HALVINGS:
+                self._stop("the minimum over the other parameters was not found beyond this point")
+                return
+        self._continue(bool(outcome))
+
+    def _continue(self, moved: bool) -> None:
+        """Choose where to look next."""
+        if self.back > 1:
+            inner, outer = self.points[self.back - 1], self.points[self.back]
+            x = self._from(outer, inner.u - outer.u)
+        else:
+            self.back = 0
             last = self.points[-1]
             if last.u == self.end or self.increase(last) >= self.reach**2:
                 self.done = True
@@ -146,14 +168,22 @@ class Walk:
             if len(self.points) > _LONGEST:
                 self._stop("the deviance hardly rises: the curve was left where it had no end")
                 return
-            self.step = self._next_step()
+            if moved:
+                self.step = self._next_step()
+            x = self._predict()
+        self.corrector = Corrector(self.criterion, self.target, x)
+
+    def _fell(self, i: int) -> bool:
+        return self.points[i].minimum < self.points[i - 1].minimum - _FALLS
+
+    def _backward(self, found: bool) -> None:
+        """Where the criterion fell, the walk had been above a lower minimum: follow that inwards."""
+        i = self.back - 1
+        if found and self.corrector.point().minimum < self.points[i].minimum - _FALLS:
+            self.points[i] = self.corrector.point()
+            self.back = i
         else:
-            self.halvings += 1
-            self.step /= 2
-            if not self.points or self.halvings > _HALVINGS:
-                self._stop("the minimum over the other parameters was not found beyond this point")
-                return
-        self.corrector = Corrector(self.criterion, self.target, self._predict())
+            self.back = 0
 
     def _stop(self, why: str) -> None:
         self.note, self.done = why, True
@@ -182,13 +212,18 @@ class Walk:
             u = self.end
             self.step = abs(u - last.u)
         change = u - last.u
-        x = last.x + change * last.tangent
+        bend = 0.0
         if len(self.points) > 1:
             before = self.points[-2]
             bend = (last.tangent - before.tangent) / (last.u - before.u) * change**2 / 2
-            room = np.abs(change * last.tangent) / 2
-            x = x + np.clip(bend, -room, room)
-        x[self.corrector.held] = u
+        return self._from(last, change, bend)
+
+    def _from(self, point: CurvePoint, change: float, bend: np.ndarray | float = 0.0) -> np.ndarray:
+        """The coordinates predicted at u + ``change``; the second-order part may not prevail."""
+        step = change * point.tangent
+        room = np.abs(step) / 2
+        x = self.corrector.chart.move(point.x, step + np.clip(bend, -room, room))
+        x[self.corrector.held] = point.u + change
         return x
 
 
