@@ -47,6 +47,8 @@ def test_version(capsys):
         ([], "COMMAND"),
         (["frob"], "frob"),
         (["fit", "small.yaml"], "--model"),
+        (["bootstrap", "small.yaml"], "--chunk"),
+        (["bootstrap", "small.yaml", "--chunk", "one"], "one"),
         (["run"], "ANALYSIS.yaml"),
         (["run", "small.yaml", "--cores", "2"], "--cores"),
         (["compare", "small.yaml", "--result", "x"], "--result"),
@@ -89,6 +91,17 @@ def test_validate_says_that_a_file_is_good(analysis, capsys):
     assert capsys.readouterr() == ("small.yaml: 2 models, no problems\n", "")
 
 
+def test_validate_tells_of_a_search(analysis, capsys, tmp_path):
+    search = "selection: {search: backward, scope: y ~ x + (1 | g)}\n"
+    (tmp_path / "both.yaml").write_text(ANALYSIS + search)
+    (tmp_path / "alone.yaml").write_text(ANALYSIS[: ANALYSIS.index("models:")] + search)
+    assert main(["validate", "both.yaml", "alone.yaml"]) == 0
+    assert capsys.readouterr().out == (
+        "both.yaml: 2 models and a backward search, no problems\n"
+        "alone.yaml: a backward search, no problems\n"
+    )
+
+
 def test_the_schema_is_json(capsys):
     import json
 
@@ -110,6 +123,99 @@ def test_an_unknown_model_is_named(analysis, capsys):
     error = capsys.readouterr().err
     assert "'m3'" in error
     assert "m1, m2" in error
+
+
+# The slopes of g do not vary, so that a test of them may stop early.
+BOOTSTRAPPED = ANALYSIS + "  m3: y ~ x + (x || g)\nnull_distribution: bootstrap\n"
+
+
+@pytest.mark.parametrize("stop", ["true", "false"])
+def test_chunks_change_no_result(analysis, tmp_path, stop):
+    settings = f"replicates: 99, stop: {stop}"
+    found = {}
+    for chunks in (1, 3):
+        text = BOOTSTRAPPED + f"bootstrap: {{{settings}, chunks: {chunks}}}\n"
+        (tmp_path / analysis).write_text(text)
+        assert main(["run", analysis, "--results", str(chunks)]) == 0
+        found[chunks] = _contents(tmp_path / str(chunks) / "small")
+    parts = {f"bootstrap/chunk.{chunk}.json" for chunk in range(3)}
+    assert set(found[3]) - set(found[1]) == parts
+    # The report and the provenance state the analysis file's checksum.
+    for path in set(found[1]) - {"report.html", "provenance.json"}:
+        assert found[3][path] == found[1][path], path
+    laws = found[1]["tables/null_distributions.csv"]
+    assert b"parametric bootstrap (99 replicates)" in laws
+    assert (b"stopped after" in laws) == (stop == "true")
+
+
+def test_a_chunk_that_is_not_there_is_named(analysis, tmp_path, capsys):
+    (tmp_path / analysis).write_text(BOOTSTRAPPED + "bootstrap: {replicates: 99, chunks: 2}\n")
+    assert main(["bootstrap", analysis, "--chunk", "2"]) == 2
+    assert "there is no chunk 2: `bootstrap.chunks` is 2, and they count from 0" in (
+        capsys.readouterr().err
+    )
+    assert main(["data", analysis]) == 0
+    for model in ("m1", "m2", "m3"):
+        assert main(["fit", "--model", model, analysis]) == 0
+    assert main(["bootstrap", analysis, "--chunk", "0"]) == 0
+    assert main(["compare", analysis]) == 2
+    error = capsys.readouterr().err
+    assert "chunk.1.json: no such file; `mmfit bootstrap --chunk 1` makes it" in error
+    assert not (tmp_path / "results" / "small" / "tables").exists()
+
+
+def test_a_search_is_a_candidate_beside_the_models(analysis, tmp_path, capsys):
+    search = "selection: {search: backward, scope: y ~ x + (x | g), stability: {samples: 3}}\n"
+    (tmp_path / analysis).write_text(ANALYSIS + search)
+    assert main(["run", analysis, "--results", "at-once"]) == 0
+    assert "small: chose selected, y ~ " in capsys.readouterr().out
+    stages = (
+        ["data"],
+        ["fit", "--model", "m1"],
+        ["fit", "--model", "m2"],
+        ["search"],
+        ["compare"],
+        ["select"],
+        ["tables"],
+        ["inference"],
+        ["report"],
+        ["index"],
+    )
+    for stage in stages:
+        assert main([*stage, analysis, "--results", "by-stage"]) == 0
+    files = _contents(tmp_path / "at-once")
+    assert _contents(tmp_path / "by-stage") == files
+    assert {"small/search.json", "small/fits/selected.ML.json"} <= set(files)
+    rows = files["small/tables/models.csv"].decode().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["m1", "m1", "m2", "m2", "selected", "selected"]
+
+
+def test_a_search_without_models_needs_none(analysis, tmp_path, capsys):
+    search = "selection: {search: exhaustive, scope: y ~ x + (x | g)}\n"
+    (tmp_path / analysis).write_text(ANALYSIS[: ANALYSIS.index("models:")] + search)
+    assert main(["compare", analysis]) == 2
+    assert "`mmfit data`" in capsys.readouterr().err
+    assert main(["data", analysis]) == 0
+    assert main(["compare", analysis]) == 2
+    assert "`mmfit search`" in capsys.readouterr().err
+    assert main(["run", analysis]) == 0
+    tables = tmp_path / "results" / "small" / "tables"
+    assert len((tables / "comparisons.csv").read_text().splitlines()) == 1
+    assert "selected" in (tables / "intervals.csv").read_text()
+
+
+def test_rows_to_predict(analysis, tmp_path):
+    (tmp_path / "new.csv").write_text("x,g\n1,1\n2,none\n")
+    asked = "inference: {predictions: {file: new.csv, interval: confidence}, intervals: [wald]}\n"
+    (tmp_path / analysis).write_text(ANALYSIS + asked)
+    assert main(["run", analysis]) == 0
+    rows = (tmp_path / "results" / "small" / "tables" / "predictions.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [
+        ["m1", "1"],
+        ["m1", "2"],
+        ["m2", "1"],
+        ["m2", "2"],
+    ]
 
 
 def test_results_that_cannot_be_written_are_one_message(analysis, capsys, tmp_path):

@@ -73,6 +73,31 @@ def test_mmfit_run_makes_the_same_bytes(finished, fresh):
     assert fresh.digests() == finished.digests()
 
 
+def test_a_search_and_a_bootstrap_in_chunks_make_the_same_bytes(fresh):
+    path = "config/analyses/crossed.yaml"
+    more = """\
+null_distribution: bootstrap
+bootstrap: {replicates: 40, chunks: 2}
+selection:
+  search: forward
+  scope: y ~ x + (x | clinic) + (1 | doctor)
+  stability: {samples: 3}
+"""
+    fresh.write(path, (fresh.folder / path).read_text() + more)
+    fresh.edit("config/config.yaml", "config/analyses/sleep.yaml, ", "")
+    done = fresh.snakemake("--cores", "2")
+    assert done.returncode == 0, done.stderr
+    made = fresh.digests()
+    assert {f"crossed/bootstrap/chunk.{chunk}.json" for chunk in (0, 1)} <= set(made)
+    assert {"crossed/search.json", "crossed/fits/selected.REML.json"} <= set(made)
+    done = fresh.call("mmfit", "run", path, "--results", "alone")
+    assert done.returncode == 0, done.stderr
+    assert fresh.digests("alone") == made
+    assert fresh.planned() == set()
+    fresh.edit(path, "samples: 3", "samples: 4")
+    assert {rule for rule, _, _ in fresh.planned()} >= {"search", "report"}
+
+
 def test_every_json_file_is_json_without_nan(finished):
     found = []
     paths = list((finished.folder / "results").rglob("*.json"))
