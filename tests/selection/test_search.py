@@ -1,13 +1,20 @@
 """Searches: what may be stepped to, by which test, and where they end."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mmfit.engine import fit_model
-from mmfit.errors import ComparisonError, DataError, FormulaError
+from mmfit.errors import (
+    ComparisonError,
+    ComputationError,
+    DataError,
+    DesignError,
+    FormulaError,
+)
 from mmfit.formula import build, parse
 from mmfit.report.search_tables import search_table
 from mmfit.searching import search
@@ -25,6 +32,7 @@ from mmfit.selection.moves import (
 from mmfit.selection.search import search_models
 from mmfit.selection.search_models import Fits, Models
 from mmfit.selection.search_records import STEP_FIELDS, search_from_json, search_to_json
+from mmfit.selection.source import Source
 from mmfit.selection.spans import column_span, columns_inside
 from mmfit.selection.validity import assess, structure
 from tests import reference_cases
@@ -325,17 +333,71 @@ def test_a_singular_model_is_left_and_none_is_stepped_to():
     assert left_out["candidate"].str.contains("k").all()
 
 
-def test_a_model_that_cannot_be_fitted_is_stepped_over():
-    # One row per level of g and f: (1 | g:f) has a level for each row.
-    rng = np.random.default_rng(3)
-    g, f = np.repeat(np.arange(20), 3), np.tile(["a", "b", "c"], 20)
-    y = rng.normal(size=20)[g] + rng.normal(size=60)
-    frame = pd.DataFrame({"y": y, "g": g, "f": f, "v": np.tile([0, 0, 1], 20)})
-    scope_models = Models(lambda text: build(text, frame), "y ~ v + (v | g)")
-    assert search_models(Fits(scope_models)).path.chosen.startswith("y ~")
-    doubled = pd.concat([frame, frame.assign(y=frame["y"] + rng.normal(size=60) / 9)])
-    found = search("y ~ 1 + (f | g)", doubled)
-    assert found.path["decision"].isin(["taken", "rejected", "start", "chosen"]).any()
+class Troubled(Fits):
+    """Fits of which some do not converge."""
+
+    def __init__(self, models, failing):
+        super().__init__(models)
+        self.failing = failing
+
+    def _fitted(self, state, criterion):
+        fit = super()._fitted(state, criterion)
+        if not self.failing(self.models.formula(state)):
+            return fit
+        stopped = replace(fit.optimizer, converged=False, message="stopped")
+        return replace(fit, optimizer=stopped)
+
+
+def refusing(text):
+    """What builds matrices, but not those of formulas that contain ``text``."""
+
+    def made(formula):
+        if text in formula:
+            raise DesignError("these rows do not identify it")
+        return build(formula, FRAME)
+
+    return made
+
+
+@pytest.mark.parametrize("direction", ["backward", "forward"])
+def test_a_model_that_cannot_be_fitted_is_stepped_over(direction):
+    # Between (1 + z | g) and (1 | g) lies (1 + z || g), which is refused here.
+    models = Models(refusing("||"), "y ~ x + (z | g)")
+    path = search_models(Fits(models), direction).path
+    refused = [step for step in path.steps if "||" in step.candidate]
+    assert {step.decision for step in refused} == {"not eligible"}
+    assert "do not identify" in refused[0].text
+    beyond = next(step for step in path.steps if step.move and "z in (1 + z | g)" in step.move)
+    assert (beyond.df, beyond.null_distribution) == (2, "0.5 chi2(1) + 0.5 chi2(2)")
+    assert path.chosen == "y ~ x + (1 | g)"
+
+
+def test_a_model_that_does_not_converge_is_not_stepped_to():
+    models = Models(Source(FRAME).build, "y ~ x + z + (1 | g)", "y ~ 1 + (1 | g)")
+    fits = Troubled(models, lambda formula: formula == "y ~ x + (1 | g)")
+    path = search_models(fits).path
+    step = next(s for s in path.steps if s.move == "drop z")
+    assert step.decision == "not eligible"
+    assert "did not converge (stopped)" in step.text
+    assert path.chosen == "y ~ x + z + (1 | g)"
+    ranked = search_models(Troubled(models, fits.failing), "exhaustive", "aic").path
+    assert ranked.chosen != "y ~ x + (1 | g)"
+
+
+def test_a_start_that_does_not_converge_is_left():
+    models = Models(Source(FRAME).build, "y ~ x + (x | g) + (1 | h)")
+    fits = Troubled(models, lambda formula: "1 + x | g" in formula)
+    path = search_models(fits).path
+    first = [step for step in path.steps if step.step == 1]
+    assert [step.decision for step in first].count("taken") == 1
+    assert "nothing can be compared" in first[0].text
+    assert path.chosen == "y ~ x + (1 + x || g)"
+
+
+def test_nothing_to_rank_is_an_error():
+    models = Models(Source(FRAME).build, "y ~ x + (1 | g)")
+    with pytest.raises(ComputationError, match="none of the 4 models"):
+        search_models(Troubled(models, lambda formula: True), "exhaustive", "aic")
 
 
 def test_the_same_model_with_fewer_terms_is_taken_at_once():
