@@ -227,7 +227,7 @@ def _null_settings(
     asked = analysis.bootstrap
 
     def settings(method: str) -> NullSettings:
-        return NullSettings(method, asked.replicates, asked.seed, asked.stop)
+        return NullSettings(method, asked.replicates, asked.seed, asked.stop, beside=True)
 
     own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
     return settings(analysis.null_distribution), own

@@ -95,7 +95,7 @@ def _tests_table(valid: Sequence[Comparison]) -> Table:
         ("χ²", "number"),
         ("df", "number"),
         ("p (plain χ²)", "number"),
-        ("p (boundary)", "number"),
+        ("p (decides)", "number"),
         ("Null distribution", "text"),
         ("Why", "prose"),
     ]
@@ -113,9 +113,10 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
         texts.append(
             "The plain p-value takes χ² with as many degrees of freedom as there are parameters "
             "between the models. Where the smaller model puts a variance at zero, the edge of its "
-            "range, that p-value is too large; the boundary p-value uses the mixture that holds "
-            "there. Decisions rest on the boundary p-value, and on the plain one where a dash "
-            "stands for the other; the last column then says why."
+            "range, that p-value is too large; the p-value that decides comes from a distribution "
+            "that holds there: an exact one, a mixture of χ², or a parametric bootstrap. The second "
+            "table has them side by side. Where a dash stands for the p-value that decides, the "
+            "plain one does, and the last column says why."
         )
     return texts
 

@@ -93,7 +93,8 @@ class _Walk:
         return SelectionStep(
             stage=stage,
             candidates=(test.null, test.alternative),
-            text=f"{_test_words(test, p_value, boundary)} {self._verdict(test, rejects)}",
+            text=f"{_test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
+            + self._beside(test, rejects),
             decision=kept,
             method="test",
             null=test.null,
@@ -104,6 +105,21 @@ class _Walk:
             p_value=p_value,
             p_value_kind="boundary" if boundary else "plain",
             null_distribution=test.null_distribution if boundary else f"chi2({test.df})",
+        )
+
+    def _beside(self, test: Comparison, rejects: bool) -> str:
+        """The bootstrap, where it stands beside a large-sample p-value that decided."""
+        found = [d for d in test.distributions if d.method == "bootstrap"]
+        if not found or found[0].distribution == test.null_distribution:
+            return ""
+        p_value = found[0].p_value
+        words = f" By parametric bootstrap p = {p_value:.4g}"
+        if (p_value < self._alpha) == rejects:
+            return f"{words}, which agrees."
+        side = "not below" if rejects else "below"
+        return (
+            f"{words}, {side} {self._alpha:g}: in samples of this size the bootstrap is to be "
+            "trusted (null_distribution: bootstrap lets it decide)."
         )
 
     def _verdict(self, test: Comparison, rejects: bool) -> str:

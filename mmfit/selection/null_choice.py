@@ -28,6 +28,8 @@ from mmfit.selection.variance_tests import exact_distribution
 # Seconds that ``auto`` may spend on the bootstrap of one pair, by ``refit_seconds``, and the fewest
 # replicates that are worth it.
 AUTO_SECONDS, FEWEST_REPLICATES = 60.0, 99
+# Seconds for a bootstrap that decides nothing but stands beside what does.
+BESIDE_SECONDS = 2.0
 NORMAL_95 = 1.959963984540054
 
 
@@ -72,7 +74,7 @@ class NullChoice:
 def choose_null(
     fitted: FittedPair, settings: NullSettings, statistics: np.ndarray | None = None
 ) -> NullChoice:
-    """All null distributions that cost little, the bootstrap where it decides, and the choice.
+    """All null distributions that cost little, the bootstrap where it is due, and the choice.
 
     ``statistics`` are those of the bootstrap's replicates, where they were computed elsewhere.
 
@@ -91,6 +93,9 @@ def choose_null(
         simulated, note = _bootstrapped(fitted, settings, statistics)
         found += [simulated] if simulated else []
         notes.append(note)
+    elif bootstrap_replicates(fitted, settings):
+        simulated, _ = _bootstrapped(fitted, settings, statistics)
+        found += [simulated] if simulated else []
     if method == "exact" and exact is None:
         notes.append(f"no exact null distribution: {why_not}")
     by_method = {one.method: one for one in found}
@@ -103,15 +108,16 @@ def choose_null(
 
 
 def bootstrap_replicates(fitted: FittedPair, settings: NullSettings) -> int:
-    """How many replicates the test needs at most; 0 where no bootstrap decides."""
+    """How many replicates the test needs at most; 0 where no bootstrap is made."""
     if settings.method in ("chi2", "chibar2", "exact"):
         return 0
     if settings.method == "auto":
         law = null_law(fitted.pair, fitted.null_fit, fitted.alternative_fit)
         exact, _ = exact_distribution(fitted.pair, fitted.null_fit, fitted.chisq)
-        if _method(settings, law, exact) != "bootstrap":
-            return 0
-        return _affordable(fitted, settings)
+        if _method(settings, law, exact) == "bootstrap":
+            return _affordable(fitted, settings)
+        alone = exact is not None and exact.holds
+        return 0 if alone or not settings.beside else _beside(fitted, settings)
     return settings.replicates
 
 
@@ -127,10 +133,19 @@ def _method(settings: NullSettings, law: NullLaw, exact: NullDistribution | None
 
 def _affordable(fitted: FittedPair, settings: NullSettings) -> int:
     """Replicates within what ``auto`` may spend; 0 where those would be too few to be of use."""
-    seconds = refit_seconds(fitted.pair.null.matrices, fitted.null_fit)
-    seconds += refit_seconds(fitted.pair.alternative.matrices, fitted.alternative_fit)
-    within = min(settings.replicates, int(AUTO_SECONDS / seconds))
+    within = min(settings.replicates, int(AUTO_SECONDS / _replicate_seconds(fitted)))
     return within if within >= min(FEWEST_REPLICATES, settings.replicates) else 0
+
+
+def _beside(fitted: FittedPair, settings: NullSettings) -> int:
+    """All replicates, or none where they would take too long for what does not decide."""
+    seconds = settings.replicates * _replicate_seconds(fitted)
+    return settings.replicates if seconds <= BESIDE_SECONDS else 0
+
+
+def _replicate_seconds(fitted: FittedPair) -> float:
+    null = refit_seconds(fitted.pair.null.matrices, fitted.null_fit)
+    return null + refit_seconds(fitted.pair.alternative.matrices, fitted.alternative_fit)
 
 
 def _large_sample(fitted: FittedPair, law: NullLaw) -> list[NullDistribution]:

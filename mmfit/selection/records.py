@@ -31,6 +31,8 @@ class NullSettings:
     replicates : int, of a bootstrap at most; 0 for no bootstrap.
     seed : int, of the bootstrap.
     stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
+    beside : bool, whether ``auto`` adds the bootstrap to a large-sample null distribution that
+        decides, where it takes seconds at most.
 
     Raises
     ------
@@ -41,6 +43,7 @@ class NullSettings:
     replicates: int = 999
     seed: int = 1
     stop: bool = True
+    beside: bool = False
 
     def __post_init__(self):
         if self.method not in METHODS:

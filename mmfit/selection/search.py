@@ -139,8 +139,8 @@ def _final(fits: Fits, state: State, number: int) -> SearchStep:
     text = f"Chosen: {formula}; reported as fitted by REML (criterion {fit.objective:.4f})."
     if fit.singular:
         text += (
-            f" That fit is singular ({', '.join(fit.singular_groups)}), and no simpler random part "
-            "in the scope was as good: its variances say that the data hold no more."
+            f" That fit is singular ({', '.join(fit.singular_groups)}): these data do not tell its "
+            "random part from a simpler one."
         )
     if not fit.converged:
         text += f" That fit did not converge ({fit.optimizer.message})."
