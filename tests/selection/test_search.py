@@ -414,6 +414,12 @@ def test_the_last_random_term_can_go_and_a_minimal_one_stays():
     assert kept == "y ~ x + (1 | g)"
 
 
+def test_a_model_without_fixed_effects():
+    rng = np.random.default_rng(9)
+    frame = FRAME.assign(y=rng.normal(size=15)[FRAME["g"]] + rng.normal(size=len(FRAME)))
+    assert search("y ~ 0 + x + (1 | g)", frame).formula == "y ~ 0 + (1 | g)"
+
+
 def test_weights_offset_and_missing_rows():
     frame = FRAME.assign(x=FRAME["x"].mask(FRAME.index == 7))
     result = search("y ~ x + z + (x | g)", frame, weights="w", offset="z", minimal="y ~ z")
