@@ -92,16 +92,22 @@ def search_stability(
         ]
     else:
         text = f"responses drawn from the REML fit of {outcome.path.chosen}"
-        matrices = models.matrices(outcome.state)
-        fit = fit_model(matrices)
-        choices = []
-        for responses in drawn_responses(matrices, fit, samples, seed):
-            batch = Batch(models, responses)
-            for member in range(len(responses)):
-                choices.append(_searched(task, _member_fits(task, batch, member)))
+        choices = _parametric(task, models, outcome, samples, seed)
     own = Choice(outcome.path.chosen, outcome.path.parts)
     terms = parts_of(scope, scope.maximal)
     return Stability(method, samples, seed, text, counted_rows(choices, own, terms))
+
+
+def _parametric(task, models: Models, outcome: Outcome, samples: int, seed: int) -> list[Choice]:
+    """The searches of responses drawn from the chosen model, each model fitted to all at once."""
+    matrices = models.matrices(outcome.state)
+    fit = fit_model(matrices)
+    choices = []
+    for responses in drawn_responses(matrices, fit, samples, seed):
+        batch = Batch(models, responses)
+        for member in range(len(responses)):
+            choices.append(_searched(task, _member_fits(task, batch, member)))
+    return choices
 
 
 def check_settings(samples: int, method: str) -> None:
