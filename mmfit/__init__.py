@@ -5,6 +5,7 @@
 >>> fit.tidy()  # doctest: +SKIP
 """
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mmfit.errors import (
@@ -20,6 +21,7 @@ from mmfit.errors import (
 if TYPE_CHECKING:
     from mmfit.many import ManyModels, lmer_many
     from mmfit.model import LinearMixedModel, compare, lmer
+    from mmfit.searching import SearchResult, search
 
 __all__ = [
     "ComparisonError",
@@ -30,11 +32,23 @@ __all__ = [
     "LinearMixedModel",
     "ManyModels",
     "MmfitError",
+    "SearchResult",
     "SpecError",
     "compare",
     "lmer",
     "lmer_many",
+    "search",
 ]
+
+
+_MODULES = MappingProxyType(
+    {
+        "ManyModels": "mmfit.many",
+        "lmer_many": "mmfit.many",
+        "SearchResult": "mmfit.searching",
+        "search": "mmfit.searching",
+    }
+)
 
 
 def __getattr__(name: str):
@@ -45,9 +59,9 @@ def __getattr__(name: str):
 
         return version("mmfit")
     if name in __all__:
-        from mmfit import many, model
+        from importlib import import_module
 
-        return getattr(many if hasattr(many, name) else model, name)
+        return getattr(import_module(_MODULES.get(name, "mmfit.model")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
