@@ -114,7 +114,7 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
             "The plain p-value takes χ² with as many degrees of freedom as there are parameters "
             "between the models. Where the smaller model puts a variance at zero, the edge of its "
             "range, that p-value is too large; the p-value that decides comes from a distribution "
-            "that holds there: an exact one, a mixture of χ², or a parametric bootstrap. The second "
+            "that holds there: an exact one, a mixture of χ², or a parametric bootstrap. The next "
             "table has them side by side. Where a dash stands for the p-value that decides, the "
             "plain one does, and the last column says why."
         )

@@ -6,6 +6,7 @@ from mmfit.report.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.report.records import ReportInput
 from mmfit.report.tables import LEVEL
 from mmfit.selection.records import Ranking, Selection, SelectionStep
+from mmfit.spec.search import SELECTED
 
 MOST_EFFECTS = 3
 
@@ -14,12 +15,7 @@ def verdict(report: ReportInput) -> tuple[str, ...]:
     """The chosen model, the tests that decided, and whether AIC and BIC agree."""
     chosen = report.chosen
     number = len(report.candidates)
-    among = "the only candidate" if number == 1 else f"chosen among {number} candidates"
-    opening = (
-        f"{chosen.name} is {among} for {chosen.matrices.response}, fitted to "
-        f"{plural(chosen.matrices.nobs, 'observation')}."
-    )
-    texts = [opening]
+    texts = [_opening(report)]
     decisions = decision_words(report.selection)
     if decisions:
         texts.append(decisions)
@@ -31,9 +27,48 @@ def verdict(report: ReportInput) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _opening(report: ReportInput) -> str:
+    """What the chosen model is, of how many, or of which search."""
+    chosen, asked = report.chosen, report.analysis.selection
+    where = (
+        f"for {chosen.matrices.response}, fitted to {plural(chosen.matrices.nobs, 'observation')}."
+    )
+    if asked.search is not None and chosen.name == SELECTED:
+        ways = {"lrt": "likelihood-ratio tests", "caic": "the conditional AIC"}
+        by = ways.get(asked.criterion, asked.criterion.upper())
+        article = "an" if asked.search == "exhaustive" else "a"
+        found = f"is what {article} {asked.search} search by {by} ends with"
+        return f"{chosen.name} {found} {where}{_stability_words(report)}"
+    number = len(report.candidates)
+    among = "the only candidate" if number == 1 else f"chosen among {number} candidates"
+    return f"{chosen.name} is {among} {where}{_stability_words(report)}"
+
+
+def _stability_words(report: ReportInput) -> str:
+    """How often the audit chose the same model again; empty without an audit."""
+    stability = report.tables["stability"]
+    models = stability[stability["kind"] == "model"]
+    again = models[models["chosen"]]
+    if not len(again):
+        return ""
+    row = again.iloc[0]
+    total = round(row["count"] / row["frequency"]) if row["frequency"] > 0 else 0
+    if not total:
+        return " Repeated on new data, the selection never ended with it."
+    return (
+        f" Repeated on {plural(total, 'new data set')}, the selection ended with the same model in "
+        f"{100 * row['frequency']:.0f}% of them."
+    )
+
+
 def alerts(report: ReportInput) -> tuple[str, ...]:
-    """What is wrong with the chosen model's fit, and which candidates did not converge."""
+    """What is wrong with the chosen model's fit, what a search does, which fits have failed."""
     texts = []
+    if report.analysis.selection.search is not None:
+        texts.append(
+            "The tests and intervals below take the model as given. It was searched for in the "
+            "same data, which makes p-values smaller and intervals narrower than they should be."
+        )
     singular = singular_words(report.chosen.fits["REML"])
     if singular is not None:
         texts.append(f"{report.chosen.name}: {singular}")

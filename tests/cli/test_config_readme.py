@@ -46,6 +46,6 @@ def test_the_listed_analyses_are_shipped_and_run():
     listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     config = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
     # A user may add analyses of their own.
-    assert len(listed) == 8
+    assert len(listed) == 10
     assert {f"config/analyses/{name}.yaml" for name in listed} <= set(config["analyses"])
     assert all((CONFIG / "analyses" / f"{name}.yaml").is_file() for name in listed)
