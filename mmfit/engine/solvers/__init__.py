@@ -7,7 +7,14 @@ from mmfit.engine.solvers.nested import NestedSolver
 from mmfit.engine.solvers.single import SingleSolver
 from mmfit.engine.system import System
 
-__all__ = ["Factorization", "LinearSolver", "NestedSolver", "SingleSolver", "Solver", "choose_solver"]
+__all__ = [
+    "Factorization",
+    "LinearSolver",
+    "NestedSolver",
+    "SingleSolver",
+    "Solver",
+    "choose_solver",
+]
 
 
 def choose_solver(system: System) -> Solver:
