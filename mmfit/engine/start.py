@@ -13,6 +13,9 @@ from mmfit.engine.solvers.blank import Blank, blank_from
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
 _FLOOR = 0.03
+# Entries of Psi whose information is below this share of the largest occur in no row, as the
+# covariance of two effects that no level has both of.
+_ABSENT = 1e-14
 # Below this largest entry of its inverse a matrix of unit diagonal is far from singular.
 _WELL_CONDITIONED = 1e6
 
@@ -74,7 +77,8 @@ def _blank(problem: Problem) -> Blank:
 
 def _pseudo_inverse(M: np.ndarray) -> np.ndarray:
     """Of a positive semidefinite matrix, rank judged after scaling to a unit diagonal."""
-    scale = np.sqrt(np.maximum(np.diag(M), np.finfo(float).tiny))
+    diagonal = np.diag(M)
+    scale = np.sqrt(np.where(diagonal > _ABSENT * diagonal.max(), diagonal, np.inf))
     scaled = M / scale / scale[:, None]
     try:
         inverse = np.linalg.inv(scaled)

@@ -29,6 +29,8 @@ from mmfit.inference.predictors import (
 
 # Numbers of a grid's model matrix; 400 MB.
 _LIMIT = 50_000_000
+# Whole numbers below this are exact as doubles.
+_EXACT = 2**53
 # A function is estimable where its distance from the row space is below this share of its size.
 _ESTIMABLE = 1e-7
 # Step of a derivative as a share of the covariate's range; Richardson's extrapolation leaves an
@@ -126,11 +128,19 @@ class Averages:
     functions: np.ndarray
 
     def columns(self) -> dict[str, list]:
-        """Name of predictor -> its level in each row: str, or float for a numeric column."""
+        """Name of predictor -> its level in each row: str, or a number for a numeric column."""
+        shown = [_whole(predictor.labels) for predictor in self.predictors]
         return {
-            predictor.name: [predictor.labels[k] for k in codes]
-            for predictor, codes in zip(self.predictors, self.codes.T, strict=True)
+            predictor.name: [labels[k] for k in codes]
+            for predictor, labels, codes in zip(self.predictors, shown, self.codes.T, strict=True)
         }
+
+
+def _whole(labels: tuple) -> tuple:
+    """Numbers as int where all are whole, as the column they come from has (or could have) them."""
+    if all(isinstance(x, float) and x.is_integer() and abs(x) < _EXACT for x in labels):
+        return tuple(int(x) for x in labels)
+    return labels
 
 
 def build_grid(matrices: ModelMatrices, at: Mapping[str, Any] | None = None) -> ReferenceGrid:

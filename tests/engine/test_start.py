@@ -55,3 +55,21 @@ def test_it_is_never_on_the_boundary():
         theta = starting_theta(Problem(system, choose_solver(system), True))
         for lam in system.layout.lambdas(theta):
             assert np.linalg.svd(lam, compute_uv=False).min() > 0.02
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_a_covariance_that_no_level_tells_of_starts_at_zero(crossed):
+    """Each level has one of two kinds: the model is one variance for each kind."""
+    rng = np.random.default_rng(12)
+    g, h = np.repeat(np.arange(14), 8), np.tile(np.arange(8), 14)
+    kind = (g % 2).astype(float)
+    X = np.column_stack([np.ones(112), kind])
+    scale = np.where(kind == 1, 3.0, 1.0)
+    y = scale * rng.normal(size=14)[g] + rng.normal(size=8)[h] + rng.normal(size=112)
+    more = [term("h", h, np.ones(112))] if crossed else []
+    together = fit_model(matrices(y, X, term("g", g, np.column_stack([1 - kind, kind])), *more))
+    apart = fit_model(matrices(y, X, term("g", g, 1 - kind), term("g", g, kind), *more))
+    assert together.objective == pytest.approx(apart.objective, abs=1e-8)
+    variances = [apart.terms[k].covariance[0, 0] for k in (0, 1)]
+    np.testing.assert_allclose(np.diag(together.terms[0].covariance), variances, rtol=1e-5)
+    assert np.isfinite(together.uncertainty.covariance).all()
