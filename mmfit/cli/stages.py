@@ -46,9 +46,8 @@ def design(analysis: Analysis, files: ResultFiles) -> None:
 def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
     if model not in analysis.models:
-        raise SpecError(
-            f"no model is called {model!r}; the models are {', '.join(analysis.models)}"
-        )
+        names = ", ".join(analysis.models) or "made by the search alone"
+        raise SpecError(f"no model is called {model!r}; the models are {names}")
     frame, _, _ = read_rows(files.folder)
     with naming(f"the model {model!r}"):
         fits = fit_both(candidate_matrices(frame, analysis.models[model]))
