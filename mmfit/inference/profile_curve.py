@@ -25,7 +25,6 @@ from mmfit.inference.parameters import Parameter
 from mmfit.inference.profile_bounds import Crossing
 from mmfit.inference.profile_walk import Walk
 
-
 # An angle of which the cosine is 1 to within rounding.
 _AT_END = 1e-6
 

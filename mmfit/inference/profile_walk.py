@@ -177,7 +177,7 @@ class Walk:
         return self.points[i].minimum < self.points[i - 1].minimum - _FALLS
 
     def _backward(self, found: bool) -> None:
-        """Where the criterion fell, the walk had been above a lower minimum: follow that inwards."""
+        """Where the criterion fell, a lower minimum had been missed: follow that inwards."""
         i = self.back - 1
         if found and self.corrector.point().minimum < self.points[i].minimum - _FALLS:
             self.points[i] = self.corrector.point()
