@@ -14,11 +14,12 @@ def one_of(names):
 
 
 def audited(wildcards):
-    """What an audit reads: nothing where none is wanted."""
-    if ANALYSES[wildcards.analysis].selection.stability is None:
-        return []
+    """What an audit reads; where none is wanted, the data alone: bad data must leave no file."""
     folder = f"{RESULTS}/{wildcards.analysis}"
-    return [f"{folder}/data.parquet", *fits(wildcards), f"{folder}/selection.json"]
+    data = f"{folder}/data.parquet"
+    if ANALYSES[wildcards.analysis].selection.stability is None:
+        return [data]
+    return [data, *fits(wildcards), f"{folder}/selection.json"]
 
 
 rule search:
