@@ -1,11 +1,13 @@
 """Coordinates of the covariances in which one standard deviation or correlation stands alone.
 
-Profiling holds one of them fixed. Of a term with covariance G = L L', L triangular in any order of
-its effects, the first effect's standard deviation is L_00; with the first two rows written as
-(a, 0) and (b cos w, b sin w), cos w is their correlation. Everything else is free: the criterion is
-even in each column of L, and a = alpha^2, b = beta^2 keep the sign of the correlation. So no
-coordinate has a bound, and where a covariance is singular some of them are stationary points
-instead, of which the search must see whether they are minima.
+Profiling holds one of them fixed. A term's effects, whitened, are written in a frame of which the
+first directions are the effects in question (each of length 1) and the others are orthogonal to
+these: so a covariate that is far from its origin makes no coordinates that nearly coincide. With
+the covariance in that frame L L', L triangular, the first effect's standard deviation is L_00; with
+the first two rows written as (a, 0) and (b cos w, b sin w), cos w is their correlation. Everything
+else is free: the criterion is even in each column of L, and a = alpha^2, b = beta^2 keep the sign
+of the correlation. So no coordinate has a bound, and where a covariance is singular some of them
+are stationary points instead, of which the search must see whether they are minima.
 """
 
 from dataclasses import dataclass
@@ -21,22 +23,21 @@ from mmfit.engine.system import System
 class Chart:
     """One way to write the covariances of all terms.
 
-    The entries of the roots L come term by term, column by column, in units in which an effect's
-    standard deviation is that of its contribution to the scaled response.
+    The entries of the roots L come term by term, column by column, in units of the scaled response.
 
     Attributes
     ----------
     quadratic : (k, k, k), Psi_e = l'Q_e l / sigma^2 for the vector l of all entries.
     linear : (k, E), the roots of the whitened covariances, all terms' entries in a row, from l.
     pair : (3,) intp, places of alpha, w and beta, or -1: l itself is the coordinate.
-    order : per term the effects in their order in L.
+    frames : per term (q, q), the effects of L in terms of the whitened ones.
     rows : tuple of intp arrays, the places of the rows of L that have a direction.
     """
 
     quadratic: np.ndarray
     linear: np.ndarray
     pair: np.ndarray
-    order: tuple[tuple[int, ...], ...]
+    frames: tuple[np.ndarray, ...]
     rows: tuple[np.ndarray, ...]
 
     def move(self, x: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -79,24 +80,29 @@ class Chart:
 
 
 def effect_units(system: System) -> list[np.ndarray]:
-    """Per term (q,): units of the response's scale per unit of each effect."""
-    out = []
-    for block in system.terms:
-        rms = np.sqrt(np.einsum("ij,ij->j", block.transform, block.transform))
-        out.append(np.where(rms > 0, rms, 1.0))
-    return out
+    """Per term (q,): an effect's length in terms of the whitened ones, of length 1 each."""
+    return [np.sqrt(np.einsum("ij,ij->i", b.inverse, b.inverse)) for b in system.terms]
+
+
+def _frame(inverse: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
+    """(q, q): the effects ``lead``, each of length 1, above an orthonormal rest."""
+    q = len(inverse)
+    if not lead:
+        return np.eye(q)
+    rows = inverse[list(lead)]
+    rows = rows / np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    basis = np.linalg.qr(np.concatenate([rows, np.eye(q)]).T)[0]
+    return np.concatenate([rows, basis[:, len(lead) :].T])
 
 
 def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> Chart:
     """The chart in which the effects ``first`` of a term lead; two of them as a correlation."""
     k = len(system.layout)
-    place, order, linear = 0, [], []
-    for t, (block, units) in enumerate(zip(system.terms, effect_units(system), strict=True)):
+    place, frames, linear = 0, [], []
+    for t, block in enumerate(system.terms):
         q = block.size
-        lead = first if t == term else ()
-        turn = (*lead, *(i for i in range(q) if i not in lead))
-        order.append(turn)
-        back = (block.transform / units)[:, list(turn)]
+        frames.append(_frame(block.inverse, first if t == term else ()))
+        back = np.linalg.inv(frames[-1])
         rows = np.zeros((k, q, q))
         for column in range(q):
             for row in range(column, q):
@@ -113,7 +119,7 @@ def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> C
         if linear
         else np.zeros((k, 0)),
         pair=pair,
-        order=tuple(order),
+        frames=tuple(frames),
         rows=_long_rows(system, pair),
     )
 
@@ -146,11 +152,9 @@ def start_coordinates(system: System, chart: Chart, theta: np.ndarray, s: float)
     """(k,): the coordinates of a whitened ``theta`` (k,) where log(sigma / scale) is ``s``."""
     lambdas = system.layout.lambdas(theta)
     parts = []
-    units = effect_units(system)
-    for t, block in enumerate(system.terms):
-        white = lambdas[block.group][block.place, block.place]
-        root = units[t][:, None] * (block.inverse @ white) * np.exp(s)
-        lower = triangular(root[list(chart.order[t])][None])[0]
+    for frame, block in zip(chart.frames, system.terms, strict=True):
+        root = frame @ lambdas[block.group][block.place, block.place] * np.exp(s)
+        lower = triangular(root[None])[0]
         parts.extend(lower[c:, c] for c in range(block.size))
     x = np.concatenate(parts) if parts else np.zeros(0)
     alpha, turn, beta = chart.pair

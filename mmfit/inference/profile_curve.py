@@ -234,7 +234,7 @@ class _Builder:
         if parameter.kind == "cor":
             return 0.0, 1.0, 0.2
         unit = float(self.units[parameter.index][parameter.column])
-        return 0.0, scale / unit, 0.2 * sigma
+        return 0.0, scale * unit, 0.2 * sigma
 
 
 def _chart_key(parameter: Parameter, system) -> tuple[int, ...]:

@@ -141,6 +141,19 @@ def test_recentred_covariates_change_only_what_belongs_to_the_intercept():
     assert moved.loc[other, "conf_high"] > 10 * plain.loc[other, "conf_high"]
 
 
+def test_days_since_the_year_0():
+    """The intercept's and the slope's variance are then one number to eleven digits."""
+    plain = data("sleepstudy")
+    tables = []
+    for frame in (plain, plain.assign(Days=plain["Days"] + 693_500)):
+        M = build("Reaction ~ Days + (Days | Subject)", frame, categorical=["Subject"])
+        profile = profile_likelihood(fit_model(M, reml=False), M, level=0.95)
+        assert profile.notes == ()
+        tables.append(profile.interval().set_index("parameter"))
+    same = ["sd_Days|Subject", "sigma", "Days"]
+    np.testing.assert_allclose(tables[1].loc[same], tables[0].loc[same], rtol=1e-6)
+
+
 def test_order_of_rows_and_of_effects():
     plain = _slopes()
     shuffled = _slopes(lambda d: d.iloc[np.argsort(np.sin(np.arange(len(d))))])
