@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmfit.arguments import name_list
 from mmfit.engine.many import ManyFits, fit_many, many_uncertainty
 from mmfit.engine.system import fitted_exactly
 from mmfit.errors import DesignError
@@ -263,7 +264,7 @@ def lmer_many(
     usable, rows, given = complete_rows(parsed, data, weights, offset)
     check_length(columns, data)
     values = columns if rows is None else columns[:, rows]
-    design = _Design(parsed, data, rows, given, contrasts, tuple(categorical or ()))
+    design = _Design(parsed, data, rows, given, contrasts, name_list(categorical, "categorical"))
     # Built even where no response is complete: a bad design is an error, not a failed response.
     whole = design.build(usable, given, values.shape[1])
     failures = {

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmfit.arguments import name_list
 from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values
+from mmfit.errors import ComparisonError
 from mmfit.formula import ModelMatrices, build, parse
 from mmfit.model_inference import InferenceMethods
 from mmfit.rows import complete_rows
@@ -213,12 +215,17 @@ def compare(
     Raises
     ------
     ComparisonError
-        For another null distribution than these.
+        For another null distribution than these, or what is no fitted model.
     ComputationError
         When the null fits better than the alternative, so that a fit must have failed.
     """
     from mmfit.selection import Candidate, NullSettings, compare_candidates
 
+    for model in (null, alternative):
+        if not isinstance(model, LinearMixedModel):
+            raise ComparisonError(
+                f"two fitted models are compared, as lmer returns them, not {type(model).__name__}"
+            )
     settings = NullSettings(null_distribution, replicates, seed)
 
     models = {"null": null, "alternative": alternative}
@@ -273,7 +280,11 @@ def lmer(
     parsed = parse(formula)
     data, rows, given = complete_rows(parsed, data, weights, offset)
     matrices = build(
-        parsed, data, contrasts=contrasts, categorical=tuple(categorical or ()), **given
+        parsed,
+        data,
+        contrasts=contrasts,
+        categorical=name_list(categorical, "categorical"),
+        **given,
     )
     record = fit_model(matrices, reml=reml)
     return LinearMixedModel(record, matrices, rows)

@@ -12,9 +12,11 @@ from mmfit.errors import DataError
 
 def complete_rows(parsed, data, weights, offset):
     """The data without the rows that have a missing value in a column used, and their places."""
+    from mmfit.arguments import check_columns
     from mmfit.expression import variables
     from mmfit.expression.columns import Columns
 
+    check_columns(data, "data")
     columns = Columns(data)
     names, arrays = list(parsed.variables), {"weights": weights, "offset": offset}
     for value in arrays.values():

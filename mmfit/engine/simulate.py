@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from mmfit.arguments import check_count, check_seed
 from mmfit.engine.records import Fit
 from mmfit.engine.roots import semidefinite_cholesky
-from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 
 
@@ -20,10 +20,10 @@ def simulate_responses(
     Raises
     ------
     MmfitError
-        When ``n`` is not positive.
+        When ``n`` is no whole number from 1, or ``seed`` none from 0.
     """
-    if n < 1:
-        raise MmfitError(f"n={n!r}: the number of simulated responses must be at least 1")
+    check_count(n, "n", "the number of simulated responses must be a whole number of at least 1")
+    check_seed(seed)
     mean = matrices.X @ fit.fixef
     if matrices.offset is not None:
         mean = mean + matrices.offset

@@ -121,9 +121,10 @@ def _convert(values: Any, name: str) -> Value:
         unknown = column.isna().to_numpy()
         true = column.astype(object).where(~unknown, False).to_numpy(dtype=bool)
         return Logical(true, unknown) if unknown.any() else true
-    if pd.api.types.is_numeric_dtype(dtype) or kind in _NUMBERS:
+    if (pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c") or kind in _NUMBERS:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    if kind in _TEXTS:
+    uniform = not kind.startswith("mixed")
+    if kind in _TEXTS and (uniform or all(pd.api.types.is_scalar(item) for item in column)):
         return _texts(column.array)
     raise DataError(
         f"the column {name!r} holds {kind or dtype}; numbers, texts or truth values are needed"

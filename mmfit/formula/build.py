@@ -156,6 +156,8 @@ def _contrasts(
     contrasts: Mapping[str, object] | None, formula: Formula, columns: Columns
 ) -> Mapping[str, object]:
     labels = {variable.label for variable in formula.fixed.variables}
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise DataError(f"contrasts={contrasts!r} must map factors to contrasts: {{'a': 'sum'}}")
     for name in contrasts or ():
         if name not in labels and name not in columns:
             raise DataError(f"contrasts: {unknown_column(name, columns.names())}")

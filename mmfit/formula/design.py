@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.arguments import check_columns
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.formula.bars import Bar
@@ -124,6 +125,7 @@ class DesignInfo:
         FormulaError, DataError
             Missing columns or values; a level of a fixed factor that the fit did not see.
         """
+        check_columns(frame, "the new data")
         columns = Columns(frame, self.categorical)
         reader = VariableReader(columns, self.formula.text, States(self.states))
         codings = [coded.coding for coded in self.fixed]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from mmfit.arguments import check_count, check_seed
 from mmfit.engine.many import fit_many
 from mmfit.engine.records import Fit
 from mmfit.engine.simulate import simulate_responses
@@ -43,10 +44,10 @@ def bootstrap_draws(
     Raises
     ------
     MmfitError
-        When ``replicates`` is not positive, or ``fit`` has not converged.
+        When ``replicates`` or ``seed`` is no such number, or ``fit`` has not converged.
     """
-    if replicates < 1:
-        raise MmfitError(f"replicates={replicates!r}: at least one is needed")
+    check_count(replicates, "replicates", "a whole number of at least 1 is needed")
+    check_seed(seed)
     if not fit.converged:
         raise MmfitError(
             f"{fit.formula}: responses drawn from a fit that has not converged say nothing about "

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
-from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.degrees_of_freedom import Precision, precision
 from mmfit.inference.distributions import t_p_value, t_quantile
@@ -29,8 +29,7 @@ def tidy(
     MmfitError
         For an unknown ``df`` or a level outside (0, 1); for ``kenward-roger`` with a fit by ML.
     """
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_level(level)
     known = precision(fit, df, matrices)
     freedom = known.df(np.eye(len(fit.fixef)))
     std_error = np.sqrt(np.diag(known.vcov))

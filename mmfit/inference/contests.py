@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.degrees_of_freedom import Precision, precision
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.f_tests import COLUMNS, check_basis, in_basis, run_test
+from mmfit.inference.f_tests import COLUMNS, check_basis, in_basis, run_test, untestable_note
 from mmfit.inference.hypotheses import fixed_root
+
+# Largest weight of a contrast: its square, times a variance, is to be a number.
+_SIZES = (1e-100, 1e100)
 
 
 def contest(
@@ -52,8 +56,7 @@ def contest(
         weights, nothing but zeros), a rhs of another length, rows that contradict each other, or
         an unknown method, basis or level.
     """
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_level(level)
     check_basis(basis)
     rows, labels = _rows(L, fit.fixed_names)
     target = _right_hand_side(rhs, len(rows))
@@ -61,9 +64,11 @@ def contest(
     if joint:
         test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
         table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
+        notes = [known.note, untestable_note(table)]
     else:
         table = _one_by_one(known, rows, labels, target, level)
-    table.attrs["note"] = known.note
+        notes = [known.note]
+    table.attrs["note"] = " ".join(note for note in notes if note)
     return table
 
 
@@ -128,7 +133,8 @@ def _number(value: Any, name: str) -> float:
 
 def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
     try:
-        rows = np.atleast_2d(np.asarray(L, dtype=float))
+        rows = np.asarray(L)
+        rows = np.atleast_2d(np.empty((0, 0, 0)) if np.iscomplexobj(rows) else rows.astype(float))
     except (TypeError, ValueError):
         rows = np.empty((0, 0, 0))
     if rows.ndim != 2:
@@ -150,6 +156,11 @@ def _check(rows: np.ndarray, labels: Iterable[str]) -> None:
             raise MmfitError(f"the weights of the contrast {label!r} are not all finite numbers")
         if not row.any():
             raise MmfitError("a contrast with weights of nothing but 0 tests nothing")
+        if not _SIZES[0] < np.abs(row).max() < _SIZES[1]:
+            raise MmfitError(
+                f"the weights of the contrast {label!r} are beyond what can be computed with; "
+                "scale them to about 1"
+            )
 
 
 def _right_hand_side(rhs: Any, rows: int) -> np.ndarray:

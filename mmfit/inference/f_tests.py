@@ -133,6 +133,9 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
 
         found = f_approximation(known.adjusted, L)
         den_df, scale = found.den_df, found.scale
+    if den_df <= 0 or scale <= 0:
+        # Kenward and Roger's equations have a root, but it is that of no F distribution.
+        return FTest(float("nan"), len(L), float("nan"), float("nan"), unscaled)
     statistic = scale * unscaled
     p_value = f_p_value(statistic, len(L), den_df) if den_df > 0 else float("nan")
     return FTest(statistic, len(L), den_df, p_value, unscaled)
@@ -175,13 +178,25 @@ def anova(
     return f_table(rows, note)
 
 
+def untestable_note(table: pd.DataFrame) -> str:
+    """Which F tests have no denominator though their variance is known, in words, or ``""``."""
+    bad = table["statistic"].isna()
+    if not bad.any():
+        return ""
+    names = f" of {', '.join(table.loc[bad, 'term'])}" if "term" in table else ""
+    return (
+        f"Kenward-Roger's approximation gives no F distribution for the joint test{names}: too few "
+        "levels tell of the variances."
+    )
+
+
 def f_table(rows: list[tuple], note: str) -> pd.DataFrame:
     """Rows of (term, *COLUMNS) as a table."""
     table = pd.DataFrame(rows, columns=["term", *COLUMNS])
     if not rows:
         kinds = dict.fromkeys(COLUMNS, float) | {"term": object, "num_df": int}
         table = table.astype(kinds)
-    table.attrs["note"] = note
+    table.attrs["note"] = " ".join(part for part in (note, untestable_note(table)) if part)
     return table
 
 

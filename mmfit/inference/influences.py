@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_name
 from mmfit.engine.deletion import Deletions, delete_levels, refit_levels
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
@@ -99,6 +100,7 @@ def _terms(matrices: ModelMatrices, group: str | None) -> list[RandomTerm]:
         first.setdefault(term.grouping, term)
     if group is None:
         return list(first.values())
+    check_name(group, "a grouping factor")
     if group not in first:
         names = ", ".join(repr(name) for name in first) or "none"
         raise MmfitError(

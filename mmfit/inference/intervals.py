@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
@@ -50,8 +51,7 @@ def confint(
     """
     if method not in METHODS:
         raise MmfitError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_level(level)
     if method == "wald":
         table = tidy(fit, df=df, level=level, matrices=matrices).rename(
             columns={"term": "parameter"}

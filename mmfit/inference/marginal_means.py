@@ -6,13 +6,14 @@ fit cannot estimate (empty cells of an interaction) is missing in the tables, an
 ``attrs["notes"]``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
@@ -71,7 +72,7 @@ def means(
     MmfitError
         For unknown columns, levels or choices, and for a covariate in place of a factor.
     """
-    _check_level(level)
+    check_level(level)
     known = precision(fit, df, matrices)
     grid = build_grid(matrices, at)
     names, by = _factors(grid, factor)
@@ -112,7 +113,7 @@ def contrasts(
     MmfitError
         As :func:`means`, and for an unknown ``adjust`` or a factor with a single level.
     """
-    _check_level(level)
+    check_level(level)
     check_adjustment(adjust)
     known = precision(fit, df, matrices)
     grid = build_grid(matrices, at)
@@ -174,7 +175,7 @@ def slopes(
     MmfitError
         As :func:`means`, and for a column that is no covariate.
     """
-    _check_level(level)
+    check_level(level)
     known = precision(fit, df, matrices)
     grid = build_grid(matrices, at)
     name = find_predictor(grid.predictors, matrices.design, covariate).name
@@ -193,11 +194,6 @@ def slopes(
     return with_notes(table, grid, averages, known)
 
 
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
-
-
 def mean_factors(matrices: ModelMatrices) -> tuple[str, ...]:
     """Columns of the fixed part that are factors, in order of appearance: what has means."""
     return tuple(p.name for p in predictors(matrices.design) if p.kind != COVARIATE)
@@ -205,6 +201,8 @@ def mean_factors(matrices: ModelMatrices) -> tuple[str, ...]:
 
 def _factors(grid: ReferenceGrid, factor: Factor) -> tuple[list[str], list[str]]:
     """Columns that means go by, and those behind a bar; outer factors of nested ones included."""
+    if not isinstance(factor, str) and (not np.iterable(factor) or isinstance(factor, Set)):
+        raise MmfitError(f"{factor!r} is not the name of a factor, or a list of names")
     sides = [factor, ()] if not isinstance(factor, str) else _sides(grid, factor)
     names, by = ([n for part in side for n in _columns(grid, part)] for side in sides)
     if len({*names, *by}) < len(names) + len(by):

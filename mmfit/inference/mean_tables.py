@@ -99,10 +99,17 @@ def with_notes(
     notes = []
     missing = int(table["estimate"].isna().sum())
     if missing:
+        lost = ", ".join(grid.matrices.dropped)
         notes.append(
-            f"{missing} of {len(table)} cannot be estimated: the data lack combinations of levels "
-            "that they involve."
+            f"{missing} of {len(table)} cannot be estimated: the data do not tell them apart from "
+            f"other effects, or lack combinations of levels (left out of the model: {lost})."
         )
+    if "statistic" in table:
+        same = int((table["estimate"].notna() & table["statistic"].isna()).sum())
+        if same:
+            notes.append(
+                f"{same} of {len(table)} are zero in this model whatever the data; no test."
+            )
     if over:
         notes.append(f"Averaged with equal weights over the levels of {', '.join(over)}.")
     mixed = [name for name in over if _interact(grid.matrices, shown, name)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
@@ -66,8 +67,7 @@ def predict(
         raise MmfitError(
             f"interval={interval!r} is not known; choose one of {', '.join(INTERVALS)}, or None"
         )
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_level(level)
     wanted = std_error or interval is not None
     if new_data is None and random_effects and not wanted:
         return fitted_values(matrices, fit)

@@ -8,10 +8,12 @@ mean over the rows of the fit. As in emmeans (Lenth), a covariate with two value
 
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_name
 from mmfit.errors import MmfitError
 from mmfit.expression.columns import Columns
 from mmfit.expression.nodes import Call, Group, Name, Node
@@ -108,6 +110,7 @@ def find_predictors(
     MmfitError
         For a name that the fixed part does not have.
     """
+    check_name(name, "a column of the fixed part")
     by_name = {predictor.name: predictor for predictor in known}
     if name in by_name:
         return (by_name[name],)
@@ -163,7 +166,7 @@ def restrict(predictor: Predictor, wanted) -> Predictor:
 
 
 def _number(name: str, item) -> float:
-    if isinstance(item, str | bytes) or not np.isreal(item) or not np.isfinite(item):
+    if not isinstance(item, Real | np.bool_) or not np.isfinite(item):
         raise MmfitError(f"at: {name} is numeric and needs finite numbers, not {item!r}")
     return float(item)
 

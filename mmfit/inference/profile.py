@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from mmfit.arguments import check_level
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
@@ -129,8 +130,7 @@ def profile_likelihood(
 
 
 def _cutoff(level: float) -> float:
-    if not 0 < level < 1:
-        raise MmfitError(f"level={level!r} is not a probability between 0 and 1")
+    check_level(level)
     return float(t_quantile(0.5 + level / 2, np.inf))
 
 

@@ -160,6 +160,8 @@ def build_grid(matrices: ModelMatrices, at: Mapping[str, Any] | None = None) -> 
     design = matrices.design
     if design is None:
         raise MmfitError("marginal means need matrices that were built from a formula")
+    if at is not None and not isinstance(at, Mapping):
+        raise MmfitError(f"at={at!r} must map columns to their values, such as {{'x': 0}}")
     known = predictors(design)
     chosen = {find_predictor(known, design, name).name: value for name, value in (at or {}).items()}
     used = tuple(restrict(p, chosen[p.name]) if p.name in chosen else p for p in known)
