@@ -142,12 +142,13 @@ def _estimable(D: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     k = D.shape[1]
     norms = np.sqrt(np.einsum("ij,ij->j", D, D))
-    norms[norms == 0] = 1.0
-    R = np.linalg.qr(np.hstack([D / norms, X]), mode="r")
+    scale = np.where(norms > 0, norms, 1.0)
+    R = np.linalg.qr(np.hstack([D / scale, X]), mode="r")
     left, values, rows = np.linalg.svd(R[:, :k], full_matrices=False)
     rank = int((values > _RANK * values[0]).sum())
     image = left[:, :rank].T @ R[:, k:] / values[:rank, None]
-    return rows[:rank] * norms, (rows[:rank].T @ image) / norms[:, None]
+    # by the norms, which are zero for combinations without data: rounding there would count as rank
+    return rows[:rank] * norms, (rows[:rank].T @ image) / scale[:, None]
 
 
 def _null_rows(basis: np.ndarray, columns: list[int]) -> np.ndarray:

@@ -64,6 +64,24 @@ def test_missing_cells_leave_the_estimable_part(factorial):
     assert np.isfinite(table["statistic"]).all()
 
 
+@pytest.mark.parametrize("cell", ["au", "bu", "cv"])
+def test_with_missing_cells_the_order_of_the_factors_does_not_matter(factorial, cell):
+    frame = factorial.assign(h=np.where(np.arange(len(factorial)) % 3 == 0, "p", "q"))
+    frame = frame[frame["f"] + frame["g"] != cell]
+    tables = {}
+    for order in itertools.permutations("fgh"):
+        fit = mmfit.lmer(f"y ~ {' * '.join(order)} + (1 | subject)", frame)
+        table = fit.anova(type=3)
+        names = ["".join(sorted(term.replace(":", ""))) for term in table["term"]]
+        tables[order] = table.drop(columns="term").set_axis(names).sort_index()
+    first = tables["f", "g", "h"]
+    # each is estimable from the cells that there are, and has lmerTest's degrees of freedom
+    expected = {"f": 2, "fg": 1, "fgh": 1, "fh": 2, "g": 1, "gh": 1, "h": 1}
+    assert first["num_df"].to_dict() == expected
+    for table in tables.values():
+        pd.testing.assert_frame_equal(table, first, rtol=1e-6)
+
+
 def test_denominator_does_not_depend_on_the_basis_of_the_hypothesis(factorial):
     fit = mmfit.lmer("y ~ f * x + (x | subject)", factorial)
     root = fixed_root(fit.matrices)
