@@ -201,8 +201,8 @@ def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
     """
     sizes = sorted((len(t.levels) * t.model.shape[1] for t in matrices.random), reverse=True)
     columns = matrices.X.shape[1] + sum(t.model.shape[1] for t in matrices.random)
-    rows = 5e-9 * matrices.nobs * (2 + columns)
-    cells = 2e-9 * sum(sizes) * (2 + columns) ** 2
+    rows = 1e-8 * matrices.nobs * (2 + columns)
+    cells = 1e-5 + 8e-9 * sum(sizes) * (2 + columns) ** 2
     tail = 0.0
     if fit.optimizer.solver.startswith("crossed"):
         tail = 5e-11 * sum(sizes[1:]) ** 3
