@@ -198,11 +198,12 @@ def _solve_definite(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, 
         definite &= good
         if not definite.any():
             return x, definite
-        pivot = np.where(good, pivot, 1.0)
-        factor = M[:, j + 1 :, j] / pivot[:, None]
+        # those that are not are left alone: without a pivot their numbers would grow and overflow
+        factor = np.where(good[:, None], M[:, j + 1 :, j] / np.where(good, pivot, 1.0)[:, None], 0)
         M[:, j + 1 :] -= factor[:, :, None] * M[:, j : j + 1]
         x[:, j + 1 :] -= factor * x[:, j : j + 1]
+    x[~definite] = 0.0
     for j in reversed(range(k)):
         above = (M[:, j, j + 1 :] * x[:, j + 1 :]).sum(axis=1)
-        x[:, j] = (x[:, j] - above) / np.where(M[:, j, j] != 0, M[:, j, j], 1.0)
+        x[:, j] = (x[:, j] - above) / np.where(definite, M[:, j, j], 1.0)
     return x, definite

@@ -73,7 +73,8 @@ def bootstrap_draws(
 def draw_intervals(draws: BootstrapDraws, level: float, kind: str = "percentile") -> np.ndarray:
     """(P, 2): bootstrap intervals (Davison & Hinkley 1997, chapter 5).
 
-    Replicates in which a correlation is not defined are left out of that correlation's interval.
+    Replicates in which a correlation is not defined, since a standard deviation is zero, are left
+    out of that correlation's interval; it is missing where the others are too few for the level.
 
     Raises
     ------
@@ -82,6 +83,12 @@ def draw_intervals(draws: BootstrapDraws, level: float, kind: str = "percentile"
     """
     if kind not in KINDS:
         raise MmfitError(f"kind={kind!r} is not known; choose one of {', '.join(KINDS)}")
+    needed = 1 if kind == "normal" else _needed(level)
+    if len(draws.values) < needed:
+        raise MmfitError(
+            f"an interval of coverage {level:g} needs at least {needed} bootstrap replicates, and "
+            f"there are {len(draws.values)}; ask for more replicates"
+        )
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     out = np.empty((len(draws.parameters), 2))
     for i, column in enumerate(draws.values.T):
@@ -91,19 +98,28 @@ def draw_intervals(draws: BootstrapDraws, level: float, kind: str = "percentile"
             spread = known.std(ddof=1) if len(known) > 1 else np.nan
             out[i] = centre + ndtri(tails) * spread
             continue
-        _require_draws(len(known), level, draws.parameters[i])
+        if len(known) < needed:
+            out[i] = np.nan
+            continue
         ends = _quantiles(known, tails)
         out[i] = ends if kind == "percentile" else 2 * estimate - ends[::-1]
     return out
 
 
-def _require_draws(count: int, level: float, name: str) -> None:
-    needed = int(np.ceil(2 / (1 - level) - 1e-9)) - 1
-    if count < needed:
-        raise MmfitError(
-            f"{name}: an interval of coverage {level:g} needs at least {needed} bootstrap "
-            f"replicates, and there are {count}; ask for more replicates"
-        )
+def _needed(level: float) -> int:
+    """Draws whose least and greatest are quantiles of the level."""
+    return int(np.ceil(2 / (1 - level) - 1e-9)) - 1
+
+
+def draw_notes(draws: BootstrapDraws, ends: np.ndarray) -> tuple[str, ...]:
+    """A sentence for each parameter whose interval ``ends`` (P, 2) is missing."""
+    known = np.isfinite(draws.values).sum(axis=0)
+    return tuple(
+        f"{name} is defined in {known[i]} of {len(draws.values)} replicates only (a standard "
+        "deviation is zero in the others), too few for an interval."
+        for i, name in enumerate(draws.parameters)
+        if np.isnan(ends[i]).any()
+    )
 
 
 def _quantiles(draws: np.ndarray, tails: np.ndarray) -> np.ndarray:

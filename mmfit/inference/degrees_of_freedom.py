@@ -70,6 +70,10 @@ class Precision:
     def note(self) -> str:
         """What a reader of the tests must know of the method here, in words, or ``""``."""
         parts = []
+        if not self.fit.converged:
+            parts.append(
+                f"The fit is not to be relied on: it has {self.fit.optimizer.message.rstrip('.')}."
+            )
         if self.fit.singular and self.method in _AT_THE_EDGE:
             groups = ", ".join(self.fit.singular_groups)
             parts.append(f"The fit is singular ({groups}): {_AT_THE_EDGE[self.method]}")

@@ -7,7 +7,7 @@ from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.bootstrap_intervals import bootstrap_draws, draw_intervals
+from mmfit.inference.bootstrap_intervals import bootstrap_draws, draw_intervals, draw_notes
 from mmfit.inference.coefficients import tidy
 from mmfit.inference.profile import profile_likelihood
 
@@ -40,8 +40,8 @@ def confint(
       criterion; ``kind`` is ``percentile``, ``basic`` or ``normal`` (Davison & Hinkley 1997,
       chapter 5), of all parameters. Replicate i has the i-th stream spawned from ``seed``.
 
-    ``attrs`` of the table says more: ``notes`` (profile), or ``failed``, the number of replicates
-    that did not converge and are left out (bootstrap).
+    ``attrs`` of the table says more: ``notes`` (profile, bootstrap), and ``failed``, the number of
+    replicates that did not converge and are left out (bootstrap).
 
     Raises
     ------
@@ -71,5 +71,6 @@ def confint(
             "conf_high": ends[:, 1],
         }
     )
+    table.attrs["notes"] = draw_notes(draws, ends)
     table.attrs["failed"] = draws.failed
     return table

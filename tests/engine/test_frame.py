@@ -144,3 +144,12 @@ def test_steps_use_the_absolute_eigenvalues(k):
         np.testing.assert_allclose(
             solve_positive(matrix, right, by_elimination), expected, rtol=1e-6, atol=1e-9
         )
+
+
+def test_indefinite_matrices_beside_definite_ones_do_not_overflow():
+    # Elimination leaves those without a pivot alone; their eigenvalues serve, with no warning.
+    wild = np.full((6, 6), 1e60) + np.diag([1e60, *[-1e60] * 5])
+    matrix = np.array([np.eye(6), wild])
+    found = solve_positive(matrix, np.ones((2, 6)), by_elimination=True)
+    np.testing.assert_allclose(found[0], np.ones(6))
+    assert np.isfinite(found).all()

@@ -1,5 +1,7 @@
 """What has no test says so: no statistic without a distribution, no gap without a note."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,3 +44,32 @@ def test_differences_that_the_model_sets_to_zero_are_noted(adjust):
     assert table.loc[zero, "p_value"].isna().all()
     assert table.loc[~zero, "p_value"].notna().all()
     assert "2 of 6 are zero in this model whatever the data; no test." in table.attrs["notes"]
+
+
+def test_a_correlation_seldom_defined_takes_no_interval_from_the_others():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 8), "x": rng.normal(size=96)})
+    noise = rng.normal(size=96)
+    data["y"] = noise - pd.Series(noise).groupby(data.g).transform("mean")
+    table = mmfit.lmer("y ~ x + (x | g)", data).confint("bootstrap", replicates=39)
+    missing = table["conf_low"].isna()
+    assert table.loc[missing, "parameter"].tolist() == ["cor_x.(Intercept)|g"]
+    (note,) = table.attrs["notes"]
+    assert "replicates only (a standard deviation is zero in the others)" in note
+
+
+def test_tests_of_a_fit_that_has_not_converged_say_so(stopped):
+    for table in (stopped.tidy(), stopped.anova(), stopped.drop1(), stopped.contest({"x": 1})):
+        assert "The fit is not to be relied on: it has stopped" in table.attrs["note"]
+    (note,) = stopped.slopes("x").attrs["notes"]
+    assert "not to be relied on" in note
+
+
+@pytest.fixture
+def stopped():
+    rng = np.random.default_rng(7)
+    data = pd.DataFrame({"g": np.repeat(np.arange(8), 6), "x": rng.normal(size=48)})
+    data["y"] = rng.normal(size=8)[data.g] + rng.normal(size=48)
+    model = mmfit.lmer("y ~ x + (1 | g)", data)
+    outcome = replace(model.optimizer, converged=False, message="stopped after 3 evaluations")
+    return mmfit.LinearMixedModel(replace(model.record, optimizer=outcome), model.matrices)
