@@ -13,11 +13,12 @@ import pandas as pd
 
 from mmfit import inference
 from mmfit.expression import variables
+from mmfit.formula.names import column_names
 from mmfit.inference.parameters import estimates, parameters
 from mmfit.inference.predictors import COVARIATE, label_text, predictors
 from mmfit.selection.ranova import ranova
 from mmfit.selection.records import Candidate
-from mmfit.spec import BootstrapSpec, InferenceSpec
+from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
 
 Rows = Mapping[str, pd.DataFrame]
 
@@ -236,7 +237,7 @@ def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
     A row in which a variable of the model is missing has no prediction.
     """
     asked, rows = wanted.inference.predictions, wanted.new_rows
-    used = [name for name in _predictors(candidate, asked.random_effects) if name in rows]
+    used = [name for name in _predictors(candidate, asked) if name in rows]
     complete = rows[used].notna().all(axis=1)
     table = inference.predict(
         candidate.fits["REML"],
@@ -247,21 +248,31 @@ def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
         interval=asked.interval,
         level=wanted.inference.level,
     )
+    notes = list(table.attrs["notes"])
     table = table.set_axis(rows.index[complete]).reindex(rows.index)
     absent = int((~complete).sum())
     if absent:
         said = f"{absent} of {len(rows)} rows lack a variable of the model and have no prediction"
-        table.attrs["notes"] = [said]
+        notes.append(f"{said}.")
+    table.attrs["notes"] = notes
     return {"predictions": table.assign(row=table.index)}
 
 
-def _predictors(candidate: Candidate, random_effects: bool) -> list[str]:
+def _predictors(candidate: Candidate, asked: PredictionSpec) -> list[str]:
     """The columns of the data that a prediction takes."""
-    formula = candidate.matrices.design.formula
-    if not random_effects:
-        return list(formula.fixed_variables)
-    response = variables(formula.response_expression)
-    return [v for v in formula.variables if v not in response or v in formula.fixed_variables]
+    design = candidate.matrices.design
+    formula, whole = design.formula, asked.interval == "prediction"
+    names, further = list(formula.fixed_variables), list(design.offsets)
+    if asked.random_effects:
+        response = variables(formula.response_expression)
+        names += [v for v in formula.variables if v not in response]
+    elif whole:
+        # A new response of the population varies by the effects left of the bars.
+        further += [variable for bar in formula.random for variable in bar.terms.variables]
+    if whole and design.weights is not None:
+        further.append(design.weights)
+    names += column_names(*(variable.expression.root for variable in further))
+    return list(dict.fromkeys(names))
 
 
 def _factors(candidate: Candidate, asked: str | Sequence[str]) -> Sequence[str]:

@@ -220,9 +220,33 @@ def test_predictions_keep_the_rows_of_the_file(tables, candidates, wanted):
     assert found["estimate"][1] == pytest.approx(fixed, rel=1e-12)
     notes = of(tables, "inference_notes", "plain")
     said = notes.loc[notes["table"] == "predictions", "text"].tolist()
-    assert said == ["1 of 4 rows lack a variable of the model and have no prediction"]
+    unseen, absent = said
+    assert unseen.startswith("1 row has a level of g that the fit did not see")
+    assert absent == "1 of 4 rows lack a variable of the model and have no prediction."
     # The model without x has every row.
     assert of(tables, "predictions", "none")["estimate"].notna().all()
+
+
+def test_rows_that_lack_what_varies_or_weighs_are_left_out(frame, wanted):
+    """A slope's covariate, the weights and the offset count as variables of the model."""
+    data = frame.assign(w=1.0 + (frame["x"] > 0), o=0.5)
+    matrices = build("y ~ a + (x | g)", data, weights="w", offset="o")
+    candidate = Candidate("slope", matrices, fit_both(matrices))
+    rows = data.iloc[:5].drop(columns="y").set_axis(range(1, 6))
+    rows.loc[2, "x"], rows.loc[3, "w"], rows.loc[4, "o"] = np.nan, np.nan, np.nan
+    rows["g"] = rows["g"].where(rows.index != 5)
+    for effects, missing in ((True, [2, 3, 4, 5]), (False, [2, 3, 4])):
+        spec = PredictionSpec(file="new.csv", random_effects=effects)
+        asked = NOTHING.model_copy(update={"predictions": spec})
+        made = inference_tables([candidate], replace(wanted, inference=asked, new_rows=rows))
+        found = made["predictions"]
+        assert found.loc[found["estimate"].isna(), "row"].tolist() == missing
+    spec = PredictionSpec(file="new.csv", random_effects=False, interval="confidence")
+    asked = NOTHING.model_copy(update={"predictions": spec})
+    found = inference_tables([candidate], replace(wanted, inference=asked, new_rows=rows))
+    missing = found["predictions"]["estimate"].isna()
+    # The mean of the population needs the fixed part and the offset.
+    assert found["predictions"].loc[missing, "row"].tolist() == [4]
 
 
 def test_what_cannot_be_computed_is_a_note_and_stops_nothing(tables):
