@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from mmfit.report.methods_inference import REFERENCES, inference_sentences
+from mmfit.report.methods_search import is_mixture, search_sentences, stability_sentences
 from mmfit.report.numbers import listed, plural
 from mmfit.report.records import ReportInput
 
@@ -45,10 +46,12 @@ class Methods:
 
 def methods(report: ReportInput) -> Methods:
     """The methods of this analysis: data, estimators, tests, degrees of freedom, versions."""
+    chosen = [*search_sentences(report), *stability_sentences(report)]
     further = inference_sentences(report)
-    sentences = [_data(report), _fitting(), *_testing(report), _inference(report)]
-    sentences += [text for text, _ in further]
-    cited = dict.fromkeys([*_cited(report), *(key for _, keys in further for key in keys)])
+    sentences = [_data(report), _fitting(), *_testing(report), *(text for text, _ in chosen)]
+    sentences += [_inference(report), *(text for text, _ in further)]
+    own = (key for _, keys in (*chosen, *further) for key in keys)
+    cited = dict.fromkeys([*_cited(report), *own])
     references = _REFERENCES | REFERENCES
     return Methods((" ".join([*sentences, _software()]),), tuple(references[key] for key in cited))
 
@@ -56,6 +59,8 @@ def methods(report: ReportInput) -> Methods:
 def _data(report: ReportInput) -> str:
     nobs = report.chosen.matrices.nobs
     number = len(report.candidates)
+    if report.analysis.selection.search is not None:
+        return f"Linear mixed models were fitted to the same {plural(nobs, 'observation')}."
     models = "One linear mixed model was" if number == 1 else f"{number} linear mixed models were"
     return f"{models} fitted to the same {plural(nobs, 'observation')}."
 
@@ -70,6 +75,9 @@ def _fitting() -> str:
 
 def _testing(report: ReportInput) -> list[str]:
     valid = [comparison for comparison in report.comparisons if comparison.valid]
+    searched = report.analysis.selection.search is not None
+    if not valid and searched:
+        return []
     if not valid:
         return ["No pair of candidates was nested, so that no likelihood-ratio test was made."]
     criteria = {comparison.criterion for comparison in valid}
@@ -89,6 +97,8 @@ def _testing(report: ReportInput) -> list[str]:
             "p-values come from the mixture of chi-square distributions that holds there (Self "
             "and Liang 1987; Stram and Lee 1994)."
         )
+    if searched:
+        return texts
     texts.append(
         "The random part was chosen first, among candidates that share a fixed part (the richest "
         "that comes with more than one random part, tests by REML), then the fixed part (tests by "
@@ -119,6 +129,5 @@ def _cited(report: ReportInput) -> Sequence[str]:
 
 
 def _on_boundary(comparison) -> bool:
-    """True where the reference distribution is not the plain chi-square."""
-    boundary = comparison.p_value_boundary
-    return boundary is not None and boundary != comparison.p_value
+    """True where a mixture of chi-squares is the null distribution that decides."""
+    return is_mixture(comparison.null_distribution)

@@ -41,8 +41,8 @@ def _null_distributions(report: ReportInput) -> Iterator[tuple[str, tuple[str, .
     used = _deciding(report, laws)
     if "exact" in used:
         yield (
-            "Where a single variance was tested, its null distribution was the exact one for this "
-            "design, simulated from its spectral representation (Crainiceanu and Ruppert 2004).",
+            "Tests against a linear model by one variance, or of fixed effects of linear models, "
+            "have the exact null distribution of this design (Crainiceanu and Ruppert 2004).",
             ("exact",),
         )
     if any("simulated" in str(text) for text in laws.loc[laws["method"] == "chibar2", "condition"]):
