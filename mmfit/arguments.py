@@ -1,5 +1,6 @@
 """Checks of arguments that many functions take, so that each is refused in the same words."""
 
+import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -29,6 +30,11 @@ def check_name(name: Any, kind: str) -> None:
     """Raise MmfitError unless ``name`` is a text; ``kind`` is what it should name."""
     if not isinstance(name, str):
         raise MmfitError(f"{name!r} is not the name of {kind}; a text is needed")
+
+
+def fewest_draws(level: float) -> int:
+    """Bootstrap draws of which the least and the greatest bound an interval of this level."""
+    return math.ceil(2 / (1 - level) - 1e-9) - 1
 
 
 def name_list(names: Any, argument: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from mmfit.arguments import check_count, check_seed
+from mmfit.arguments import check_count, check_seed, fewest_draws
 from mmfit.engine.many import fit_many
 from mmfit.engine.records import Fit
 from mmfit.engine.simulate import simulate_responses
@@ -83,7 +83,7 @@ def draw_intervals(draws: BootstrapDraws, level: float, kind: str = "percentile"
     """
     if kind not in KINDS:
         raise MmfitError(f"kind={kind!r} is not known; choose one of {', '.join(KINDS)}")
-    needed = 1 if kind == "normal" else _needed(level)
+    needed = 1 if kind == "normal" else fewest_draws(level)
     if len(draws.values) < needed:
         raise MmfitError(
             f"an interval of coverage {level:g} needs at least {needed} bootstrap replicates, and "
@@ -104,11 +104,6 @@ def draw_intervals(draws: BootstrapDraws, level: float, kind: str = "percentile"
         ends = _quantiles(known, tails)
         out[i] = ends if kind == "percentile" else 2 * estimate - ends[::-1]
     return out
-
-
-def _needed(level: float) -> int:
-    """Draws whose least and greatest are quantiles of the level."""
-    return int(np.ceil(2 / (1 - level) - 1e-9)) - 1
 
 
 def draw_notes(draws: BootstrapDraws, ends: np.ndarray) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
     if asked.diagnosis:
         yield piece("diagnosis", "", diagnosis)
     if asked.predictions is not None:
-        yield piece("predictions", "", predictions)
+        yield piece("predictions", "predictions", predictions)
 
 
 def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:

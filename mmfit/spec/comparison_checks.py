@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmfit.arguments import fewest_draws
 from mmfit.spec.problems import KeyPath, Problem, did_you_mean, listing
 
 
@@ -56,8 +57,9 @@ def _unknown_models(
         )
 
 
-def check_bootstrap(bootstrap: Any) -> Iterator[Problem]:
-    """No more chunks than replicates."""
+def check_bootstrap(bootstrap: Any, inference: Any = None) -> Iterator[Problem]:
+    """No more chunks than replicates; enough of these for intervals of the level asked for."""
+    bootstrap = {} if bootstrap is None else bootstrap
     if not isinstance(bootstrap, dict):
         return
     chunks, replicates = bootstrap.get("chunks", 1), bootstrap.get("replicates", 999)
@@ -66,4 +68,14 @@ def check_bootstrap(bootstrap: Any) -> Iterator[Problem]:
             ("bootstrap", "chunks"),
             f"{chunks} chunks of {replicates} replicates",
             f"at most {replicates} is allowed here",
+        )
+    asked = inference if isinstance(inference, dict) else {}
+    level, methods = asked.get("level", 0.95), asked.get("intervals")
+    if not isinstance(methods, list) or "bootstrap" not in methods or type(replicates) is not int:
+        return
+    if isinstance(level, float) and 0 < level < 1 and 19 <= replicates < fewest_draws(level):
+        yield Problem(
+            ("bootstrap", "replicates") if "replicates" in bootstrap else ("inference", "level"),
+            f"{replicates} replicates are too few for bootstrap intervals of coverage {level:g}",
+            f"at least {fewest_draws(level)} are needed",
         )

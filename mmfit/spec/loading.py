@@ -150,7 +150,7 @@ def _cross_checks(raw: dict[str, Any], problems: list[Problem]) -> list[Problem]
     found = [
         *checks.check_names(models),
         *check_comparisons(raw.get("comparisons"), models),
-        *check_bootstrap(raw.get("bootstrap")),
+        *check_bootstrap(raw.get("bootstrap"), raw.get("inference")),
         *check_search(raw),
         *check_inference(raw.get("inference"), _formulas(raw)),
         *checks.check_categorical(raw.get("data")),

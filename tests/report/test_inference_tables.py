@@ -221,8 +221,8 @@ def test_predictions_keep_the_rows_of_the_file(tables, candidates, wanted):
     notes = of(tables, "inference_notes", "plain")
     said = notes.loc[notes["table"] == "predictions", "text"].tolist()
     unseen, absent = said
-    assert unseen.startswith("1 row has a level of g that the fit did not see")
-    assert absent == "1 of 4 rows lack a variable of the model and have no prediction."
+    assert unseen.startswith("predictions: 1 row has a level of g that the fit did not see")
+    assert absent == "predictions: 1 of 4 rows lack a variable of the model and have no prediction."
     # The model without x has every row.
     assert of(tables, "predictions", "none")["estimate"].notna().all()
 

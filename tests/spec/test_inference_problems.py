@@ -57,6 +57,16 @@ MISTAKES = {
         "bootstrap: {replicates: 18}\n",
         "trial.yaml:5: bootstrap.replicates: found 18; a number of at least 19 is allowed here",
     ),
+    "too_few_replicates_for_intervals": (
+        "bootstrap: {replicates: 38}\ninference: {intervals: [wald, bootstrap]}\n",
+        "trial.yaml:5: bootstrap.replicates: 38 replicates are too few for bootstrap intervals of "
+        "coverage 0.95; at least 39 are needed",
+    ),
+    "level_beyond_the_usual_replicates": (
+        "inference: {level: 0.999, intervals: [bootstrap]}\n",
+        "trial.yaml:5: inference.level: 999 replicates are too few for bootstrap intervals of "
+        "coverage 0.999; at least 1999 are needed",
+    ),
     "half_a_replicate": (
         "bootstrap: {replicates: 99.5}\n",
         "trial.yaml:5: bootstrap.replicates: found 99.5; a whole number is allowed here",
