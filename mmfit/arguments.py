@@ -53,6 +53,13 @@ def name_list(names: Any, argument: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def contrast_map(contrasts: Any) -> Mapping[str, Any]:
+    """Contrasts by factor, none for None; raise DataError for what is no mapping."""
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise DataError(f"contrasts={contrasts!r} must map factors to contrasts: {{'a': 'sum'}}")
+    return contrasts or {}
+
+
 def check_columns(data: Any, name: str) -> None:
     """Raise DataError unless ``data`` has columns with names, which hold equally many values."""
     if hasattr(data, "columns") and hasattr(data, "iloc"):

@@ -43,8 +43,17 @@ def response_columns(responses) -> tuple[tuple, np.ndarray]:
                 "responses: an array has one row per row of the data, and one column "
                 f"per response; this one has {responses.ndim} axes"
             )
+        if responses.dtype.kind not in "fiub":
+            raise DataError(f"responses: the array holds {responses.dtype}; numbers are needed")
+        if not responses.shape[1]:
+            raise DataError("responses: there is none")
         names = tuple(range(1, responses.shape[1] + 1))
         return names, np.ascontiguousarray(responses.T, dtype=float)
+    if not hasattr(responses, "columns") and not isinstance(responses, Mapping):
+        raise DataError(
+            "responses must be a DataFrame, a mapping of names to columns, or an (n, B) array, not "
+            f"{type(responses).__name__}"
+        )
     names = tuple(responses.columns.tolist() if hasattr(responses, "columns") else responses)
     if not names:
         raise DataError("responses: there is none")
@@ -68,7 +77,7 @@ def _numbers(name, column) -> np.ndarray:
     import pandas as pd
 
     series = pd.Series(column) if isinstance(column, list | tuple) else column
-    if not pd.api.types.is_numeric_dtype(series):
+    if not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_complex_dtype(series):
         raise DataError(f"responses: {name!r} is not numeric")
     if hasattr(series, "to_numpy"):
         return series.to_numpy(dtype=float, na_value=np.nan)

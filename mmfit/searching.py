@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmfit.arguments import contrast_map, name_list
 from mmfit.engine import fit_model
 from mmfit.formula import parse
 from mmfit.model import LinearMixedModel
@@ -138,9 +139,8 @@ def search(
     frame, rows, given = complete_rows(parse(formula), data, weights, offset)
     # Where no row is left out there is nothing but a view of the columns.
     frame = data if rows is None else frame
-    source = Source(
-        frame, given["weights"], given["offset"], dict(contrasts or {}), tuple(categorical or ())
-    )
+    settings = dict(contrast_map(contrasts)), name_list(categorical, "categorical")
+    source = Source(frame, given["weights"], given["offset"], *settings)
     nulls = search_nulls(NullSettings(null_distribution, replicates, seed))
     task = SearchTask(source, formula, minimal, search, by, alpha, nulls)
     models = task.models()

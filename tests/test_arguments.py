@@ -6,6 +6,7 @@ import pytest
 
 import mmfit
 from mmfit import MmfitError
+from mmfit.searching import search
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,36 @@ def test_what_is_no_fitted_model_is_not_compared(model, other):
     for pair in ((model, other), (other, model)):
         with pytest.raises(mmfit.ComparisonError, match="two fitted models are compared"):
             mmfit.compare(*pair)
+
+
+@pytest.mark.parametrize(
+    ("responses", "message"),
+    [
+        (None, "must be a DataFrame, a mapping of names to columns, or an"),
+        ([[1.0, 2.0]], "must be a DataFrame, a mapping of names to columns, or an"),
+        (np.zeros((48, 0)), "there is none"),
+        (np.ones((48, 2), complex), "the array holds complex128; numbers are needed"),
+        (np.full((48, 2), "a"), "numbers are needed"),
+        ({"u": np.ones(48, complex)}, "'u' is not numeric"),
+    ],
+)
+def test_many_responses_are_columns_of_numbers(data, responses, message):
+    with pytest.raises(mmfit.DataError, match=message):
+        mmfit.lmer_many("~ x + (1 | g)", data, responses)
+
+
+def test_settings_of_searches_are_numbers_in_their_range(data):
+    for alpha in (0, 2, "a", None):
+        with pytest.raises(mmfit.ComparisonError, match="a number between 0 and 1 is allowed"):
+            search("y ~ x + (1 | g)", data, alpha=alpha)
+    with pytest.raises(mmfit.DataError, match="must be a list of column names"):
+        search("y ~ x + (1 | g)", data, categorical="g")
+    with pytest.raises(mmfit.DataError, match="must map factors to contrasts"):
+        search("y ~ a + (1 | g)", data, contrasts="sum")
+    found = search("y ~ x + (1 | g)", data)
+    for samples in (0, 1.5, "a", None, True):
+        with pytest.raises(mmfit.ComparisonError, match="a whole number from 1 is allowed"):
+            found.stability(samples)
+    for seed in (-1, 1.5, "a", None):
+        with pytest.raises(mmfit.ComparisonError, match="a whole number from 0 is allowed"):
+            found.stability(2, seed=seed)

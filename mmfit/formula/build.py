@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.arguments import contrast_map
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.expression.evaluator import unknown_column
@@ -156,12 +157,11 @@ def _contrasts(
     contrasts: Mapping[str, object] | None, formula: Formula, columns: Columns
 ) -> Mapping[str, object]:
     labels = {variable.label for variable in formula.fixed.variables}
-    if contrasts is not None and not isinstance(contrasts, Mapping):
-        raise DataError(f"contrasts={contrasts!r} must map factors to contrasts: {{'a': 'sum'}}")
-    for name in contrasts or ():
+    contrasts = contrast_map(contrasts)
+    for name in contrasts:
         if name not in labels and name not in columns:
             raise DataError(f"contrasts: {unknown_column(name, columns.names())}")
-    return contrasts or {}
+    return contrasts
 
 
 def _fixed(

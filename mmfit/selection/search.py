@@ -11,6 +11,7 @@ that is not singular. Ties go to the simpler model, then to the first in the ord
 """
 
 from dataclasses import dataclass
+from numbers import Real
 
 from mmfit.errors import ComparisonError
 from mmfit.selection.elements import FIXED, RANDOM
@@ -87,7 +88,7 @@ def check_settings(search: str, criterion: str, alpha: float) -> None:
         raise ComparisonError(f"search={search!r}: {', '.join(SEARCHES)} are allowed")
     if criterion not in CRITERIA:
         raise ComparisonError(f"criterion={criterion!r}: {', '.join(CRITERIA)} are allowed")
-    if not 0 < alpha < 1:
+    if not isinstance(alpha, Real) or not 0 < alpha < 1:
         raise ComparisonError(f"alpha={alpha!r}: a number between 0 and 1 is allowed")
     if search == "exhaustive" and criterion == "lrt":
         raise ComparisonError(

@@ -15,6 +15,7 @@ Sample i has the i-th stream spawned from the seed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def search_stability(
     ------
     ComparisonError : an unknown method; no grouping factor whose levels could be drawn.
     """
-    check_settings(samples, method)
+    check_settings(samples, method, seed)
     if task.nulls.method == "bootstrap":
         # A bootstrap of every test of every sample would tell little more for a thousandfold cost.
         task = replace(task, nulls=WITHOUT_BOOTSTRAP)
@@ -110,12 +111,13 @@ def _parametric(task, models: Models, outcome: Outcome, samples: int, seed: int)
     return choices
 
 
-def check_settings(samples: int, method: str) -> None:
+def check_settings(samples: int, method: str, seed: int) -> None:
     """Refuse settings that do not exist."""
     if method not in METHODS:
         raise ComparisonError(f"method={method!r}: {' and '.join(METHODS)} are allowed")
-    if samples < 1:
-        raise ComparisonError(f"samples={samples!r}: at least one sample is needed")
+    for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ComparisonError(f"{name}={value!r}: a whole number from {least} is allowed")
 
 
 def _searched(task: SearchTask, make: Callable[[], Fits]) -> Choice:

@@ -47,7 +47,7 @@ def ladder_stability(
     ------
     ComparisonError : as for ``search_stability``.
     """
-    check_settings(samples, method)
+    check_settings(samples, method, seed)
     named = {candidate.name: candidate for candidate in candidates}
     parts = {name: _parts(candidate) for name, candidate in named.items()}
     if method == "cluster":

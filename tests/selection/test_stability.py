@@ -235,7 +235,7 @@ def test_declared_models_on_drawn_clusters():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"method": "jackknife"}, "parametric and cluster"), ({"samples": 0}, "at least one")],
+    [({"method": "jackknife"}, "parametric and cluster"), ({"samples": 0}, "a whole number from 1")],
 )
 def test_settings_that_do_not_exist(settings, message):
     with pytest.raises(ComparisonError, match=message):
