@@ -13,7 +13,7 @@ from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.degrees_of_freedom import satterthwaite_df
+from mmfit.inference.degrees_of_freedom import df_note, satterthwaite_df
 from mmfit.inference.distributions import t_quantile
 
 INTERVALS = ("confidence", "prediction")
@@ -54,7 +54,8 @@ def predict(
 
     Degrees of freedom by Satterthwaite's method applied to the whole variance, 2 v^2 / (g'Ag) with
     g its derivative in (theta, sigma) (Kuznetsova, Brockhoff & Christensen 2017, section 2). That
-    theta is estimated enters through them alone. ``attrs["notes"]`` says where levels are new.
+    theta is estimated enters through them alone. ``attrs["notes"]`` says where levels are new, and
+    what a reader must know of the method (a singular fit).
 
     Raises
     ------
@@ -78,7 +79,9 @@ def predict(
     conditional = random_effects and bool(matrices.random)
     variance, slopes = (_conditional if conditional else _population)(fit, matrices, rows, interval)
     table = _table(fit, estimate, variance, slopes, level)
-    table.attrs["notes"] = _unseen(matrices, rows.matrices) if conditional else []
+    unseen = _unseen(matrices, rows.matrices) if conditional else []
+    method = df_note(fit)
+    table.attrs["notes"] = [*unseen, method] if method else unseen
     return table
 
 

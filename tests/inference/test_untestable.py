@@ -73,3 +73,13 @@ def stopped():
     model = mmfit.lmer("y ~ x + (1 | g)", data)
     outcome = replace(model.optimizer, converged=False, message="stopped after 3 evaluations")
     return mmfit.LinearMixedModel(replace(model.record, optimizer=outcome), model.matrices)
+
+
+def test_predictions_of_a_singular_or_stopped_fit_say_so(stopped):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(8), 6), "y": rng.normal(size=48)})
+    data["y"] -= data.groupby("g")["y"].transform("mean")
+    (note,) = mmfit.lmer("y ~ 1 + (1 | g)", data).predict(std_error=True).attrs["notes"]
+    assert note.startswith("The fit is singular (g): Satterthwaite's method")
+    (note,) = stopped.predict(std_error=True).attrs["notes"]
+    assert "not to be relied on" in note
