@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 import pandas as pd
@@ -61,3 +62,12 @@ def test_the_python_shown_gives_what_its_comments_say(readme, monkeypatch):
     test = mmfit.compare(intercept, slope)
     said = f"{test.criterion}: chisq {test.chisq:.2f} on {test.df} df, {test.null_distribution}"
     assert f"{said}, p {test.p_value_boundary:.1e}" in block
+
+
+def test_the_python_shown_runs(readme, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
+    script = tmp_path / "shown.py"
+    script.write_text(block, encoding="utf-8")
+    names = runpy.run_path(str(script))
+    assert f"# {names['found'].formula};" in block
