@@ -16,9 +16,9 @@ from benchmarks.machine import machine
 from benchmarks.size_page import FIGURE, PAGE, write_page
 from benchmarks.size_studies import BLOCK, Study, draw, redraw, studies
 from mmfit.engine.many import ManyFits, fit_many
-from mmfit.inference.exact_tests import ExactNull
-from mmfit.inference.null_distributions import ChiBarSquare, half_space, plain
-from mmfit.inference.spectra import spectrum
+from mmfit.inference.null_distributions.exact_tests import ExactNull
+from mmfit.inference.null_distributions.mixtures import ChiBarSquare, half_space, plain
+from mmfit.inference.null_distributions.spectra import spectrum
 
 NUMBERS = Path(__file__).parent / "size.json"
 ALPHAS = (0.01, 0.05, 0.10)

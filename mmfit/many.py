@@ -195,8 +195,8 @@ def _varcorr_rows(pattern: _Pattern) -> dict[str, np.ndarray]:
 
 
 def _tidy_rows(pattern: _Pattern, df: str) -> dict[str, np.ndarray]:
-    from mmfit.inference.degrees_of_freedom import check_method, satterthwaite_df
     from mmfit.inference.distributions import t_p_value
+    from mmfit.inference.fixed_effects.degrees_of_freedom import check_method, satterthwaite_df
 
     check_method(df)
     fits = pattern.fits
@@ -204,7 +204,7 @@ def _tidy_rows(pattern: _Pattern, df: str) -> dict[str, np.ndarray]:
     std_error = np.sqrt(np.diagonal(fits.vcov, axis1=1, axis2=2))
     if df == "kenward-roger":
         from mmfit.engine.adjusted import many_adjusted
-        from mmfit.inference.kenward_roger import contrast_df, require_reml
+        from mmfit.inference.fixed_effects.kenward_roger import contrast_df, require_reml
 
         require_reml("REML" if fits.reml else "ML")
         adjusted = many_adjusted(pattern.matrices, pattern.values, fits)

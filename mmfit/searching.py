@@ -17,10 +17,10 @@ from mmfit.rows import complete_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmfit.selection.search import Outcome
-    from mmfit.selection.search_models import Models
-    from mmfit.selection.search_records import SearchPath
-    from mmfit.selection.stability import SearchTask
+    from mmfit.selection.searching.search import Outcome
+    from mmfit.selection.searching.search_models import Models
+    from mmfit.selection.searching.search_records import SearchPath
+    from mmfit.selection.searching.stability import SearchTask
 
 
 class SearchResult:
@@ -65,14 +65,14 @@ class SearchResult:
         """The search repeated on bootstrap samples: how often each model and term is chosen.
 
         ``parametric`` draws responses from the chosen model's REML fit, ``cluster`` the levels of
-        the coarsest grouping factor; see :mod:`mmfit.selection.stability`.
+        the coarsest grouping factor; see :mod:`mmfit.selection.searching.stability`.
 
         Returns
         -------
         DataFrame: kind (model, term, failure), model, chosen, count, frequency, mc_low, mc_high.
         """
         from mmfit.report.search_tables import stability_table
-        from mmfit.selection.stability import search_stability
+        from mmfit.selection.searching.stability import search_stability
 
         found = search_stability(
             self._task,
@@ -104,7 +104,7 @@ def search(
     """Search for a model between a maximal and a minimal one.
 
     The random part first, by REML with the richest fixed part, then the fixed part by ML; steps
-    respect marginality (see :mod:`mmfit.selection.search`).
+    respect marginality (see :mod:`mmfit.selection.searching.search`).
 
     Parameters
     ----------
@@ -129,10 +129,10 @@ def search(
     """
     from mmfit.selection.likelihood_ratio import search_nulls
     from mmfit.selection.records import NullSettings
-    from mmfit.selection.search import check_settings
-    from mmfit.selection.search_models import Fits
-    from mmfit.selection.source import Source
-    from mmfit.selection.stability import SearchTask
+    from mmfit.selection.searching.search import check_settings
+    from mmfit.selection.searching.search_models import Fits
+    from mmfit.selection.searching.source import Source
+    from mmfit.selection.searching.stability import SearchTask
 
     by = criterion or ("aic" if search == "exhaustive" else "lrt")
     check_settings(search, by, alpha)

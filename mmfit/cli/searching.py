@@ -14,7 +14,7 @@ from mmfit.errors import naming
 from mmfit.files import write_text
 from mmfit.selection.likelihood_ratio import search_nulls
 from mmfit.selection.records import Candidate, NullSettings, Ranking, Selection, SelectionStep
-from mmfit.selection.search_records import (
+from mmfit.selection.searching.search_records import (
     RANKED,
     SearchPath,
     search_from_json,
@@ -24,8 +24,8 @@ from mmfit.spec import Analysis, ModelSpec
 from mmfit.spec.search import SELECTED
 
 if TYPE_CHECKING:
-    from mmfit.selection.source import Source
-    from mmfit.selection.stability_records import Stability
+    from mmfit.selection.searching.source import Source
+    from mmfit.selection.searching.stability_records import Stability
 
 # Of the models that an exhaustive search ranks, so many are named among the steps of the selection.
 MOST_RANKED = 10
@@ -41,8 +41,8 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
     if analysis.selection.search is None:
         _write_tables(files, None, _ladder_stability(analysis, files))
         return
-    from mmfit.selection.search_models import Fits
-    from mmfit.selection.stability import SearchTask, search_stability
+    from mmfit.selection.searching.search_models import Fits
+    from mmfit.selection.searching.stability import SearchTask, search_stability
 
     frame, _, _ = read_rows(files.folder)
     asked = analysis.selection
@@ -149,7 +149,7 @@ def _selection_step(step) -> SelectionStep:
 
 
 def _source(frame: pd.DataFrame, spec: ModelSpec) -> "Source":
-    from mmfit.selection.source import Source
+    from mmfit.selection.searching.source import Source
 
     return Source(frame, spec.weights, spec.offset, spec.contrasts)
 
@@ -159,7 +159,7 @@ def _ladder_stability(analysis: Analysis, files: ResultFiles) -> "Stability | No
     asked = analysis.selection.stability
     if asked is None:
         return None
-    from mmfit.selection.stability_ladder import ladder_stability
+    from mmfit.selection.searching.stability_ladder import ladder_stability
 
     frame, _, _ = read_rows(files.folder)
     sources = {name: (_source(frame, spec), spec.formula) for name, spec in analysis.models.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.inference.diagnosis import convergence_text, singular_text
+from mmfit.inference.diagnosis.diagnosis import convergence_text, singular_text
 from mmfit.report.numbers import MINUS, column, count, fixed, p_text, typeset_powers
 from mmfit.report.view import Table, rows_of, table
 

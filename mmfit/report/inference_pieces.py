@@ -14,8 +14,8 @@ import pandas as pd
 from mmfit import inference
 from mmfit.expression import variables
 from mmfit.formula.names import column_names
-from mmfit.inference.parameters import estimates, parameters
-from mmfit.inference.predictors import COVARIATE, label_text, predictors
+from mmfit.inference.intervals.parameters import estimates, parameters
+from mmfit.inference.marginal.predictors import COVARIATE, label_text, predictors
 from mmfit.selection.ranova import ranova
 from mmfit.selection.records import Candidate
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec

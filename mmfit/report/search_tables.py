@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from mmfit.selection.search_records import STEP_FIELDS, SearchPath
-from mmfit.selection.stability_records import Stability
+from mmfit.selection.searching.search_records import STEP_FIELDS, SearchPath
+from mmfit.selection.searching.stability_records import Stability
 
 STABILITY = ("kind", "model", "chosen", "count", "frequency", "mc_low", "mc_high")
 _INTEGERS = {"step", "df", "count"}
@@ -15,7 +15,7 @@ _FLOATS = {"chisq", "p_value", "aic", "bic", "caic", "frequency", "mc_low", "mc_
 def search_table(path: SearchPath | None) -> pd.DataFrame:
     """A row per candidate that a search looked at; no rows without a search.
 
-    Columns as the fields of ``mmfit.selection.search_records.SearchStep``.
+    Columns as the fields of ``mmfit.selection.searching.search_records.SearchStep``.
     """
     return _table([asdict(step) for step in path.steps] if path else [], STEP_FIELDS)
 
@@ -23,7 +23,7 @@ def search_table(path: SearchPath | None) -> pd.DataFrame:
 def stability_table(stability: Stability | None) -> pd.DataFrame:
     """A row per model chosen, per term and per failure; no rows without an audit.
 
-    Columns as the fields of ``mmfit.selection.stability_records.StabilityRow``.
+    Columns as the fields of ``mmfit.selection.searching.stability_records.StabilityRow``.
     """
     return _table([asdict(row) for row in stability.rows] if stability else [], STABILITY)
 

@@ -15,7 +15,7 @@ import numpy as np
 from mmfit.engine import variance_information
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.null_distributions import (
+from mmfit.inference.null_distributions.mixtures import (
     ChiBarSquare,
     cone,
     efficient_information,

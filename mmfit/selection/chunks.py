@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from mmfit.errors import ComparisonError, DataError
-from mmfit.inference.bootstrap import bootstrap_until, enough_exceedances
+from mmfit.inference.null_distributions.bootstrap import bootstrap_until, enough_exceedances
 from mmfit.selection.compare import Pair, Plan, assessments, by_name, fitted_pair
 from mmfit.selection.null_choice import bootstrap_replicates
 from mmfit.selection.records import Candidate, NullSettings

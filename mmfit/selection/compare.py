@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError, ComputationError
-from mmfit.inference.null_distributions import plain
+from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.null_choice import FittedPair, choose_null
 from mmfit.selection.records import Candidate, Comparison, NullSettings
 from mmfit.selection.spans import log_volume

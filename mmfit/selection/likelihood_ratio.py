@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
-from mmfit.inference.null_distributions import plain
+from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.boundary import null_law
 from mmfit.selection.compare import OBJECTIVE_ROUNDING, OBJECTIVE_TOLERANCE, basis_constant
 from mmfit.selection.null_choice import FittedPair, choose_null

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError, ComputationError
-from mmfit.inference.bootstrap import (
+from mmfit.inference.null_distributions.bootstrap import (
     BootstrapTest,
     bootstrap_p_value,
     bootstrap_until,
@@ -19,7 +19,7 @@ from mmfit.inference.bootstrap import (
     is_complete,
     refit_seconds,
 )
-from mmfit.inference.null_distributions import plain
+from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.boundary import NullLaw, edge_orders, null_law
 from mmfit.selection.records import NullDistribution, NullSettings
 from mmfit.selection.validity import PairAssessment

@@ -1,8 +1,8 @@
 """Whether a pair has an exact null distribution: one scalar variance, and what else is random."""
 
 from mmfit.engine.records import Fit
-from mmfit.inference.exact_tests import ExactNull
-from mmfit.inference.spectra import no_spectrum, spectrum
+from mmfit.inference.null_distributions.exact_tests import ExactNull
+from mmfit.inference.null_distributions.spectra import no_spectrum, spectrum
 from mmfit.selection.boundary import edge_orders
 from mmfit.selection.records import NullDistribution
 from mmfit.selection.terms import FamilyTerm

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mmfit.cli import main
-from mmfit.selection.search_records import STEP_FIELDS, search_from_json
+from mmfit.selection.searching.search_records import STEP_FIELDS, search_from_json
 
 DATA = """\
 data:

@@ -7,8 +7,8 @@ from mmfit.engine.charts import Charts, make_chart, start_coordinates
 from mmfit.engine.constrained import ConstrainedCriterion, Targets
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
-from tests.inference.profile_models import model
-from tests.inference.profile_oracle import Definition
+from tests.inference.intervals.profile_models import model
+from tests.inference.intervals.profile_oracle import Definition
 
 NAMES = ["three effects", "weighted", "crossed", "nested", "no fixed effects"]
 

@@ -33,7 +33,8 @@ def test_estimates_are_least_squares(linear):
 def test_has_no_random_effects(linear):
     assert linear.ranef == {}
     assert list(linear.varcorr["group"]) == ["Residual"]
-    assert not linear.singular and linear.converged
+    assert not linear.singular
+    assert linear.converged
     np.testing.assert_allclose(linear.predict(data("sleepstudy")), linear.fitted)
 
 
@@ -65,5 +66,6 @@ def test_many_responses(linear):
 def test_is_the_null_of_a_mixed_model(linear):
     mixed = mmfit.lmer("Reaction ~ Days + (1 | Subject)", data("sleepstudy"))
     found = mmfit.compare(linear, mixed)
-    assert found.valid and found.criterion == "REML" and found.df == 1
+    assert found.valid
+    assert (found.criterion, found.df) == ("REML", 1)
     assert found.chisq == pytest.approx(107.198578077, abs=1e-6)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from mmfit.inference.null_distributions import (
+from mmfit.inference.null_distributions.mixtures import (
     cone,
     efficient_information,
     estimate_correlation,

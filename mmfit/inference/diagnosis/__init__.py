@@ -1,0 +1,1 @@
+"""What to look at in a fit: convergence, singularity, residuals, influential levels."""

@@ -1,0 +1,135 @@
+"""The state of a fit in words and numbers: convergence, singular directions, checks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mmfit.engine.records import Fit
+from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.diagnosis.design_checks import curvature_check, design_checks
+from mmfit.inference.diagnosis.residual_checks import (
+    Check,
+    random_effect_checks,
+    residual_checks,
+    verdict,
+)
+from mmfit.inference.diagnosis.singular_directions import (
+    SingularDirection,
+    singular_directions,
+    singular_text,
+)
+
+__all__ = ["Diagnosis", "SingularDirection", "convergence_text", "diagnose", "singular_text"]
+
+CHECKS = ("check", "value", "p_value", "verdict", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a reader of a fit should know before its estimates are believed.
+
+    Attributes
+    ----------
+    converged : bool;  convergence : str, how the optimum was found, in one paragraph.
+    singular_directions : tuple of SingularDirection, empty for a regular fit.
+    checks : DataFrame, a row per check: check, value (statistic), p_value, verdict (``ok`` or
+        ``look``), text (a sentence).
+    """
+
+    converged: bool
+    convergence: str
+    singular_directions: tuple[SingularDirection, ...]
+    checks: pd.DataFrame
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """Convergence, every singular direction, and the checks that are worth a look."""
+        singular = tuple(f"Singular: {direction.text}." for direction in self.singular_directions)
+        looks = self.checks.loc[self.checks["verdict"] == "look"]
+        told = looks.loc[~looks["check"].isin(["convergence", "singularity"]), "text"]
+        return (self.convergence, *singular, *told)
+
+    @property
+    def to_look_at(self) -> pd.DataFrame:
+        """The rows of ``checks`` whose verdict is ``look``."""
+        return self.checks[self.checks["verdict"] == "look"].reset_index(drop=True)
+
+
+def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
+    """Convergence in words, the combinations of effects without variance, and standard checks.
+
+    The checks are of the optimum, of singularity, of the design (levels of the grouping factors,
+    rank, scales and collinearity of the fixed part), of curvature of the fixed part, of the
+    residuals (normality, outliers, spread against fitted values and by level, leverage) and of the
+    normality of the random effects; each states its source. Residuals are conditional,
+    over sigma, times the root of the prior weight.
+    """
+    directions = singular_directions(fit, matrices)
+    checks = [_convergence(fit), _singularity(fit, directions), *design_checks(fit, matrices)]
+    curvature = curvature_check(fit, matrices)
+    checks += [] if curvature is None else [curvature]
+    checks += residual_checks(fit, matrices)
+    checks += random_effect_checks(fit)
+    return Diagnosis(
+        converged=fit.converged,
+        convergence=convergence_text(fit),
+        singular_directions=directions,
+        checks=_frame(checks),
+    )
+
+
+def convergence_text(fit: Fit) -> str:
+    """How the optimum was found, in one paragraph, with plain signs and powers (``2.1e-10``)."""
+    record = fit.optimizer
+    methods = {"newton": "Newton steps", "bfgs": "Newton and BFGS steps"}
+    noun = "evaluation" if record.evaluations == 1 else "evaluations"
+    state = "converged" if record.converged else "did NOT converge"
+    detail = record.message.removeprefix("converged: ").removeprefix("not converged: ").rstrip(".")
+    return (
+        f"The {fit.criterion} fit {state}: {detail}. Structure found in the data: "
+        f"{_structure(record.solver)}; "
+        f"{methods.get(record.method, record.method)}, {record.evaluations} {noun} of the "
+        f"criterion, from {record.start_objective:.4f} at the start to "
+        f"{record.objective:.4f}. Largest derivative at the end: "
+        f"{record.gradient_norm:.2g}; smallest curvature: {record.curvature:.3g}."
+    )
+
+
+def _structure(solver: str) -> str:
+    """What the solver that the engine chose says about the grouping factors."""
+    words = {
+        "linear": "no grouping factor",
+        "single": "one grouping factor, its levels eliminated one by one",
+        "nested": "nested grouping factors, eliminated from the innermost outwards",
+        "crossed": "crossed grouping factors, the largest eliminated and the rest dense",
+        "crossed, chain eliminated": (
+            "nested beside crossed grouping factors, two nested ones eliminated and the rest dense"
+        ),
+        "sparse": "crossed grouping factors, the largest eliminated and the rest sparse",
+    }
+    return words.get(solver, solver)
+
+
+def _convergence(fit: Fit) -> Check:
+    promised = fit.optimizer.predicted_decrease
+    state = "converged" if fit.converged else "did not converge: its numbers are no optimum"
+    text = (
+        f"The {fit.criterion} fit {state}; a further step promises to lower the criterion by "
+        f"{promised:.2g}."
+    )
+    return Check("convergence", float(promised), np.nan, verdict(not fit.converged), text)
+
+
+def _singularity(fit: Fit, directions: tuple[SingularDirection, ...]) -> Check:
+    if not directions:
+        text = "Every combination of random effects has a variance."
+        if not fit.terms:
+            text = "The model has no random effects."
+        return Check("singularity", 0.0, np.nan, "ok", text)
+    text = f"{'; '.join(direction.text for direction in directions)}."
+    return Check("singularity", float(len(directions)), np.nan, "look", text[0].upper() + text[1:])
+
+
+def _frame(checks: list[Check]) -> pd.DataFrame:
+    return pd.DataFrame({name: [getattr(check, name) for check in checks] for name in CHECKS})

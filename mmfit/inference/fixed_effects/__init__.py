@@ -1,0 +1,1 @@
+"""t and F tests of the fixed effects: degrees of freedom, hypotheses, tables."""

@@ -1,0 +1,51 @@
+"""The table of fixed effects: t tests and Wald intervals."""
+
+import numpy as np
+import pandas as pd
+
+from mmfit.arguments import check_level
+from mmfit.engine.records import Fit
+from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.distributions import t_p_value, t_quantile
+from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+
+
+def tidy(
+    fit: Fit,
+    df: str | Precision = "satterthwaite",
+    level: float = 0.95,
+    matrices: ModelMatrices | None = None,
+) -> pd.DataFrame:
+    """One row per fixed effect, in the model's order.
+
+    Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,
+    conf_high (Wald, with the same t distribution). ``df`` is ``satterthwaite``, ``kenward-roger``
+    (standard errors from the adjusted covariance; needs ``matrices``), ``residual`` (n - p) or
+    ``normal``; ``level`` the coverage of the intervals. ``attrs["note"]`` says what a reader must
+    know of the method (a singular fit), ``""`` where nothing is.
+
+    Raises
+    ------
+    MmfitError
+        For an unknown ``df`` or a level outside (0, 1); for ``kenward-roger`` with a fit by ML.
+    """
+    check_level(level)
+    known = precision(fit, df, matrices)
+    freedom = known.df(np.eye(len(fit.fixef)))
+    std_error = np.sqrt(np.diag(known.vcov))
+    statistic = fit.fixef / std_error
+    half = t_quantile(0.5 + level / 2, freedom) * std_error
+    table = pd.DataFrame(
+        {
+            "term": list(fit.fixed_names),
+            "estimate": fit.fixef,
+            "std_error": std_error,
+            "df": freedom,
+            "statistic": statistic,
+            "p_value": t_p_value(statistic, freedom),
+            "conf_low": fit.fixef - half,
+            "conf_high": fit.fixef + half,
+        }
+    )
+    table.attrs["note"] = known.note
+    return table

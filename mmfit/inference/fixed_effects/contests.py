@@ -1,0 +1,194 @@
+"""Tests of hypotheses that the user writes down."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmfit.arguments import check_level
+from mmfit.engine.records import Fit
+from mmfit.errors import MmfitError
+from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.distributions import t_p_value, t_quantile
+from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+from mmfit.inference.fixed_effects.f_tests import (
+    COLUMNS,
+    check_basis,
+    in_basis,
+    run_test,
+    untestable_note,
+)
+from mmfit.inference.fixed_effects.hypotheses import fixed_root
+
+# Largest weight of a contrast: its square, times a variance, is to be a number.
+_SIZES = (1e-100, 1e100)
+
+
+def contest(
+    fit: Fit,
+    matrices: ModelMatrices,
+    L: Any,
+    rhs: Any = 0.0,
+    *,
+    df: str | Precision = "satterthwaite",
+    joint: bool = True,
+    level: float = 0.95,
+    basis: str = "canonical",
+) -> pd.DataFrame:
+    """Test L beta = rhs, jointly by F or row by row by t (lmerTest's ``contest``).
+
+    Parameters
+    ----------
+    L : (q, p) array; (p,) array; mapping (or Series) of terms to weights; a list of such mappings;
+        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0.
+    rhs : a number, or one per row.
+    df : one of ``mmfit.inference.METHODS``.
+    joint : one row sum_sq, mean_sq, num_df, den_df, statistic (F), p_value, of all rows at once;
+        rows that follow from others do not count twice. False: a row per contrast with contrast
+        (its name in a DataFrame or Series, or what it says), estimate (of L beta), std_error, df,
+        statistic (t), p_value, conf_low, conf_high.
+    level : coverage of the intervals.
+    basis : ``canonical``, or ``lmertest``: Satterthwaite's denominator of a joint test from rows
+        as they are given, which is lmerTest's but depends on how the hypothesis is written.
+
+    ``attrs["note"]`` says what a reader must know of the method (a singular fit), else ``""``.
+
+    Raises
+    ------
+    MmfitError
+        For an L that does not fit the model (unknown terms, wrong width, missing or infinite
+        weights, nothing but zeros), a rhs of another length, rows that contradict each other, or
+        an unknown method, basis or level.
+    """
+    check_level(level)
+    check_basis(basis)
+    rows, labels = _rows(L, fit.fixed_names)
+    target = _right_hand_side(rhs, len(rows))
+    known = precision(fit, df, matrices)
+    if joint:
+        test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
+        table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
+        notes = [known.note, untestable_note(table)]
+    else:
+        table = _one_by_one(known, rows, labels, target, level)
+        notes = [known.note]
+    table.attrs["note"] = " ".join(note for note in notes if note)
+    return table
+
+
+def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
+    estimate, std_error, freedom = L @ known.fit.fixef, known.std_error(L), known.df(L)
+    statistic = (estimate - rhs) / std_error
+    half = t_quantile(0.5 + level / 2, freedom) * std_error
+    return pd.DataFrame(
+        {
+            "contrast": labels,
+            "estimate": estimate,
+            "std_error": std_error,
+            "df": freedom,
+            "statistic": statistic,
+            "p_value": t_p_value(statistic, freedom),
+            "conf_low": estimate - half,
+            "conf_high": estimate + half,
+        }
+    )
+
+
+def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+    """(q, p) weights and a label per row."""
+    if not names:
+        raise MmfitError("the model has no fixed effects to test")
+    if isinstance(L, pd.DataFrame):
+        given = [_weights(dict(zip(L.columns, row, strict=True)), names) for row in L.to_numpy()]
+        labels = [label if isinstance(label, str) else "" for label in L.index]
+    elif isinstance(L, pd.Series) and not isinstance(L.index, pd.RangeIndex):
+        given, labels = [_weights(L.to_dict(), names)], [str(L.name) if L.name else ""]
+    elif isinstance(L, Mapping):
+        given, labels = [_weights(L, names)], [""]
+    elif isinstance(L, list | tuple) and L and all(isinstance(row, Mapping) for row in L):
+        given, labels = [_weights(row, names) for row in L], [""] * len(L)
+    else:
+        given = _array(L, names)
+        labels = [""] * len(given)
+    rows = np.array(given, dtype=float).reshape(len(labels), len(names))
+    labels = [label or _says(row, names) for label, row in zip(labels, rows, strict=True)]
+    if not len(rows):
+        raise MmfitError("L has no rows; give at least one contrast")
+    _check(rows, labels)
+    return rows, labels
+
+
+def _weights(row: Mapping[Any, Any], names: tuple[str, ...]) -> list[float]:
+    unknown = [term for term in row if term not in names]
+    if unknown:
+        lower = {name.lower(): name for name in reversed(names)}
+        near = difflib.get_close_matches(str(unknown[0]).lower(), lower, n=1, cutoff=0.6)
+        hint = f"did you mean {lower[near[0]]!r}?" if near else f"the model has {', '.join(names)}"
+        raise MmfitError(f"there is no fixed effect {unknown[0]!r}; {hint}")
+    return [_number(row.get(name, 0.0), name) for name in names]
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise MmfitError(f"the weight of {name!r} in L must be a number, not {value!r}") from None
+
+
+def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
+    try:
+        rows = np.asarray(L)
+        rows = np.atleast_2d(np.empty((0, 0, 0)) if np.iscomplexobj(rows) else rows.astype(float))
+    except (TypeError, ValueError):
+        rows = np.empty((0, 0, 0))
+    if rows.ndim != 2:
+        raise MmfitError(
+            "L must be numbers, (q, p) or (p,), or terms with their weights, such as "
+            f"{{{names[0]!r}: 1}}"
+        )
+    if rows.shape[1] != len(names):
+        raise MmfitError(
+            f"L has {rows.shape[1]} columns, but the model has {len(names)} fixed effects: "
+            f"{', '.join(names)}"
+        )
+    return rows
+
+
+def _check(rows: np.ndarray, labels: Iterable[str]) -> None:
+    for row, label in zip(rows, labels, strict=True):
+        if not np.isfinite(row).all():
+            raise MmfitError(f"the weights of the contrast {label!r} are not all finite numbers")
+        if not row.any():
+            raise MmfitError("a contrast with weights of nothing but 0 tests nothing")
+        if not _SIZES[0] < np.abs(row).max() < _SIZES[1]:
+            raise MmfitError(
+                f"the weights of the contrast {label!r} are beyond what can be computed with; "
+                "scale them to about 1"
+            )
+
+
+def _right_hand_side(rhs: Any, rows: int) -> np.ndarray:
+    try:
+        target = np.asarray(rhs, dtype=float)
+    except (TypeError, ValueError):
+        raise MmfitError(f"rhs must be a number, or one per row of L, not {rhs!r}") from None
+    if target.ndim == 0:
+        target = np.full(rows, float(target))
+    if target.shape != (rows,) or not np.isfinite(target).all():
+        raise MmfitError(
+            f"rhs must be a finite number, or {rows} of them, one per row of L; it is {rhs!r}"
+        )
+    return target
+
+
+def _says(row: np.ndarray, names: tuple[str, ...]) -> str:
+    """``a - 0.5 b``."""
+    parts = []
+    for weight, name in zip(row, names, strict=True):
+        if weight:
+            size = "" if abs(weight) == 1 else f"{abs(weight):.6g} "
+            sign = "-" if weight < 0 else "+"
+            parts.append(f"{sign} {size}{name}" if parts else f"{sign.strip('+')}{size}{name}")
+    return " ".join(parts)

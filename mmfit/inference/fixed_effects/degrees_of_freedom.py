@@ -1,0 +1,169 @@
+"""Denominator degrees of freedom of tests on the fixed effects.
+
+Satterthwaite's method as in Kuznetsova, Brockhoff & Christensen 2017 (lmerTest), with exact
+derivatives: for one contrast l, nu = 2 (l'Vl)^2 / (g'Ag), V = vcov(beta), g_i = l' dV/dphi_i l,
+phi = (theta, sigma), A the covariance of phi. Kenward and Roger's: :mod:`kenward_roger`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmfit.engine.records import Fit
+from mmfit.errors import MmfitError
+from mmfit.formula.matrices import ModelMatrices
+
+if TYPE_CHECKING:
+    from mmfit.engine.adjusted import AdjustedCovariance
+
+METHODS = ("satterthwaite", "kenward-roger", "residual", "normal")
+
+
+def check_method(method: str) -> None:
+    """Raise MmfitError when ``method`` is not one of METHODS."""
+    if method not in METHODS:
+        raise MmfitError(f"df={method!r} is not known; choose one of {', '.join(METHODS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How precisely one method takes the fixed effects of a fit to be known.
+
+    Attributes
+    ----------
+    fit : Fit;  method : str, one of METHODS.
+    adjusted : AdjustedCovariance for Kenward and Roger's method, else None.
+    """
+
+    fit: Fit
+    method: str
+    adjusted: AdjustedCovariance | None
+
+    @property
+    def vcov(self) -> np.ndarray:
+        """(p, p) covariance of the fixed effects; the adjusted one for ``kenward-roger``."""
+        return self.fit.vcov if self.adjusted is None else self.adjusted.vcov[0]
+
+    def std_error(self, L: np.ndarray) -> np.ndarray:
+        """(m,) standard errors of L beta for L (m, p)."""
+        return np.sqrt(np.einsum("mp,pq,mq->m", L, self.vcov, L))
+
+    def df(self, L: np.ndarray) -> np.ndarray:
+        """(m,) degrees of freedom of each row of L (m, p) tested on its own."""
+        fit = self.fit
+        if self.method == "residual":
+            return np.full(len(L), float(fit.nobs - len(fit.fixef)))
+        if self.method == "normal":
+            return np.full(len(L), np.inf)
+        if self.adjusted is not None:
+            from mmfit.inference.fixed_effects.kenward_roger import contrast_df as adjusted_df
+
+            return adjusted_df(self.adjusted, L)[0]
+        variance = np.einsum("mp,pq,mq->m", L, fit.vcov, L)
+        slopes = np.einsum("mp,ipq,mq->mi", L, fit.uncertainty.jacobian, L)
+        return satterthwaite_df(variance, slopes, fit.uncertainty.covariance)
+
+    @property
+    def note(self) -> str:
+        """What a reader of the tests must know of the method here, in words, or ``""``."""
+        parts = []
+        if not self.fit.converged:
+            parts.append(
+                f"The fit is not to be relied on: it has {self.fit.optimizer.message.rstrip('.')}."
+            )
+        if self.fit.singular and self.method in _AT_THE_EDGE:
+            groups = ", ".join(self.fit.singular_groups)
+            parts.append(f"The fit is singular ({groups}): {_AT_THE_EDGE[self.method]}")
+        if self.adjusted is not None and self.adjusted.confounded[0]:
+            parts.append(
+                "The data do not tell all variance parameters apart once the fixed effects are "
+                "estimated; what depends on them has no degrees of freedom by Kenward-Roger's "
+                "method."
+            )
+        return " ".join(parts)
+
+
+_AT_THE_EDGE = {
+    "satterthwaite": (
+        "Satterthwaite's method counts no uncertainty of a variance at zero, so that its degrees "
+        "of freedom are those of a model without that variance."
+    ),
+    "kenward-roger": (
+        "Kenward-Roger's expansion assumes variances inside their range; it is evaluated at the "
+        "estimates on the edge, whose uncertainty still counts."
+    ),
+}
+
+
+def precision(
+    fit: Fit, method: str | Precision = "satterthwaite", matrices: ModelMatrices | None = None
+) -> Precision:
+    """The precision by ``method``; one that is at hand already is given back.
+
+    Raises
+    ------
+    MmfitError
+        For an unknown method; for ``kenward-roger`` without ``matrices``, or with a fit by ML.
+    """
+    if isinstance(method, Precision):
+        return method
+    check_method(method)
+    if method != "kenward-roger":
+        return Precision(fit, method, None)
+    # Here, because only this method needs more of the engine than the record of the fit.
+    from mmfit.inference.fixed_effects.kenward_roger import kenward_roger
+
+    return Precision(fit, method, kenward_roger(fit, matrices))
+
+
+def df_note(
+    fit: Fit, method: str | Precision = "satterthwaite", matrices: ModelMatrices | None = None
+) -> str:
+    """What a reader must know of the tests of this fit by ``method``, or ``""``."""
+    return precision(fit, method, matrices).note
+
+
+def contrast_df(
+    fit: Fit,
+    L: np.ndarray,
+    method: str | Precision = "satterthwaite",
+    matrices: ModelMatrices | None = None,
+) -> np.ndarray:
+    """Degrees of freedom of each row of L (m, p) tested on its own: an (m,) array.
+
+    ``residual`` gives n - p, ``normal`` infinity; ``kenward-roger`` needs ``matrices``.
+    """
+    return precision(fit, method, matrices).df(L)
+
+
+def satterthwaite_df(
+    variance: np.ndarray, slopes: np.ndarray, covariance: np.ndarray
+) -> np.ndarray:
+    """nu = 2 variance^2 / (slope' A slope) for variances (...), slopes (..., k + 1) and A.
+
+    Infinite where the variance is certain.
+    """
+    spread = ((slopes[..., None, :] @ covariance)[..., 0, :] * slopes).sum(axis=-1)
+    known = spread > 0
+    return np.where(known, 2 * variance**2 / np.where(known, spread, 1.0), np.inf)
+
+
+def joint_df(df: np.ndarray) -> float:
+    """Denominator of an F test whose q independent contrasts have degrees of freedom ``df``.
+
+    Fai & Cornelius 1996 as in lmerTest's ``get_Fstat_ddf``: E = sum nu / (nu - 2), 2E / (E - q);
+    2 when any nu is at most 2. A nu that is infinite adds 1 to E.
+    """
+    df = np.asarray(df, dtype=float)
+    if len(df) == 1 or np.isinf(df).all():
+        return float(df[0])
+    if df.max() - df.min() < 1e-8 * df[0]:
+        return float(df.mean())
+    if (df <= 2).any():
+        return 2.0
+    over = np.where(np.isinf(df), 0.0, 2 / (np.where(np.isinf(df), 3.0, df) - 2))
+    excess = over.sum()
+    return float(2 * (excess + len(df)) / excess)

@@ -1,0 +1,1 @@
+"""Confidence intervals of all parameters: profile likelihood, Wald, bootstrap."""

@@ -1,0 +1,1 @@
+"""Marginal means, their differences, and slopes by the levels of factors."""

@@ -1,0 +1,1 @@
+"""What a model explains and how well it predicts: R squared, ICC, conditional AIC."""

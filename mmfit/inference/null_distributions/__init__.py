@@ -1,0 +1,1 @@
+"""Null distributions of likelihood-ratio statistics: mixtures, exact laws, the bootstrap."""

@@ -1,0 +1,1 @@
+"""Searches through models between two formulas, and how stable a selection is."""

@@ -1,0 +1,171 @@
+"""The parametric bootstrap: its draws, its order, when it stops, its intervals and its size."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from mmfit.engine import fit_model, simulate_responses
+from mmfit.engine.many import fit_many
+from mmfit.errors import ComputationError
+from mmfit.formula import build
+from mmfit.inference.null_distributions import bootstrap
+from mmfit.inference.null_distributions.bootstrap import (
+    BootstrapTest,
+    bootstrap_p_value,
+    bootstrap_statistics,
+    bootstrap_until,
+    draw_responses,
+    enough_exceedances,
+    is_complete,
+    refit_seconds,
+)
+from tests.reference_cases import fits, matrices
+
+
+def pair(null, alternative, criterion="REML"):
+    return BootstrapTest(matrices(null), matrices(alternative), fits(null)[criterion])
+
+
+@pytest.mark.parametrize("case", ["sleep_slope", "sleep_weights", "sleep_offset", "nested_slash"])
+def test_the_draws_are_those_of_simulate(case):
+    model, fit = matrices(case), fits(case)["ML"]
+    expected = simulate_responses(model, fit, 7, seed=11).T
+    assert draw_responses(model, fit, 11, 0, 7) == pytest.approx(expected, rel=1e-12)
+    assert np.array_equal(
+        draw_responses(model, fit, 11, 3, 6), draw_responses(model, fit, 11, 0, 7)[3:6]
+    )
+
+
+def test_statistics_are_those_of_single_fits():
+    test = pair("sleep_int", "sleep_uncorr")
+    found = bootstrap_statistics(test, 0, 4, seed=5)
+    for response, statistic in zip(
+        draw_responses(test.null, test.fit, 5, 0, 4), found, strict=True
+    ):
+        frame = pd.DataFrame({"Days": test.null.X[:, 1], "Subject": test.null.random[0].codes})
+        objectives = [
+            fit_model(build(text, frame, response=response, categorical=["Subject"])).objective
+            for text in ("~ Days + (1 | Subject)", "~ Days + (Days || Subject)")
+        ]
+        assert statistic == pytest.approx(max(objectives[0] - objectives[1], 0), abs=1e-7)
+
+
+def test_parts_of_any_size_give_the_same_bits():
+    test = pair("sleep_int", "sleep_slope")
+    whole = bootstrap_statistics(test, 0, 300, seed=1)
+    ends = [0, 1, 2, 77, 300]
+    parts = [bootstrap_statistics(test, a, b, 1) for a, b in pairwise(ends)]
+    assert np.array_equal(np.concatenate(parts), whole)
+    early = bootstrap_until(test, 1.0, 0, 300, 1, enough_exceedances(300))
+    assert len(early) < 300
+    assert np.array_equal(early, whole[: len(early)])
+    assert not np.array_equal(bootstrap_statistics(test, 0, 20, seed=2), whole[:20])
+
+
+def test_a_basis_constant_is_taken_off():
+    test = pair("sleep_int", "sleep_slope")
+    shifted = BootstrapTest(test.null, test.alternative, test.fit, shift=-2.5)
+    difference = bootstrap_statistics(shifted, 0, 9, 1) - bootstrap_statistics(test, 0, 9, 1)
+    assert difference == pytest.approx(2.5, abs=1e-9)
+
+
+def test_the_p_value_counts_the_observed_statistic():
+    found = bootstrap_p_value(np.arange(1.0, 100.0), 95.0)
+    assert (found.exceedances, found.replicates, found.p_value) == (5, 99, 6 / 100)
+    assert not found.stopped
+
+
+def test_equal_statistics_are_exceedances():
+    statistics = np.array([0.0] * 60 + [3.0] * 39)
+    assert bootstrap_p_value(statistics, 0.0).p_value == 1.0
+    assert bootstrap_p_value(statistics, 3.0 + 1e-9).exceedances == 39
+
+
+@pytest.mark.parametrize(("h", "R"), [(0, 99), (5, 99), (98, 99), (99, 99), (30, 999)])
+def test_the_interval_is_that_of_a_proportion(h, R):
+    found = bootstrap_p_value(np.repeat([1.0, 0.0], [h, R - h]), 0.5)
+    interval = stats.binomtest(h, R).proportion_ci(0.95, method="exact")
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-12)
+
+
+def test_a_sequence_stops_at_the_exceedance_that_is_enough():
+    statistics = np.tile([1.0, 0.0, 0.0, 0.0], 50)
+    statistics[[6, 50, 198]] = np.nan
+    found = bootstrap_p_value(statistics, 0.5, enough=20)
+    assert (found.stopped, found.exceedances, found.failures) == (True, 20, 2)
+    assert found.replicates == 77 - 2
+    assert found.p_value == 20 / 75
+    assert bootstrap_p_value(statistics[:77], 0.5, enough=20) == found
+    assert not bootstrap_p_value(statistics[:76], 0.5, enough=20).stopped
+
+
+def test_the_interval_after_a_stop_is_that_of_the_waiting_time():
+    """P(L <= 58) = P(at least 20 of 58) and P(L >= 58) = P(at most 19 of 57) are 2.5% each."""
+    statistics = np.zeros(58)
+    statistics[np.r_[0:19, 57]] = 1.0
+    found = bootstrap_p_value(statistics, 0.5, enough=20)
+    assert found.stopped
+    assert stats.binom.sf(19, 58, found.low) == pytest.approx(0.025, rel=1e-8)
+    assert stats.binom.cdf(19, 57, found.high) == pytest.approx(0.025, rel=1e-8)
+
+
+def test_enough_is_a_twentieth_and_at_least_twenty():
+    assert [enough_exceedances(R) for R in (19, 99, 999, 9999)] == [20, 20, 50, 500]
+    assert not is_complete(np.ones(20), 0.5, 999, stop=True)
+    assert is_complete(np.ones(50), 0.5, 999, stop=True)
+    assert not is_complete(np.ones(50), 0.5, 999, stop=False)
+    assert is_complete(np.zeros(999), 0.5, 999, stop=True)
+
+
+def test_failures_are_left_out_and_too_many_refused():
+    statistics = np.append(np.linspace(0, 1, 95), [np.nan] * 5)
+    found = bootstrap_p_value(statistics, 0.9)
+    assert (found.replicates, found.failures) == (95, 5)
+    with pytest.raises(ComputationError, match="20 of 100 bootstrap replicates did not converge"):
+        bootstrap_p_value(np.append(np.zeros(80), [np.nan] * 20), 0.9)
+
+
+def test_a_replicate_whose_fit_failed_is_missing(monkeypatch):
+    test, real = pair("sleep_int", "sleep_uncorr"), fit_many
+
+    def failing(model, responses, *, reml):
+        found = real(model, responses, reml=reml)
+        found.converged[2] = False
+        return found
+
+    monkeypatch.setattr(bootstrap, "fit_many", failing)
+    assert np.flatnonzero(np.isnan(bootstrap_statistics(test, 0, 5, 1))).tolist() == [2]
+
+
+def test_the_cost_of_a_refit_follows_the_design():
+    small = refit_seconds(matrices("sleep_int"), fits("sleep_int")["REML"])
+    crossed = refit_seconds(matrices("penicillin"), fits("penicillin")["REML"])
+    assert 1e-6 < small < 1e-3
+    assert 1e-6 < crossed < 1e-3
+
+
+@pytest.mark.parametrize(("null", "reml"), [("~ x + (1 | g)", True), ("~ 1 + (1 | g)", False)])
+def test_the_size_of_the_test(null, reml):
+    """300 data sets of 6 small groups, 39 replicates each: 5% are rejected, within 3.5 errors."""
+    rng = np.random.default_rng(21)
+    frame = pd.DataFrame({"g": np.repeat(np.arange(6), 4), "x": np.tile([0.0, 1, 2, 5], 6)})
+    responses = rng.normal(size=(300, 24)) + np.repeat(rng.normal(size=(300, 6)), 4, axis=1)
+    alternative = "~ x + (x | g)" if reml else "~ x + (1 | g)"
+    models = [build(text, frame, response=responses[0]) for text in (null, alternative)]
+
+    def statistics(many):
+        small, large = (fit_many(model, many, reml=reml).objective for model in models)
+        return np.maximum(small - large, 0.0)
+
+    draws = [
+        draw_responses(models[0], fit_model(build(null, frame, response=y), reml=reml), k, 0, 39)
+        for k, y in enumerate(responses)
+    ]
+    simulated = statistics(np.concatenate(draws)).reshape(300, 39)
+    pairs = zip(simulated, statistics(responses), strict=True)
+    p_values = np.array([bootstrap_p_value(drawn, seen).p_value for drawn, seen in pairs])
+    assert np.mean(p_values <= 0.05) == pytest.approx(0.05, abs=3.5 * np.sqrt(0.05 * 0.95 / 300))
+    assert np.mean(p_values <= 0.5) == pytest.approx(0.5, abs=3.5 * np.sqrt(0.25 / 300))
