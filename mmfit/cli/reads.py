@@ -104,13 +104,13 @@ def prediction_files(analysis: Analysis) -> list[str]:
 def inference(analysis: Analysis) -> str:
     """What is asked of the models, with what settings; how rows to predict are prepared."""
     asked, settings = analysis.inference, analysis.bootstrap
-    bootstrapped = "bootstrap" in asked.intervals
+    bootstrapped = asked.random_term_tests or "bootstrap" in asked.intervals
     return _canonical(
         {
             "models": analysis.candidate_names,
             "df": analysis.df,
             "inference": _plain(asked),
-            "bootstrap": [settings.replicates, settings.seed] if bootstrapped else None,
+            "bootstrap": {**_plain(settings), "chunks": None} if bootstrapped else None,
             "derive": None if asked.predictions is None else list(analysis.data.derive.items()),
         }
     )

@@ -17,7 +17,7 @@ from mmfit.formula.names import column_names
 from mmfit.inference.intervals.parameters import estimates, parameters
 from mmfit.inference.marginal.predictors import COVARIATE, label_text, predictors
 from mmfit.selection.ranova import ranova
-from mmfit.selection.records import Candidate
+from mmfit.selection.records import Candidate, NullSettings
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
 
 Rows = Mapping[str, pd.DataFrame]
@@ -33,7 +33,7 @@ class Wanted:
     Attributes
     ----------
     inference : InferenceSpec.
-    bootstrap : BootstrapSpec; its replicates and seed serve the bootstrap intervals.
+    bootstrap : BootstrapSpec, of bootstrap intervals, and of tests of random terms that need it.
     df : str, method for the degrees of freedom.
     new_rows : DataFrame or None, the rows to predict.
     """
@@ -143,7 +143,9 @@ def term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
 
 def random_term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood-ratio tests of the random terms."""
-    return {"random_term_tests": ranova(candidate.fits["REML"], candidate.matrices)}
+    asked = wanted.bootstrap
+    settings = NullSettings("auto", asked.replicates, asked.seed, asked.stop)
+    return {"random_term_tests": ranova(candidate.fits["REML"], candidate.matrices, settings)}
 
 
 def r_squared(candidate: Candidate, wanted: Wanted) -> Rows:

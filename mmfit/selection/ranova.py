@@ -13,6 +13,7 @@ from mmfit.errors import ComparisonError, MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.selection.families import covariance_family
 from mmfit.selection.likelihood_ratio import likelihood_ratio
+from mmfit.selection.records import NullSettings
 from mmfit.selection.reduced_terms import ReducedTerm, reduced_models
 from mmfit.selection.validity import Structure, assess, structure
 
@@ -33,7 +34,9 @@ COLUMNS = (
 )
 
 
-def ranova(fit: Fit, matrices: ModelMatrices) -> "pd.DataFrame":
+def ranova(
+    fit: Fit, matrices: ModelMatrices, settings: NullSettings | None = None
+) -> "pd.DataFrame":
     """Test every random term against the model in which it is one effect simpler.
 
     A term loses each effect that is no margin of another (``Days in (Days | Subject)``), a random
@@ -45,6 +48,8 @@ def ranova(fit: Fit, matrices: ModelMatrices) -> "pd.DataFrame":
     ----------
     fit : of ``matrices``, by REML or by ML.
     matrices : built from a formula.
+    settings : how null distributions are found; without them the best that holds, which is the
+        parametric bootstrap where a smaller model's fit is singular.
 
     Returns
     -------
@@ -66,8 +71,9 @@ def ranova(fit: Fit, matrices: ModelMatrices) -> "pd.DataFrame":
     full = structure(fit.formula, matrices)
     nothing = (None, None, None, None, None, _full_note(fit))
     rows = [("<none>", fit.npar, fit.log_lik, float(fit.aic), *nothing)]
+    settings = NullSettings() if settings is None else settings
     for reduced in reduced_models(matrices):
-        rows.append(_row(fit, full, reduced))
+        rows.append(_row(fit, full, reduced, settings))
     table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     floats = ("log_lik", "aic", "chisq", "p_value", "p_value_boundary")
     return table.astype(dict.fromkeys(floats, float) | {"npar": "Int64", "df": "Int64"})
@@ -81,7 +87,7 @@ def _full_note(fit: Fit) -> str | None:
     return None
 
 
-def _row(fit: Fit, full: Structure, reduced: ReducedTerm) -> tuple:
+def _row(fit: Fit, full: Structure, reduced: ReducedTerm, settings: NullSettings) -> tuple:
     if reduced.matrices is None:
         return (reduced.label, *[None] * (len(COLUMNS) - 2), reduced.reason)
     try:
@@ -100,7 +106,7 @@ def _row(fit: Fit, full: Structure, reduced: ReducedTerm) -> tuple:
     if pair.outcome != "valid" or pair.swapped or failed:
         why = f"no test: {'; '.join(failed) or pair.reason}"
         return (*values, None, None, None, None, None, _joined([*notes, why]))
-    test = likelihood_ratio(pair, smaller, fit)
+    test = likelihood_ratio(pair, smaller, fit, settings)
     return (
         *values,
         test.chisq,

@@ -83,7 +83,7 @@ def changed(tmp_path, old, new, content=ANALYSIS):
         (
             "models:\n",
             "bootstrap: {seed: 2}\nmodels:\n",
-            {"compare", "bootstrap", "select", "report"},
+            {"compare", "bootstrap", "select", "inference", "report"},
         ),
         ("models:\n", "bootstrap: {chunks: 2}\nmodels:\n", {"bootstrap", "report"}),
         ("models:\n", "selection: {stability: {}}\nmodels:\n", {"search", "report"}),

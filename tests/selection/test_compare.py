@@ -121,7 +121,7 @@ def test_singular_null_is_named_and_has_no_mixture():
     assert found.valid
     assert found.p_value == pytest.approx(stats.chi2.sf(6.5, 2), rel=1e-12)
     assert (found.null_distribution, found.p_value_boundary) == (None, None)
-    assert "the null fit m1 is singular (g)" in found.note
+    assert "the null fit, that of m1, is singular (g)" in found.note
 
 
 def test_singular_alternative_is_named_and_tested():

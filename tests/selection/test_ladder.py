@@ -108,7 +108,7 @@ def test_without_a_boundary_p_value_the_plain_one_decides_and_that_is_said():
     (step,) = (s for s in selection.steps if s.method)
     assert (step.p_value_kind, step.null_distribution) == ("plain", "chi2(1)")
     assert "by the plain chi-square, as no boundary p-value exists" in step.text
-    assert "the null fit null is singular (g)" in step.text
+    assert "the null fit, that of null, is singular (g)" in step.text
     assert "The REML and ML fit of null is singular (g)" in words(selection, "candidates")
     assert "That fit is singular (g)" in selection.steps[-1].text
 
