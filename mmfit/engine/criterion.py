@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mmfit.engine.roots import lower_roots
 from mmfit.engine.solvers import Factorization, Solver
 from mmfit.engine.system import System
 from mmfit.errors import ComputationError
@@ -69,7 +70,7 @@ class Evaluation:
         self.problem, self.theta, self.members = problem, theta, members
         layout = problem.system.layout
         self.factor = _factorize(problem, layout.lambdas(theta), members)
-        self.root = _cholesky(self.factor.reduced)
+        self.root = lower_roots(self.factor.reduced)
         diagonal = np.diagonal(self.root, axis1=1, axis2=2)
         self.r2 = diagonal[:, -1] ** 2
         nu = problem.nu
@@ -264,20 +265,6 @@ def _factorize(problem: Problem, lambdas, members) -> Factorization:
     # a batch to arrive must not have other digits than it would have in company.
     twice = [np.concatenate([block, block]) for block in lambdas]
     return _Alone(problem.solver.factorize(twice, np.concatenate([members, members])))
-
-
-def _cholesky(A: np.ndarray) -> np.ndarray:
-    """Lower factors of a stack; NaN where a matrix is not positive definite."""
-    try:
-        return np.linalg.cholesky(A)
-    except np.linalg.LinAlgError:
-        out = np.full_like(A, np.nan)
-        for i, matrix in enumerate(A):
-            try:
-                out[i] = np.linalg.cholesky(matrix)
-            except np.linalg.LinAlgError:
-                continue
-        return out
 
 
 def require_finite(objective: np.ndarray, where: str) -> None:

@@ -45,7 +45,8 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
     if null_fit.singular:
         return NullLaw(
             None,
-            f"the null fit, that of {pair.null.name}, is singular ({', '.join(null_fit.singular_groups)}): "
+            f"the null fit, that of {pair.null.name}, is singular "
+            f"({', '.join(null_fit.singular_groups)}): "
             "what it estimates lies at the edge of its range itself, where no mixture of "
             "chi-squares holds",
         )
