@@ -93,7 +93,7 @@ def test_fixed_effects_and_one_variance():
 def test_a_singular_null_has_none():
     _, found = law(model(INTERCEPT), model(SLOPE), singular=True)
     assert found.distribution is None
-    assert re.search(r"m0 is singular \(a\).*no mixture of chi-squares holds", found.note)
+    assert re.search(r"of m0, is singular \(a\).*no mixture of chi-squares holds", found.note)
 
 
 def test_unidentified_parameters_have_none():
