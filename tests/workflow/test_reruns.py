@@ -87,7 +87,10 @@ def test_edited_data_rerun_their_analysis(project):
         ("df: residual\n", {"tables", "inference", "report", "index"}),
         ("inference: {level: 0.9}\n", {"inference", "report", "index"}),
         ("null_distribution: chi2\n", {"compare", "select", "report", "index"}),
-        ("bootstrap: {replicates: 19}\n", {"compare", "select", "report", "index"}),
+        (
+            "bootstrap: {replicates: 19}\n",
+            {"compare", "select", "inference", "report", "index"},
+        ),
         ("bootstrap: {chunks: 2}\n", {"bootstrap", "compare", "select", "report", "index"}),
         ("# a comment\n", {"report", "index"}),
     ],
