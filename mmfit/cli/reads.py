@@ -81,7 +81,9 @@ def search(analysis: Analysis) -> str:
     audited = {} if asked.search else {name: _plain(m) for name, m in analysis.models.items()}
     method = analysis.null_distribution
     bootstrap = {**_plain(analysis.bootstrap), "chunks": None} if method == "bootstrap" else None
-    nulls = [method, bootstrap] if asked.search else None
+    pairs = [[*pair, own] for pair, own in analysis.pair_methods.items()]
+    # An audit makes no bootstrap; a search tests other pairs than the declared ones.
+    nulls = [method, bootstrap if asked.search else pairs]
     return _canonical([_plain(asked), _generated(analysis), audited, nulls])
 
 

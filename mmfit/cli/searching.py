@@ -54,7 +54,7 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
         asked.search,
         asked.criterion,
         asked.alpha,
-        _nulls(analysis),
+        search_nulls(_nulls(analysis, analysis.null_distribution)),
     )
     with naming("the search"):
         models = task.models()
@@ -169,16 +169,16 @@ def _ladder_stability(analysis: Analysis, files: ResultFiles) -> "Stability | No
             sources,
             inputs.selection(files).chosen,
             alpha=analysis.selection.alpha,
+            settings=_nulls(analysis, analysis.null_distribution),
+            per_pair={pair: _nulls(analysis, own) for pair, own in analysis.pair_methods.items()},
             **asked.model_dump(),
         )
 
 
-def _nulls(analysis: Analysis) -> NullSettings:
-    """How the null distributions of the search's tests are found."""
+def _nulls(analysis: Analysis, method: str) -> NullSettings:
+    """A way to find null distributions, with the settings of the bootstrap."""
     asked = analysis.bootstrap
-    return search_nulls(
-        NullSettings(analysis.null_distribution, asked.replicates, asked.seed, asked.stop)
-    )
+    return NullSettings(method, asked.replicates, asked.seed, asked.stop)
 
 
 def _write_tables(

@@ -9,9 +9,9 @@ test against the standing one rejects; AIC settles pairs of which neither contai
 (Verbeke & Molenberghs 2000, chapter 9; Zuur et al. 2009, chapter 5.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from mmfit.selection.compare import basis_constant, compare_candidates, fit_of
+from mmfit.selection.compare import Pair, Plan, basis_constant, compare_candidates, fit_of
 from mmfit.selection.field import Entrant, Field, enter
 from mmfit.selection.rankings import TIE, rank_candidates
 from mmfit.selection.records import (
@@ -29,6 +29,7 @@ def select_model(
     comparisons: Sequence[Comparison] = (),
     alpha: float = 0.05,
     settings: NullSettings | None = None,
+    per_pair: Mapping[Pair, NullSettings] | None = None,
 ) -> Selection:
     """Choose a model and write down every step.
 
@@ -38,7 +39,8 @@ def select_model(
     comparisons : tests already made; those that the walk needs beyond them are made here, from
         the same fits.
     alpha : level of the tests.
-    settings : how the null distributions of the tests made here are found.
+    settings : how the null distributions of the tests made here are found;  per_pair : the same of
+        pairs that differ from that, in either order.
 
     Raises
     ------
@@ -46,7 +48,8 @@ def select_model(
     ComputationError : no candidate converged, or a null fits better than its alternative.
     """
     field = enter(candidates)
-    walk = _Walk(alpha, comparisons, settings)
+    plan = Plan(NullSettings() if settings is None else settings, per_pair or {})
+    walk = _Walk(alpha, comparisons, plan)
     standing, random_steps = _random_stage(field, walk)
     chosen, fixed_steps = _fixed_stage(field, standing, walk)
     rankings = rank_candidates(
@@ -63,8 +66,8 @@ def select_model(
 class _Walk:
     """Decides between the standing model and a challenger; collects nothing, changes nothing."""
 
-    def __init__(self, alpha: float, comparisons: Sequence[Comparison], settings):
-        self._alpha, self._settings = alpha, settings
+    def __init__(self, alpha: float, comparisons: Sequence[Comparison], plan: Plan):
+        self._alpha, self._plan = alpha, plan
         self._known = {frozenset((c.null, c.alternative)): c for c in comparisons}
 
     def through(self, stage: str, criterion: str, members: Sequence[Entrant]):
@@ -80,7 +83,8 @@ class _Walk:
     def _decide(self, stage, criterion, standing, challenger) -> SelectionStep:
         found = self._known.get(frozenset((standing.name, challenger.name)))
         if found is None:
-            found = compare_candidates(standing.candidate, challenger.candidate, self._settings)
+            settings = self._plan.settings_of(standing.name, challenger.name)
+            found = compare_candidates(standing.candidate, challenger.candidate, settings)
         if found.valid:
             return self._by_test(stage, found)
         return _by_aic(stage, criterion, standing, challenger, found)

@@ -20,6 +20,14 @@ def search_nulls(settings: NullSettings) -> NullSettings:
     return replace(settings, replicates=0) if settings.method == "auto" else settings
 
 
+def audit_nulls(settings: NullSettings) -> NullSettings:
+    """The same settings for a selection that is repeated many times: no bootstrap at all.
+
+    A bootstrap of every test of every sample would tell little more for a thousandfold cost.
+    """
+    return WITHOUT_BOOTSTRAP if settings.method == "bootstrap" else search_nulls(settings)
+
+
 @dataclass(frozen=True, slots=True)
 class LikelihoodRatio:
     """A test of the null against the alternative.

@@ -104,6 +104,21 @@ def test_an_edit_reaches_the_stages_that_read_it(tmp_path, old, new, stages):
     assert changed(tmp_path, old, new) == stages
 
 
+@pytest.mark.parametrize(
+    ("added", "audited"),
+    [
+        ("null_distribution: exact", True),
+        ("comparisons: [{null: m1, alternative: m2, null_distribution: exact}]", True),
+        ("comparisons: [[m1, m2]]", False),
+        ("bootstrap: {stop: false}", False),
+    ],
+)
+def test_an_audit_reads_the_null_distributions(tmp_path, added, audited):
+    content = ANALYSIS + "selection: {stability: {}}\n"
+    found = changed(tmp_path, "models:\n", f"{added}\nmodels:\n", content)
+    assert ("search" in found) == audited
+
+
 SEARCHED = """\
 data:
   file: config/data/sleepstudy.csv

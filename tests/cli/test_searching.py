@@ -1,6 +1,7 @@
 """The search stage from an analysis file: its files, its candidate, its audit."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -97,6 +98,21 @@ def test_the_audit_of_a_selection_among_declared_models(results):
     models = stability[stability["kind"] == "model"]
     assert models["count"].sum() == 4
     assert models[models["chosen"]]["model"].tolist() == ["m2"]
+
+
+def test_the_audit_takes_the_null_distributions_of_the_analysis(results, tmp_path, monkeypatch):
+    asked = {}
+
+    def audit(candidates, sources, chosen, **how):
+        asked.update(how)
+
+    monkeypatch.setattr("mmfit.selection.searching.stability_ladder.ladder_stability", audit)
+    own = "comparisons: [{null: m1, alternative: m2, null_distribution: chi2}]\n"
+    (tmp_path / "declared.yaml").write_text(DATA + DECLARED + own + "null_distribution: exact\n")
+    copied = shutil.copytree(results / "declared", tmp_path / "results" / "declared").parent
+    assert main(["search", str(tmp_path / "declared.yaml"), "--results", str(copied)]) == 0
+    assert asked["settings"].method == "exact"
+    assert {pair: its.method for pair, its in asked["per_pair"].items()} == {("m1", "m2"): "chi2"}
 
 
 def test_without_an_audit_the_tables_are_empty(results):

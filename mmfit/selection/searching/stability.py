@@ -22,7 +22,7 @@ import numpy as np
 from mmfit.engine.fit import fit_model
 from mmfit.errors import ComparisonError, MmfitError
 from mmfit.inference.null_distributions.bootstrap import draw_responses
-from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP
+from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
 from mmfit.selection.records import NullSettings
 from mmfit.selection.searching.moves import parts_of
 from mmfit.selection.searching.search import Outcome, search_models
@@ -79,9 +79,7 @@ def search_stability(
     ComparisonError : an unknown method; no grouping factor whose levels could be drawn.
     """
     check_settings(samples, method, seed)
-    if task.nulls.method == "bootstrap":
-        # A bootstrap of every test of every sample would tell little more for a thousandfold cost.
-        task = replace(task, nulls=WITHOUT_BOOTSTRAP)
+    task = replace(task, nulls=audit_nulls(task.nulls))
     models = task.models() if models is None else models
     scope = models.scope
     if method == "cluster":

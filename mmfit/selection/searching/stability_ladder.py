@@ -1,15 +1,16 @@
 """The selection among declared candidates, repeated on bootstrap samples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from mmfit.engine.fit import fit_both, fit_model
 from mmfit.errors import MmfitError
+from mmfit.selection.compare import Pair
 from mmfit.selection.ladder import select_model
-from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP
-from mmfit.selection.records import Candidate
+from mmfit.selection.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
+from mmfit.selection.records import Candidate, NullSettings
 from mmfit.selection.searching.elements import make_scope
 from mmfit.selection.searching.moves import parts_of
 from mmfit.selection.searching.search_batch import fit_all, member_fit
@@ -30,6 +31,8 @@ def ladder_stability(
     chosen: str,
     *,
     alpha: float = 0.05,
+    settings: NullSettings = WITHOUT_BOOTSTRAP,
+    per_pair: Mapping[Pair, NullSettings] | None = None,
     samples: int = 100,
     method: str = "parametric",
     seed: int = 1,
@@ -41,7 +44,10 @@ def ladder_stability(
     candidates : with their fits to the data.
     sources : per candidate its rows and its formula, for the cluster bootstrap.
     chosen : name of the candidate selected from the data.
-    alpha : level of the tests;  samples, method, seed : as for ``search_stability``.
+    alpha : level of the tests.
+    settings, per_pair : how the null distributions of the selection were found, for all pairs and
+        for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
+    samples, method, seed : as for ``search_stability``.
 
     Raises
     ------
@@ -58,16 +64,22 @@ def ladder_stability(
         origin = named[chosen]
         text = f"responses drawn from the REML fit of {chosen}"
         sets = _redrawn(candidates, origin, samples, seed)
-    choices = [_selected(make, alpha, parts) for make in sets]
+    nulls = audit_nulls(settings)
+    own = {pair: audit_nulls(its) for pair, its in (per_pair or {}).items()}
+
+    def select(found: list[Candidate]) -> str:
+        return select_model(found, alpha=alpha, settings=nulls, per_pair=own).chosen
+
+    choices = [_selected(make, select, parts) for make in sets]
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
     return Stability(
         method, samples, seed, text, counted_rows(choices, Choice(chosen, parts[chosen]), terms)
     )
 
 
-def _selected(make, alpha: float, parts) -> Choice:
+def _selected(make, select: Callable[[list[Candidate]], str], parts) -> Choice:
     try:
-        chosen = select_model(make(), alpha=alpha, settings=WITHOUT_BOOTSTRAP).chosen
+        chosen = select(make())
     except MmfitError as error:
         return Choice(None, failure=reason(error))
     return Choice(chosen, parts[chosen])

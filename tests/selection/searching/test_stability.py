@@ -11,6 +11,7 @@ from mmfit.formula import build
 from mmfit.report.search_tables import STABILITY, stability_table
 from mmfit.searching import search
 from mmfit.selection import Candidate, select_model
+from mmfit.selection.records import NullSettings
 from mmfit.selection.searching.search_batch import Batch, BatchFits
 from mmfit.selection.searching.search_models import Fits, Models
 from mmfit.selection.searching.source import Source, clusters, drawn
@@ -231,6 +232,41 @@ def test_declared_models_on_drawn_clusters():
     assert sum(counts(stability, "model").values()) == 5
     assert chosen in counts(stability, "model")
     assert declared("cluster", 5)[2] == stability
+
+
+def a_slope(**how):
+    """The audit of a choice between two models, where one rule and another part often."""
+    names = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x || g)"}
+    sources = {name: (Source(FRAME), formula) for name, formula in names.items()}
+    candidates = [Candidate(name, m := build(f, FRAME), fit_both(m)) for name, f in names.items()]
+    return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
+
+
+@pytest.mark.parametrize("method", ["chi2", "exact"])
+def test_the_audit_goes_by_the_null_distribution_of_the_selection(method):
+    origin = build("y ~ x + (1 | g)", FRAME)
+    responses = simulate_responses(origin, fit_model(origin), 20, seed=1)
+    expected = {"a": 0, "b": 0}
+    for y in responses.T:
+        pair = [build(f, FRAME.assign(y=y)) for f in ("y ~ x + (1 | g)", "y ~ x + (x || g)")]
+        again = [Candidate(n, m, fit_both(m)) for n, m in zip("ab", pair, strict=True)]
+        expected[select_model(again, alpha=0.3, settings=NullSettings(method)).chosen] += 1
+    found = a_slope(settings=NullSettings(method))
+    assert counts(found, "model") == expected
+    # By the mixture, which `auto` takes, the slope is found at another rate.
+    assert found != a_slope()
+    assert found == a_slope(per_pair={("b", "a"): NullSettings(method)})
+
+
+def test_an_audit_makes_no_bootstrap(monkeypatch):
+    def never(*_):
+        raise AssertionError("a bootstrap within an audit")
+
+    monkeypatch.setattr("mmfit.selection.null_choice.bootstrap_until", never)
+    bootstrap = NullSettings("bootstrap")
+    assert a_slope(settings=bootstrap) == a_slope()
+    chi2 = NullSettings("chi2")
+    assert a_slope(settings=chi2, per_pair={("a", "b"): bootstrap}) == a_slope()
 
 
 @pytest.mark.parametrize(
