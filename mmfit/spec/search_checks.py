@@ -1,4 +1,4 @@
-"""The parts of a search agree: it has a scope, and what belongs to it stands with it alone."""
+"""The parts of a search agree: it has a scope that suits the models, and nothing without it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +38,8 @@ def check_search(raw: dict[str, Any]) -> Iterator[Problem]:
             "allowed with it: aic, bic, caic",
         )
     models = raw.get("models")
-    for name in models if isinstance(models, dict) else ():
+    entries = models if isinstance(models, dict) else {}
+    for name in entries:
         if name.lower() == SELECTED:
             yield Problem(
                 ("models", name),
@@ -46,6 +47,29 @@ def check_search(raw: dict[str, Any]) -> Iterator[Problem]:
                 "another name is needed",
             )
     yield from _check_scope(block.get("scope"))
+    yield from _check_response(block.get("scope"), entries)
+
+
+def _check_response(scope: Any, models: dict[str, Any]) -> Iterator[Problem]:
+    """What the search ends with stands beside the models, so that one has its response."""
+    here = ("selection", "scope")
+    if isinstance(scope, dict):
+        here, scope = (*here, "maximal"), scope.get("maximal")
+    texts = (
+        entry.get("formula") if isinstance(entry, dict) else entry for entry in models.values()
+    )
+    try:
+        response = parse_formula(scope).response
+        known = list(dict.fromkeys(parse_formula(text).response for text in texts))
+    except (FormulaError, TypeError, AttributeError):
+        return
+    if known and response not in known:
+        yield Problem(
+            here,
+            f"its response is {response}, and that of the models {listing(known)}; what the search "
+            "ends with cannot be compared with them",
+            "a response of the models is allowed here",
+        )
 
 
 def _check_scope(scope: Any) -> Iterator[Problem]:

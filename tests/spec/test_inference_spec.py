@@ -112,6 +112,12 @@ def test_a_search_stands_beside_models(tmp_path):
     assert list(analysis.specs) == ["models.m1", "models.m2", "selection.scope"]
 
 
+def test_models_of_several_responses_stand_beside_a_search_of_one(tmp_path):
+    models = "models: {m1: y ~ x + (1 | g), m2: log(y) ~ x + (1 | g)}\n"
+    analysis = loaded(tmp_path, SEARCH + models)
+    assert analysis.candidate_names == ("m1", "m2", "selected")
+
+
 def test_a_minimal_model_is_kept(tmp_path):
     scope = "{maximal: y ~ x + z + (x | g), minimal: y ~ x}"
     analysis = loaded(tmp_path, DATA + f"selection: {{search: forward, scope: {scope}}}\n")

@@ -57,6 +57,16 @@ MISTAKES = {
         "selection: {search: forward, scope: {maximal: y ~ x + (x | g), minimal: z ~ 1}}\n",
         "selection.scope.minimal: its response is z, and that of the maximal model y; one",
     ),
+    "other_response_than_the_models": (
+        MODELS + "selection: {search: forward, scope: z ~ x + (x | g)}\n",
+        "selection.scope: its response is z, and that of the models y; what the search ends with "
+        "cannot be compared with them; a response of the models is allowed here",
+    ),
+    "other_response_than_models_of_several": (
+        "models: {m1: y ~ x + (1 | g), m2: {formula: log(y) ~ x + (1 | g)}}\n"
+        "selection: {search: forward, scope: {maximal: z ~ x + (x | g)}}\n",
+        "selection.scope.maximal: its response is z, and that of the models y, log(y); what the",
+    ),
     "minimal_is_no_part": (
         "selection: {search: forward, scope: {maximal: y ~ x + (x | g), minimal: y ~ z}}\n",
         "selection.scope.minimal: the maximal model does not contain it: it has no z; "
