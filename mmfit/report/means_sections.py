@@ -47,6 +47,8 @@ def _contrasts(part: pd.DataFrame, level: float) -> Table:
     heads = [("Factor", "code"), ("Contrast", "code")]
     adjusted = dict.fromkeys(part["adjust"])
     notes = [_ADJUSTMENTS[name] for name in adjusted]
+    if any("|" in factor for factor in part["factor"]):
+        notes.append("of a | b, the differences within a level of b are a family of their own")
     caption = "Differences between marginal means"
     return _estimates(part, caption, heads, ("factor", "contrast"), level, notes, tested=True)
 

@@ -90,7 +90,8 @@ class InferenceSpec(Record):
         Means,
         Field(
             description="Marginal means and their differences by these factors of the fixed part "
-            "(`a:b` for the cells of two); `all`: every factor; [] for none."
+            "(`a:b` for the cells of two; `a | b` for those of a, compared within each level of "
+            "b); `all`: every factor; [] for none."
         ),
     ] = "all"
     adjust: Annotated[

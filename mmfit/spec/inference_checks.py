@@ -24,7 +24,7 @@ def check_inference(inference: Any, formulas: Iterable[Any]) -> Iterator[Problem
     here = ("inference", "means")
     means = inference.get("means")
     for index, text in enumerate(means if isinstance(means, list) else ()):
-        yield from _unknown((*here, index), _cells(text), columns)
+        yield from _check_means((*here, index), text, columns)
     slopes = inference.get("slopes")
     for covariate, by in slopes.items() if isinstance(slopes, dict) else ():
         here = ("inference", "slopes", covariate)
@@ -37,6 +37,25 @@ def check_inference(inference: Any, formulas: Iterable[Any]) -> Iterator[Problem
                 f"the slope of {covariate!r} by itself",
                 "a factor is allowed here, or [] for the overall slope",
             )
+
+
+def _check_means(path: KeyPath, text: Any, columns: list[str]) -> Iterator[Problem]:
+    """``a``, ``a:b``, ``a | b``; the name of a column is one part, whatever it contains."""
+    if not isinstance(text, str) or text.strip() in columns:
+        return
+    sides = text.split("|")
+    cells = [_cells(side) for side in sides]
+    names = [name for side in cells for name in side]
+    if len(sides) > 2 or not all(names):
+        yield Problem(
+            path,
+            f"{text!r} is no factor, nor a combination of factors",
+            "a factor, a:b for the cells of two, or a | b for a within each level of b, is allowed",
+        )
+        return
+    if len(set(names)) < len(names):
+        yield Problem(path, f"{text!r} names a factor twice", "each is allowed once")
+    yield from _unknown(path, names, columns)
 
 
 def _cells(text: Any) -> list[str]:

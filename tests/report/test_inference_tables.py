@@ -178,6 +178,21 @@ def test_means_contrasts_and_slopes(tables, candidates):
     same(slopes, expected, "estimate std_error df statistic p_value conf_low conf_high")
 
 
+def test_means_within_the_levels_of_another_factor(candidates, wanted):
+    asked = NOTHING.model_copy(update={"means": ("a | b",)})
+    found = inference_tables(candidates[1:2], replace(wanted, inference=asked))
+    fit, matrices = candidates[1].fits["REML"], candidates[1].matrices
+    means, contrasts = found["means"], found["contrasts"]
+    assert set(means["factor"]) == set(contrasts["factor"]) == {"a | b"}
+    assert means["level"].tolist() == ["p:s", "q:s", "r:s", "p:t", "q:t", "r:t"]
+    expected = inference.means(fit, matrices, "a | b")
+    same(means, expected, "estimate std_error df conf_low conf_high")
+    within = [f"{pair} ({b})" for b in "st" for pair in ("p - q", "p - r", "q - r")]
+    assert contrasts["contrast"].tolist() == within
+    expected = inference.contrasts(fit, matrices, "a | b")
+    same(contrasts, expected, "estimate std_error df statistic p_value conf_low conf_high")
+
+
 def test_all_factors_of_the_fixed_part_have_means_unless_others_are_asked_for(candidates, wanted):
     asked = NOTHING.model_copy(update={"means": "all"})
     found = inference_tables(candidates, replace(wanted, inference=asked))

@@ -140,6 +140,23 @@ MISTAKES = {
         "trial.yaml:5: inference.means[1]: no model has the variable 'X' in its fixed part "
         "(did you mean 'x'?); variables: x",
     ),
+    "means_within_unknown": (
+        "inference: {means: ['x | z']}\n",
+        "trial.yaml:5: inference.means[1]: no model has the variable 'z' in its fixed part; ",
+    ),
+    "means_within_nothing": (
+        "inference: {means: [x, 'x | ']}\n",
+        "trial.yaml:5: inference.means[2]: 'x | ' is no factor, nor a combination of factors; a "
+        "factor, a:b for the cells of two, or a | b for a within each level of b, is allowed",
+    ),
+    "means_with_two_bars": (
+        "inference: {means: ['x | x | x']}\n",
+        "trial.yaml:5: inference.means[1]: 'x | x | x' is no factor, nor a combination of factors",
+    ),
+    "means_within_itself": (
+        "inference: {means: ['x | x']}\n",
+        "trial.yaml:5: inference.means[1]: 'x | x' names a factor twice; each is allowed once",
+    ),
     "means_of_grouping_factor": (
         "inference: {means: [g]}\n",
         "trial.yaml:5: inference.means[1]: no model has the variable 'g' in its fixed part; ",

@@ -66,7 +66,7 @@ inference:
   term_tests: false
   random_term_tests: false
   measures: false
-  means: [a, "a:b"]
+  means: [a, "a:b", "a | b"]
   adjust: holm
   slopes: {x: a, b: [], a: [x, b]}
   influence: false
@@ -81,7 +81,7 @@ df: kenward-roger
     assert analysis.bootstrap == BootstrapSpec(replicates=199, seed=7, chunks=4, stop=False)
     asked = analysis.inference
     assert (asked.level, asked.intervals, asked.adjust) == (0.9, ("bootstrap", "wald"), "holm")
-    assert asked.means == ("a", "a:b")
+    assert asked.means == ("a", "a:b", "a | b")
     assert asked.slopes == {"x": ("a",), "b": (), "a": ("x", "b")}
     told = asked.term_tests, asked.random_term_tests, asked.measures, asked.influence
     assert (*told, asked.diagnosis) == (False,) * 5
