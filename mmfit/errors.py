@@ -46,6 +46,10 @@ class DataError(MmfitError):
     """A data file or a column that cannot be used."""
 
 
+class AbsentError(MmfitError):
+    """A column that is asked for and not in the model."""
+
+
 class DesignError(MmfitError):
     """A model that these data cannot identify (one level, more random effects than rows, ...)."""
 

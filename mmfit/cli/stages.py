@@ -134,7 +134,8 @@ def inference(analysis: Analysis, files: ResultFiles) -> None:
 
     frame, _, _ = read_rows(files.folder)
     new_rows = read_new_rows(analysis, frame)
-    wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows)
+    searched = analysis.selection.search is not None
+    wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows, searched)
     write_inference(files.tables, inputs.candidates(analysis, files), wanted)
 
 

@@ -5,7 +5,7 @@ conditional AIC is, too, so that models with other fixed parts can be compared b
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,12 +36,14 @@ class Wanted:
     bootstrap : BootstrapSpec, of bootstrap intervals, and of tests of random terms that need it.
     df : str, method for the degrees of freedom.
     new_rows : DataFrame or None, the rows to predict.
+    searched : bool, whether the model called ``mmfit.spec.SELECTED`` is that of a search.
     """
 
     inference: InferenceSpec
     bootstrap: BootstrapSpec
     df: str
     new_rows: pd.DataFrame | None = None
+    searched: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +57,14 @@ class Piece:
         it already.
     answer : function without arguments, to the rows by table: every column but ``model``; others
         than the table's are passed over.
+    named : str, what the analysis asks for by name, with its key; empty for what is asked of every
+        model alike. Pieces with the same text belong together.
     """
 
     table: str
     what: str
     answer: Callable[[], Rows]
+    named: str = ""
 
 
 def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
@@ -80,16 +85,23 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
         yield piece("measures", "intraclass correlation", intraclass)
         yield piece("measures", "conditional AIC", conditional_aic)
     for factor in _factors(candidate, asked.means):
-        yield piece("means", f"means by {factor}", means, factor)
-        yield piece("contrasts", f"differences by {factor}", contrasts, factor)
+        named = "" if asked.means == "all" else f"inference.means: means by {factor}"
+        for part in (
+            piece("means", f"means by {factor}", means, factor),
+            piece("contrasts", f"differences by {factor}", contrasts, factor),
+        ):
+            yield replace(part, named=named)
     for covariate, by in asked.slopes.items():
-        yield piece("slopes", f"slope of {covariate}", slopes, covariate, by)
+        within = f" by {':'.join(by)}" if by else ""
+        part = piece("slopes", f"slope of {covariate}", slopes, covariate, by)
+        yield replace(part, named=f"inference.slopes: slope of {covariate}{within}")
     if asked.influence and fit.terms:
         yield piece("influence", "", influence)
     if asked.diagnosis:
         yield piece("diagnosis", "", diagnosis)
     if asked.predictions is not None:
-        yield piece("predictions", "predictions", predictions)
+        part = piece("predictions", "predictions", predictions)
+        yield replace(part, named=f"inference.predictions: {asked.predictions.file}")
 
 
 def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:

@@ -218,6 +218,23 @@ def test_rows_to_predict(analysis, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("means: [x]", "inference.means: means by x: no model can answer this: m1: 'x' is not"),
+        ("predictions: {file: new.csv}", "inference.predictions: new.csv: no model can answer"),
+    ],
+)
+def test_what_no_model_can_answer_leaves_nothing(analysis, capsys, tmp_path, asked, message):
+    (tmp_path / "new.csv").write_text("z\n1\n")
+    (tmp_path / analysis).write_text(f"{ANALYSIS}inference: {{{asked}}}\n")
+    assert main(["run", analysis]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"mmfit: error: {message}")
+    assert captured.out == ""
+    assert list((tmp_path / "results").iterdir()) == []
+
+
 def test_results_that_cannot_be_written_are_one_message(analysis, capsys, tmp_path):
     (tmp_path / "taken").write_text("a file, not a folder")
     assert main(["run", analysis, "--results", "taken"]) == 2

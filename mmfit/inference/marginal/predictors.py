@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.arguments import check_name
-from mmfit.errors import MmfitError
+from mmfit.errors import AbsentError, MmfitError
 from mmfit.expression.columns import Columns
 from mmfit.expression.nodes import Call, Group, Name, Node
 from mmfit.expression.values import Factor
@@ -107,7 +107,7 @@ def find_predictors(
 
     Raises
     ------
-    MmfitError
+    AbsentError
         For a name that the fixed part does not have.
     """
     check_name(name, "a column of the fixed part")
@@ -120,7 +120,7 @@ def find_predictors(
             inner = column_names(variable.expression.root)
             return tuple(by_name[column] for column in inner if column in by_name)
     names = ", ".join(by_name) or "none"
-    raise MmfitError(f"{name!r} is not a column of the fixed part; its columns are: {names}")
+    raise AbsentError(f"{name!r} is not a column of the fixed part; its columns are: {names}")
 
 
 def find_predictor(known: tuple[Predictor, ...], design: DesignInfo, name: str) -> Predictor:
