@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from mmfit.report.null_section import distribution_text
-from mmfit.report.numbers import count, fixed, p_text
+from mmfit.report.numbers import count, fixed
 from mmfit.report.view import Table, rows_of, table
 
 MOST_ROWS = 30
@@ -32,13 +31,3 @@ def stability_table(stability: pd.DataFrame) -> Table | None:
         notes.append(f"The first {count(MOST_ROWS)} of {count(len(stability))} rows.")
     marked = [i for i, chosen in enumerate(part["chosen"]) if chosen]
     return table("The selection repeated on new data", heads, rows_of(texts), marked, notes)
-
-
-def distribution_or_dash(value) -> str:
-    """A null distribution as printed, a dash for none."""
-    return distribution_text(None if value is None or value != value else str(value))
-
-
-def p_or_dash(value) -> str:
-    """A p-value as printed, a dash for none."""
-    return p_text(None if value != value else value)
