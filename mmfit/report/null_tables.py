@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from mmfit.errors import DataError
-from mmfit.report.csvfile import write_csv
 from mmfit.report.inference_columns import NULL_DISTRIBUTIONS, frame_of
 from mmfit.selection.records import Comparison, NullDistribution
 
@@ -25,11 +24,6 @@ def null_distributions_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     ]
     columns = {name: [row[name] for row in rows] for name in NULL_DISTRIBUTIONS}
     return frame_of("null_distributions", columns).astype({"replicates": "Int64"})
-
-
-def write_null_distributions(folder: str | Path, comparisons: Iterable[Comparison]) -> None:
-    """Write ``null_distributions.csv`` into ``folder`` (``results/<analysis>/tables``)."""
-    write_csv(Path(folder) / FILE, null_distributions_table(comparisons))
 
 
 def read_null_distributions(

@@ -9,11 +9,8 @@ import mmfit
 from mmfit.engine import fit_both
 from mmfit.errors import ComparisonError, DataError
 from mmfit.formula import build
-from mmfit.report.null_tables import (
-    null_distributions_table,
-    read_null_distributions,
-    write_null_distributions,
-)
+from mmfit.report.null_tables import null_distributions_table, read_null_distributions
+from mmfit.report.tables import write_comparisons
 from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, null_choice
 from mmfit.selection.chunks import bootstrap_chunk, chunk_from_json, chunk_to_json, join_chunks
 from tests.reference_cases import data, fits, matrices
@@ -250,7 +247,7 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
         *compare_all(sleep.values()),
         compare_candidates(*singular),
     )
-    write_null_distributions(tmp_path, found)
+    write_comparisons(tmp_path, found)
     read = read_null_distributions(tmp_path)
     assert dict(read) == {(c.null, c.alternative): c.distributions for c in found if c.valid}
     table = null_distributions_table(found)
