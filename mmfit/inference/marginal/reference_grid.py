@@ -17,6 +17,7 @@ import numpy as np
 
 from mmfit.errors import MmfitError
 from mmfit.formula.design import DesignInfo
+from mmfit.formula.estimability import Estimability
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.model_matrix import model_matrix
 from mmfit.inference.marginal.nesting import cell_weights, nested_factors, occurring
@@ -31,8 +32,6 @@ from mmfit.inference.marginal.predictors import (
 _LIMIT = 50_000_000
 # Whole numbers below this are exact as doubles.
 _EXACT = 2**53
-# A function is estimable where its distance from the row space is below this share of its size.
-_ESTIMABLE = 1e-7
 # Step of a derivative as a share of the covariate's range; Richardson's extrapolation leaves an
 # error of its fourth power.
 _STEP = 1e-4
@@ -195,22 +194,12 @@ def _rows(design: DesignInfo, frame: Mapping[str, Any], cells: int) -> np.ndarra
 def to_fitted(matrices: ModelMatrices, functions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Functions (m, columns) in the coefficients that the fit kept (m, p); which are estimable.
 
-    With X the kept columns and the dropped ones XM, a function (a, b) of both is estimable where
-    b = aM; its value is then a'beta.
+    See :class:`mmfit.formula.estimability.Estimability`.
     """
-    kept = matrices.design.kept
-    dropped = np.setdiff1d(np.arange(functions.shape[1]), kept)
-    L = functions[:, kept]
-    if len(dropped) == 0:
-        return L, np.ones(len(L), dtype=bool)
     design = matrices.design
+    kept = design.kept
+    L = functions[:, kept]
+    if len(kept) == functions.shape[1]:
+        return L, np.ones(len(L), dtype=bool)
     full = model_matrix(design.formula.fixed, design.fixed, design.rows).matrix
-    lengths = np.sqrt(np.einsum("ij,ij->j", full, full))
-    lengths[lengths == 0] = 1.0
-    order, p = np.concatenate([kept, dropped]), len(kept)
-    R = np.linalg.qr((full / lengths)[:, order], "r")
-    M = np.linalg.solve(R[:p, :p], R[:p, p:])
-    scaled, other = L / lengths[kept], functions[:, dropped] / lengths[dropped]
-    size = np.abs(other) + np.abs(scaled) @ np.abs(M)
-    size += np.abs(scaled).max(axis=1, initial=0.0)[:, None]
-    return L, (np.abs(other - scaled @ M) <= _ESTIMABLE * size).all(axis=1)
+    return L, Estimability.of(full, kept).holds(functions)
