@@ -88,7 +88,12 @@ class Evaluation:
     def beta(self) -> np.ndarray:
         """(A, p), whitened and relative to the least-squares fit."""
         last = self.inverse_root[:, -1]
-        return -last[:, :-1] / last[:, -1:]
+        return self.taken - last[:, :-1] / last[:, -1:]
+
+    @property
+    def taken(self) -> np.ndarray:
+        """(A, p): coefficients that were taken off y beforehand (:class:`base.Solver`)."""
+        return self.problem.solver.taken[self.members]
 
     @cached_property
     def R_inverse(self) -> np.ndarray:

@@ -26,16 +26,21 @@ class LevelSums:
         """``codes``: (n,) level of each row;  ``parent``: level of each level of ``finer``."""
         self.codes, self.levels = codes, levels
         self.finer, self.parent = finer, parent
-        self.known: dict[tuple[int, int], np.ndarray] = {}
+        self.known: dict[tuple[int, int], tuple[np.ndarray, Column, Column]] = {}
 
     def products(self, left: tuple[Column, ...], right: tuple[Column, ...]) -> np.ndarray:
         """(len(left), len(right), levels): per level the sum over its rows of left_a right_b."""
         out = np.empty((len(left), len(right), self.levels))
         for a, u in enumerate(left):
             for b, v in enumerate(right):
-                scale = (u if isinstance(u, float) else 1.0) * (v if isinstance(v, float) else 1.0)
-                np.multiply(self._sum(u, v), scale, out=out[a, b])
+                np.multiply(self._sum(u, v), _constant(u) * _constant(v), out=out[a, b])
         return out
+
+    def product(self, u: Column, v: Column) -> np.ndarray:
+        """(levels,): the sum by level of u v, for columns that are not asked for again."""
+        total = self._row_sum(u, v)
+        scale = _constant(u) * _constant(v)
+        return total if scale == 1.0 else total * scale
 
     def _sum(self, u: Column, v: Column) -> np.ndarray:
         """Sum by level of the product, constants left out."""
@@ -43,10 +48,12 @@ class LevelSums:
         key = first, second
         if key not in self.known:
             if self.finer is not None and key in self.finer.known:
-                self.known[key] = np.bincount(self.parent, self.finer.known[key], self.levels)
+                total = np.bincount(self.parent, self.finer.known[key][0], self.levels)
             else:
-                self.known[key] = self._row_sum(u, v)
-        return self.known[key]
+                total = self._row_sum(u, v)
+            # The columns are held, so that their identities stay theirs.
+            self.known[key] = total, u, v
+        return self.known[key][0]
 
     def _row_sum(self, u: Column, v: Column) -> np.ndarray:
         if isinstance(u, float):
@@ -54,6 +61,10 @@ class LevelSums:
                 return np.bincount(self.codes, minlength=self.levels)
             return np.bincount(self.codes, v, self.levels)
         return np.bincount(self.codes, u if isinstance(v, float) else u * v, self.levels)
+
+
+def _constant(column: Column) -> float:
+    return column if isinstance(column, float) else 1.0
 
 
 def _key(column: Column) -> int:

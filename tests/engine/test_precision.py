@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fit_model
-from mmfit.engine.solvers.blocks import kernel, roots
+from mmfit.engine.products import LevelSums
+from mmfit.engine.solvers.blocks import kernel
+from mmfit.engine.solvers.level_basis import level_basis
 from tests.engine.designs import matrices, term
 
 getcontext().prec = 40
@@ -87,36 +89,54 @@ def test_slopes_that_move_together_over_levels_without_full_rank(sd, tolerance):
     assert fit.objective == pytest.approx(_criterion(m, fit.theta), abs=tolerance)
 
 
+def _level_columns(rng, q, levels):
+    """Codes and columns of levels with one row, with repeated columns, with a column of zeros."""
+    sizes = rng.integers(1, q + 4, levels)
+    codes = np.repeat(np.arange(levels), sizes)
+    Z = rng.normal(size=(len(codes), q)) + 100 * rng.normal(size=(1, q))
+    Z[codes % 5 == 1, -1] = Z[codes % 5 == 1, 0]
+    Z[codes % 5 == 2, -1] = 0
+    Z[codes % 5 == 3] = Z[np.flatnonzero(codes % 5 == 3)[:1]]
+    order = rng.permutation(len(codes))
+    return codes[order], Z[order]
+
+
 @pytest.mark.parametrize("q", [1, 2, 3, 5])
-def test_kernels_are_inverses_whatever_the_rank(q):
+def test_bases_are_orthonormal_whatever_the_rank(q):
     rng = np.random.default_rng(q)
-    half = rng.normal(size=(q, q, 30))
-    half[:, -1, :10] = 0
-    half[:, :, 10] = 0
-    S = np.einsum("ikl,jkl->ijl", half, half)
-    T, inverse = roots(S)
-    np.testing.assert_allclose(np.einsum("ikl,jkl->ijl", T, T), S, atol=1e-10)
-    # what Z'y is projected on lies in the range of S, where T^+ undoes T
-    v = rng.normal(size=(q, 30))
-    r = np.einsum("ijl,jl->il", S, v)
-    through = np.einsum("ijl,jl->il", inverse, r)
-    expected = np.einsum("il,il->l", r, v)
-    np.testing.assert_allclose((through**2).sum(axis=0), expected, rtol=1e-7, atol=1e-9)
-    lam = np.tril(rng.normal(size=(4, q, q))).transpose(1, 2, 0)
+    codes, Z = _level_columns(rng, q, 40)
+    basis = level_basis(LevelSums(codes, 40), tuple(np.ascontiguousarray(Z.T)))
+    Q = np.array([column * basis.scale[a][codes] for a, column in enumerate(basis.columns)]).T
+    for level in range(40):
+        rows, T = Q[codes == level], basis.T[:, :, level]
+        there = basis.norms[:, level] > 0
+        np.testing.assert_allclose(rows.T @ rows, np.diag(there.astype(float)), atol=1e-14)
+        np.testing.assert_allclose(rows @ T.T, Z[codes == level], atol=1e-12 * abs(Z).max())
+        assert there.sum() == np.linalg.matrix_rank(Z[codes == level], rtol=1e-11)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e3])
+@pytest.mark.parametrize("q", [1, 2, 3, 5])
+def test_kernels_are_inverses_whatever_the_rank(q, size):
+    rng = np.random.default_rng(q)
+    T = np.tril(rng.normal(size=(30, q, q))).transpose(1, 2, 0)
+    T[:, -1, :10] = 0
+    T[:, :, 10] = 0
+    lam = size * np.tril(rng.normal(size=(4, q, q))).transpose(1, 2, 0)
     K, log_det = kernel(T[..., None], lam)
     for level in range(30):
         for member in range(4):
             A = lam[:, :, member].T @ T[:, :, level]
-            whole = np.eye(q) + A.T @ A
-            np.testing.assert_allclose(K[:, :, level, member] @ whole, np.eye(q), atol=1e-9)
-            assert log_det[level, member] == pytest.approx(np.linalg.slogdet(whole)[1], abs=1e-10)
+            _, s, V = np.linalg.svd(A)
+            exact = (V.T / (1 + s**2)) @ V
+            np.testing.assert_allclose(K[:, :, level, member], exact, atol=1e-9 * size**-0.5)
+            assert log_det[level, member] == pytest.approx(np.log1p(s**2).sum(), abs=1e-9)
 
 
 @pytest.mark.parametrize("q", [1, 2, 3])
 def test_a_member_beyond_doubles_is_missing_and_the_others_are_not(q):
     rng = np.random.default_rng(q)
-    half = rng.normal(size=(q, q, 5))
-    T = roots(np.einsum("ikl,jkl->ijl", half, half))[0][..., None]
+    T = np.tril(rng.normal(size=(5, q, q))).transpose(1, 2, 0)[..., None]
     lam = np.tril(rng.normal(size=(3, q, q))).transpose(1, 2, 0)
     K, log_det = kernel(T, lam)
     wild = lam.copy()

@@ -60,9 +60,13 @@ class Solver(Protocol):
     ----------
     name : str, as recorded in the fit and shown in the report.
     second_order_is_cheap : bool, whether ``traces`` costs about as much as ``slopes`` does.
+    taken : (B, p), coefficients of what was taken off the responses to spare their digits: in all
+        quantities of a factorisation R = [X, y - X taken]. P, and with it the criterion, are the
+        same.
     """
 
     name: str
+    taken: np.ndarray
     second_order_is_cheap: bool
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:

@@ -4,12 +4,13 @@ Blocks are stored components first, (q, q, L, A): every operation runs along the
 are long, however small q is. One and two effects have closed forms; larger blocks go to LAPACK.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-# A pivot below this share of its entry is rounding: the level's Z has not full rank.
-_RANK = 1e-12
+# Entries of I + M'M beyond which its Cholesky factor would lose digits that M still has.
+_LARGE = 1e5
 # Up to this many effects a sum over pairs of directions is one contraction with a constant.
 _CONTRACTED = 3
 
@@ -80,63 +81,119 @@ def _like(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
 
 
-def shrink(S: np.ndarray, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(G, log|I + S Psi|), G = (I + S Psi)^-1, for S (q, q, L, 1 or A) and psi (q, q, A).
+@dataclass(frozen=True, slots=True)
+class Damped:
+    """Blocks S at M, one per level and member.
 
-    Returns arrays (q, q, L, A) and (L, A). Solved rather than written as I - S W, which would
-    cancel when the variance is large.
+    Attributes
+    ----------
+    G : (I + S MM')^-1;  GS : G S;  W : MM'G; (q, q, L, A).
+    log_det : (L, A), log|I + S MM'|.
     """
-    q = len(psi)
+
+    G: np.ndarray
+    GS: np.ndarray
+    W: np.ndarray
+    log_det: np.ndarray
+
+
+def damp(S: np.ndarray, absent: np.ndarray, M: np.ndarray) -> Damped:
+    """Of S (q, q, L, A), positive definite but for the rows that are ``absent`` (q, L, 1).
+
+    ``M`` (q, q', L, A) is zero in the rows that are absent.
+    """
+    q = len(S)
     if q == 1:
-        M = 1.0 + S * psi[:, :, None]
-        return 1.0 / M, np.log(M[0, 0])
-    if q == 2:
-        return _shrink_two(S, psi[:, :, None])
-    M = np.matmul(np.moveaxis(S, (0, 1), (-2, -1)), np.moveaxis(psi, -1, 0))
-    M += np.eye(q)
-    sign, log_det = np.linalg.slogdet(M)
-    log_det = np.where(sign > 0, log_det, np.nan)
-    inverse = _by_member(np.linalg.inv, M)
-    return np.moveaxis(inverse, (-2, -1), (0, 1)), log_det
+        psi = M * M
+        whole = 1.0 + S * psi
+        G = 1.0 / whole
+        return Damped(G, G * S, psi * G, np.log(whole[0, 0]))
+    C = lower(S + np.einsum("ila,ij->ijla", absent, np.eye(q)))
+    N = np.einsum("ikla,ijla->kjla", M, C)
+    K, log_det = whole_kernel(N)
+    half = multiply(C, K)
+    inner = whole_kernel(N.swapaxes(0, 1))[0]
+    return Damped(
+        G=multiply(half, invert_lower(C)),
+        GS=multiply(half, C.swapaxes(0, 1)),
+        W=multiply(multiply(M, inner), M.swapaxes(0, 1)),
+        log_det=log_det,
+    )
 
 
-def _shrink_two(S, psi):
-    a = 1.0 + (S[0, 0] * psi[0, 0] + S[0, 1] * psi[1, 0])
-    d = 1.0 + (S[1, 0] * psi[0, 1] + S[1, 1] * psi[1, 1])
-    b = S[0, 0] * psi[0, 1] + S[0, 1] * psi[1, 1]
-    c = S[1, 0] * psi[0, 0] + S[1, 1] * psi[1, 0]
-    # |I + S Psi| = 1 + tr(S Psi) + |S||Psi|: no difference of large numbers
-    det = (a + d - 1.0) + _det_two(S) * _det_two(psi)
-    G = np.empty((2, 2, *det.shape))
-    G[0, 0], G[0, 1], G[1, 0], G[1, 1] = d, -b, -c, a
-    G /= det
-    return G, np.log(det)
+def lower(S: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factors of positive definite blocks (q, q, ...); NaN where they are not."""
+    q = len(S)
+    L = np.zeros_like(S)
+    for j in range(q):
+        for i in range(j, q):
+            value = S[i, j] - np.einsum("k...,k...->...", L[i, :j], L[j, :j])
+            L[i, j] = np.sqrt(value) if i == j else value / L[j, j]
+    return L
+
+
+def invert_lower(L: np.ndarray) -> np.ndarray:
+    """Inverses of lower triangular blocks (q, q, ...)."""
+    q = len(L)
+    out = np.zeros_like(L)
+    for j in range(q):
+        out[j, j] = 1.0 / L[j, j]
+        for i in range(j + 1, q):
+            sums = np.einsum("k...,k...->...", L[i, j:i], out[j:i, j])
+            out[i, j] = -sums / L[i, i]
+    return out
 
 
 def kernel(T: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """((I + T'Psi T)^-1, log|I + T'Psi T|) for S = TT', T (q, q, L, 1), and Lambda (q, q, A).
+    """((I + T'Psi T)^-1, log|I + T'Psi T|) for T (q, q, L, 1) and Lambda (q, q, A), triangular.
 
-    Both are symmetric positive definite, with nothing that cancels: T'Psi T is a sum of squares.
-    Returns arrays (q, q, L, A) and (L, A); the second is log|I + S Psi|.
+    Returns arrays (q, q, L, A) and (L, A).
     """
+    return whole_kernel(np.einsum("jia,jkl->ikla", lam, T[..., 0]))
+
+
+def conditional(T: np.ndarray, lam: np.ndarray) -> np.ndarray:
+    """(q, q, L, A): the conditional covariance Lambda (I + Lambda'TT'Lambda)^-1 Lambda'."""
     M = np.einsum("jia,jkl->ikla", lam, T[..., 0])
+    root = np.ascontiguousarray(lam)[:, :, None]
+    inner = whole_kernel(M.swapaxes(0, 1))[0]
+    return multiply(multiply(root, inner), root.swapaxes(0, 1))
+
+
+def whole_kernel(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """((I + M'M)^-1, log|I + M'M|) of M (q, q, L, A), with nothing that cancels but in M'M.
+
+    Where I + M'M is so large that its digits run out, M's singular values take its place.
+    """
     q = len(M)
     if q == 1:
         K = 1.0 + M * M
         return 1.0 / K, np.log(K[0, 0])
     if q == 2:
-        first, second = (M[:, j] for j in (0, 1))
-        a, b = 1.0 + (first * first).sum(axis=0), (first * second).sum(axis=0)
-        d = 1.0 + (second * second).sum(axis=0)
-        # |Lambda'T| is known, so that |I + A| = 1 + tr A + |A| has no difference in it
-        root = lam[0, 0] * lam[1, 1] * (T[0, 0] * T[1, 1])
-        det = (a + d - 1.0) + root * root
-        return np.array([[d, -b], [-b, a]]) / det, np.log(det)
+        return _kernel_two(M)
     K = np.einsum("kila,kjla->laij", M, M) + np.eye(q)
+    largest = np.einsum("laii->lai", K).max(axis=2)
     L = _by_member(np.linalg.cholesky, K)
     half = _by_member(np.linalg.inv, L)
     log_det = 2 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)
-    return np.einsum("laki,lakj->ijla", half, half), log_det
+    inverse = np.einsum("laki,lakj->laij", half, half)
+    large = largest > _LARGE
+    if large.any():
+        _, s, V = np.linalg.svd(np.ascontiguousarray(np.moveaxis(M, (0, 1), (2, 3))[large]))
+        square = s * s
+        log_det[large] = np.log1p(square).sum(axis=1)
+        inverse[large] = np.einsum("nki,nk,nkj->nij", V, 1 / (1 + square), V)
+    return np.moveaxis(inverse, (-2, -1), (0, 1)), log_det
+
+
+def _kernel_two(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, second = (M[:, j] for j in (0, 1))
+    a, b = 1.0 + (first * first).sum(axis=0), (first * second).sum(axis=0)
+    d = 1.0 + (second * second).sum(axis=0)
+    # |I + A| = 1 + tr A + |A|, with |A| = |M|^2, has no difference of large numbers in it but |M|
+    root = first[0] * second[1] - first[1] * second[0]
+    det = (a + d - 1.0) + root * root
+    return np.array([[d, -b], [-b, a]]) / det, np.log(det)
 
 
 def _by_member(function, M: np.ndarray) -> np.ndarray:
@@ -155,36 +212,6 @@ def _by_member(function, M: np.ndarray) -> np.ndarray:
             except np.linalg.LinAlgError:
                 continue
         return out
-
-
-def roots(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T, T^+) for S = TT', T lower triangular (q, q, L); columns without a pivot are zero.
-
-    T^+ undoes T on its range, so that T^+' T^+ is a symmetric reflexive inverse of S.
-    """
-    q = len(S)
-    if q == 1:
-        T = np.sqrt(S)
-        return T, np.where(T > 0, 1.0, 0.0) / np.where(T > 0, T, 1.0)
-    T, inverse = np.zeros_like(S), np.zeros_like(S)
-    rest = S.copy()
-    for j in range(q):
-        pivot = rest[j, j]
-        good = pivot > _RANK * S[j, j]
-        root = np.where(good, np.sqrt(np.where(good, pivot, 1.0)), 1.0)
-        T[j:, j] = np.where(good, rest[j:, j] / root, 0.0)
-        rest[j:, j:] -= T[j:, None, j] * T[None, j:, j]
-        inverse[j, j] = good / root
-        for i in range(j):
-            inverse[j, i] = -(T[j, i:j] * inverse[i:j, i]).sum(axis=0) * inverse[j, j]
-    return T, inverse
-
-
-def _det_two(M):
-    """Determinants of positive semidefinite 2 x 2 blocks; what is only rounding becomes 0."""
-    product = M[0, 0] * M[1, 1]
-    det = product - M[0, 1] * M[1, 0]
-    return np.where(det > 4e-16 * product, det, 0.0)
 
 
 def multiply(A: np.ndarray, B: np.ndarray) -> np.ndarray:

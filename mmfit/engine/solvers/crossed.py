@@ -78,6 +78,7 @@ class CrossedSolver:
             else np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
         )
         self._fixed = system.nfixed
+        self.taken = np.zeros((len(system.y), system.nfixed))
         self.entries: Entries = group_entries(system.layout, self.order)
 
     def _products(self, groups: list[Group]):

@@ -1,8 +1,8 @@
 """The innermost grouping factor: its levels never see each other, so they are summed up in advance.
 
-Whatever theta is, a level enters log|V| and R'V^-1 R through S = Z'Z (q x q) and the products r of
-its Z with the other columns only: as log|I + S Psi| and r'W r, W = Psi (I + S Psi)^-1. The second
-is linear in the products r_a r_b, so these are summed, once, over all levels with equal S (a class)
+Whatever theta is, a level enters log|V| and R'V^-1 R through T (q x q) and the products c = Q'R of
+its basis (:mod:`level_basis`) only: as log|I + T'Psi T| and c'(I + T'Psi T)^-1 c. The second is
+linear in the products c_a c_b, so these are summed, once, over all levels with equal T (a class)
 that lie in one level of the next coarser factor (a cell). A balanced design costs one class,
 whatever the number of its levels.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, segment_sum
+from mmfit.engine.solvers.blocks import Directions, multiply, segment_sum
 from mmfit.engine.solvers.chain import stable_order
 
 # Numbers formed at once when products of columns are summed up.
@@ -27,23 +27,28 @@ class Leaf:
 
     Attributes
     ----------
-    S : (q, q, C, 1) array, Z'Z by class;  counts : (C, 1) array, levels in each class.
+    T : (q, q, C, 1) array, Z = Q T' by class;  counts : (C, 1) array, levels in each class.
     level_class : (levels,) intp, class of each level.
     cell_class : (K,) intp, class of each cell, or None where cells are classes.
     starts : (parents,) intp, first cell of each parent, or None for a single parent.
-    cells : (P, W, K, 1 or B) array: sums over a cell's levels of r_a r_b' + r_b r_a' (r_a r_a')
+    cells : (P, W, K, 1 or B) array: sums over a cell's levels of c_a c_b' + c_b c_a' (c_a c_a')
         for the P pairs a <= b of effects, at the W pairs i <= j of columns.
     """
 
-    S: np.ndarray
+    T: np.ndarray
     counts: np.ndarray
     level_class: np.ndarray
     cell_class: np.ndarray | None
     starts: np.ndarray | None
     cells: np.ndarray
 
+    @property
+    def S(self) -> np.ndarray:
+        """(q, q, C, 1): Z'Z by class."""
+        return multiply(self.T, self.T.swapaxes(0, 1))
+
     def gather(self, weights: np.ndarray, members) -> np.ndarray:
-        """(..., W, parents, A): sum over the levels of <weight of the class, r r'>.
+        """(..., W, parents, A): sum over the levels of <weight of the class, c c'>.
 
         ``weights`` (..., P, C, A) holds the packed symmetric weight matrices.
         """
@@ -55,25 +60,18 @@ class Leaf:
         return segment_sum(np.einsum("...pca,pwca->...wca", weights, cells), self.starts)
 
     def congruences(self, G: np.ndarray, directions: Directions, members) -> np.ndarray:
-        """(k, W, A): the sums over the levels of r'G'E_e G r for G (q, q, C, A)."""
+        """(k, W, A): the sums over the levels of c'G'E_e G c for G (q, q, C, A)."""
         weights = directions.congruences(G, *packed_pairs(len(G)))
         return self.gather(weights, members)[..., 0, :]
 
-    def totals(self, directions: Directions) -> np.ndarray:
-        """(k, W, B): the sums over the levels of r'E_e r, which are those of a pair of effects."""
-        q = len(self.S)
-        position = np.zeros((q, q), dtype=np.intp)
-        position[packed_pairs(q)] = np.arange(q * (q + 1) // 2)
-        return self.cells.sum(axis=2)[position[directions.column, directions.row]]
-
     def inner_products(self, weights: np.ndarray, members=None) -> np.ndarray:
-        """(q, q, C, A): by class the sums of r M r' for packed symmetric M, ``weights`` (W, A).
+        """(q, q, C, A): by class the sums of c M c' for packed symmetric M, ``weights`` (W, A).
 
         An entry of ``weights`` off the diagonal stands for both of M's. Classes must be cells.
         """
         cells = self.cells if members is None else np.take(self.cells, members, axis=-1)
         packed = np.einsum("pwca,wa->pca", cells, weights)
-        q = len(self.S)
+        q = len(self.T)
         a, b = packed_pairs(q)
         packed[a != b] *= 0.5
         out = np.empty((q, q, *packed.shape[1:]))
@@ -114,14 +112,14 @@ def square(values: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-def classify(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(class of each level, one level of each class) for blocks S (q, q, L)."""
-    first, second = packed_pairs(len(S))
-    packed = S[first, second]
+def classify(T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(class of each level, one level of each class) for lower triangular T (q, q, L)."""
+    first, second = packed_pairs(len(T))
+    packed = T[second, first]
     unit = np.abs(packed).max() * _SAME
     whole = np.rint(packed / (unit if unit > 0 else 1.0)).astype(np.int64)
     if (whole == whole[:, :1]).all():
-        return np.zeros(S.shape[2], dtype=np.intp), np.zeros(1, dtype=np.intp)
+        return np.zeros(T.shape[2], dtype=np.intp), np.zeros(1, dtype=np.intp)
     if len(whole) == 1:
         key = whole[0]
     else:
@@ -130,12 +128,12 @@ def classify(S: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         key = (whole * (multipliers % 2**63).astype(np.int64)[:, None]).sum(axis=0)
     _, example, label = np.unique(key, return_index=True, return_inverse=True)
     if len(whole) > 1 and np.abs(whole - whole[:, example][:, label]).max() > 0:
-        return np.arange(S.shape[2]), np.arange(S.shape[2])
+        return np.arange(T.shape[2]), np.arange(T.shape[2])
     return label.reshape(-1), example
 
 
 def build_leaf(
-    own: np.ndarray,
+    T: np.ndarray,
     design: np.ndarray,
     responses: np.ndarray,
     parent: np.ndarray | None,
@@ -145,11 +143,11 @@ def build_leaf(
 
     Parameters
     ----------
-    own : (q, q, L), Z'Z by level.
-    design : (q, d, L), Z'[coarser Z's, X] by level;  responses : (q, L, B), Z'y.
+    T : (q, q, L), Z = Q T' by level.
+    design : (q, d, L), Q'[coarser Z's, X] by level;  responses : (q, L, B), Q'y.
     parent : (L,) level of the next coarser factor, or None at the top;  parents : their number.
     """
-    label, example = classify(own)
+    label, example = classify(T)
     classes = len(example)
     counts = np.bincount(label, minlength=classes).astype(float)[:, None]
     cell = label if parent is None else parent * classes + label
@@ -164,7 +162,7 @@ def build_leaf(
     else:
         above, cell_class = np.divmod(keys, classes)
         starts = np.searchsorted(above, np.arange(parents))
-    return Leaf(own[:, :, example, None], counts, label, cell_class, starts, cells)
+    return Leaf(T[:, :, example, None], counts, label, cell_class, starts, cells)
 
 
 def _cell_products(design: np.ndarray, responses: np.ndarray, begin: np.ndarray) -> np.ndarray:

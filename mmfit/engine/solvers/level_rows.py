@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions
+from mmfit.engine.solvers.blocks import Directions, multiply
 from mmfit.engine.solvers.leaf import packed_pairs
 
 
@@ -18,21 +18,26 @@ class LevelRows:
 
     Attributes
     ----------
-    S : (q, q, L, 1), Z'Z by level;  counts : (L, 1), ones.
-    level_class : (L,), every level its own;  rows : (m, q, L), R'Z by level.
+    T : (q, q, L, 1), Z = Q T' by level;  counts : (L, 1), ones.
+    level_class : (L,), every level its own;  rows : (m, q, L), R'Q by level.
     """
 
-    S: np.ndarray
+    T: np.ndarray
     counts: np.ndarray
     level_class: np.ndarray
     rows: np.ndarray
 
     @classmethod
-    def of(cls, own: np.ndarray, design: np.ndarray, responses: np.ndarray) -> "LevelRows":
-        """From Z'Z (q, q, L), Z'X (q, p, L) and Z'y (q, L, 1)."""
-        levels = own.shape[2]
+    def of(cls, T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> "LevelRows":
+        """From T (q, q, L), Q'X (q, p, L) and Q'y (q, L, 1)."""
+        levels = T.shape[2]
         rows = np.concatenate([design.transpose(1, 0, 2), responses.transpose(2, 0, 1)])
-        return cls(own[..., None], np.ones((levels, 1)), np.arange(levels), rows)
+        return cls(T[..., None], np.ones((levels, 1)), np.arange(levels), rows)
+
+    @property
+    def S(self) -> np.ndarray:
+        """(q, q, L, 1): Z'Z by level."""
+        return multiply(self.T, self.T.swapaxes(0, 1))
 
     def gather(self, weights: np.ndarray, members) -> np.ndarray:
         """(W, 1, 1): the sum over the levels of r'W r for packed symmetric W (P, L, 1)."""
@@ -66,10 +71,3 @@ class LevelRows:
         M[first, second] = M[second, first] = halves
         moved = (M @ self.rows.reshape(m, -1)).reshape(m, q, levels)
         return np.einsum("mal,mbl->abl", self.rows, moved)[..., None]
-
-    def totals(self, directions: Directions) -> np.ndarray:
-        """(k, W, 1): the sums over the levels of r'E_e r."""
-        m, q, _ = self.rows.shape
-        flat = self.rows.reshape(m * q, -1)
-        gram = (flat @ flat.T).reshape(m, q, m, q)
-        return self._along(gram, directions.row, directions.column) * directions.once[:, None, None]

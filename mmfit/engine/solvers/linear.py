@@ -10,7 +10,7 @@ class LinearSolver:
 
     Attributes
     ----------
-    nobs : int, n;  columns : int, m = p + 1;  batch : int.
+    nobs : int, n;  columns : int, m = p + 1;  batch : int;  taken : (B, p), zeros.
     """
 
     name = "linear"
@@ -19,6 +19,7 @@ class LinearSolver:
     def __init__(self, system: System):
         self.nobs, self.columns = system.nobs, system.nfixed + 1
         self.batch = len(system.y)
+        self.taken = np.zeros((self.batch, system.nfixed))
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "LinearFactorization":
         """The same for every member; there is no theta that could differ."""

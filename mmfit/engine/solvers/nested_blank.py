@@ -21,7 +21,7 @@ def nested_blank(links, parents, places: np.ndarray) -> Blank:
             other = links[j]
             if j > i:
                 above = parents[j - 1] if above is None else parents[j - 1][above]
-            r = link.design[:, column : column + other.q]
+            r = link.raw.design[:, column : column + other.q]
             column += other.q
             x_other = other.fixed if above is None else other.fixed[..., above]
             mixed = np.einsum("apl,dpl->adl", x, x_other)
@@ -29,9 +29,9 @@ def nested_blank(links, parents, places: np.ndarray) -> Blank:
             traces[here] = _between(link, other, np.einsum("adl,bcl->abcd", r, r))
             x_pairs[here] = _between(link, other, np.einsum("adl,bcl->abcd", mixed, r))
             traces[here[::-1]], x_pairs[here[::-1]] = traces[here].T, x_pairs[here].T
-    own = [link.design[:, : link.q].sum(axis=2) for link in links]
+    own = [link.raw.design[:, : link.q].sum(axis=2) for link in links]
     x_sums = [np.einsum("apl,bql->abpq", link.fixed, link.fixed) for link in links]
-    y_sums = [np.einsum("alm,blm->abm", link.responses, link.responses) for link in links]
+    y_sums = [np.einsum("alm,blm->abm", link.raw.responses, link.raw.responses) for link in links]
     return Blank(
         traces=traces[places[:, None], places],
         trace_slopes=_along(links, own)[places],

@@ -8,21 +8,28 @@ from mmfit.engine.solvers.blocks import multiply
 def back_substitute(factor) -> list[np.ndarray]:
     """Z'V^-1 R per group, from the outermost factor inwards.
 
-    Given the coarser effects B = Psi Z'V^-1 R, a level's Z_i'V^-1 R is C_R - C_Z B.
+    A level's Z_i'V^-1 R is that of Z_i'V_i^-1 on R less the coarser effects. Both are known in
+    columns that have lost their shifts, so that the effects lose them too: what remains of them,
+    e, is the coefficient of the columns as they stand at this link.
     """
-    m = factor.solver.columns
-    out: list[np.ndarray] = [np.empty(0)] * len(factor.solver.links)
-    effects: list[np.ndarray] = []
+    m, links = factor.solver.columns, factor.solver.links
+    out: list[np.ndarray] = [np.empty(0)] * len(links)
     parents = (*factor.solver.chain.parents, None)
     rows = [factor.leaf_rows, *(step.C for step in factor.eliminations)]
+    e = np.empty(0)
     for i in reversed(range(len(rows))):
-        if parents[i] is None:
-            value = rows[i][:, -m:]
-        else:
-            effects = [effect[:, :, parents[i]] for effect in effects]
-            value = rows[i][:, -m:] - multiply(rows[i][:, :-m], np.concatenate(effects))
-        effects = [multiply(factor.psis[i][:, :, None], value), *effects]
+        value = rows[i][:, -m:]
+        if parents[i] is not None:
+            e = e[:, :, parents[i]]
+            value = value - multiply(rows[i][:, :-m], e)
         out[factor.solver.chain.groups[i]] = _unsorted(factor, i, value)
+        if i:
+            c = links[i].shifts(factor.members)
+            own = multiply(links[i].T.swapaxes(0, 1), multiply(factor.psis[i], value)) - c[:, -m:]
+            if parents[i] is None:
+                e = own
+            else:
+                e = np.concatenate([own + multiply(c[:, :-m], e), e])
     return out
 
 
@@ -32,18 +39,17 @@ def path_covariances(factor) -> list[np.ndarray]:
     Given the effects b of the levels above, this level's have covariance W and mean -H b + const,
     so the joint covariance of a level with those above it follows from theirs.
     """
-    m = factor.solver.columns
     out: list[np.ndarray] = [np.empty(0)] * len(factor.solver.links)
     joint = np.empty(0)
     parents = (*factor.solver.chain.parents, None)
-    steps = [(factor.leaf_level_W, factor.leaf_rows), *((s.W, s.C) for s in factor.eliminations)]
-    for i in reversed(range(len(steps))):
-        W, C = steps[i]
+    rows = [factor.leaf_rows, *(step.C for step in factor.eliminations)]
+    for i in reversed(range(len(rows))):
+        W = factor.covariances[i]
         if parents[i] is None:
             joint = W
         else:
             above = joint[:, :, parents[i]]
-            H = multiply(factor.psis[i][:, :, None], C[:, :-m])
+            H = multiply(factor.psis[i], _effects_above(factor, i, rows[i]))
             side = multiply(H, above)
             top = np.concatenate([W + multiply(side, np.swapaxes(H, 0, 1)), -side], axis=1)
             bottom = np.concatenate([-np.swapaxes(side, 0, 1), above], axis=1)
@@ -51,6 +57,30 @@ def path_covariances(factor) -> list[np.ndarray]:
         q = len(W)
         out[factor.solver.chain.groups[i]] = _unsorted(factor, i, joint[:q, :q])
     return out
+
+
+def _effects_above(factor, i: int, rows: np.ndarray) -> np.ndarray:
+    """(q, all coarser q, levels, A): Z_i'V_i^-1 Z_j for the factors j above, at link ``i``.
+
+    ``rows`` are those for the columns as they stand there. A column's Q_j is that and the shifts
+    that the links between took off it.
+    """
+    links, parents = factor.solver.links, factor.solver.chain.parents
+    place, begin, found, shifts = np.arange(rows.shape[2]), 0, [], []
+    out = []
+    for j in range(i + 1, len(links)):
+        place = parents[j - 1][place]
+        width = links[j].q
+        value = rows[:, begin : begin + width]
+        for l, seen in enumerate(found):
+            # what the column j holds of the shift of the link l between
+            first = begin - sum(link.q for link in links[i + 1 : i + 2 + l])
+            value = value + multiply(seen, shifts[l][:, first : first + width])
+        found.append(value)
+        shifts.append(links[j].shifts(factor.members)[:, :, place])
+        out.append(multiply(value, links[j].T[:, :, place].swapaxes(0, 1)))
+        begin += width
+    return np.concatenate(out, axis=1)
 
 
 def _unsorted(factor, i: int, value: np.ndarray) -> np.ndarray:

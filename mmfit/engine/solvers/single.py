@@ -1,25 +1,25 @@
 """One grouping factor: every quantity is a sum over classes of equal levels.
 
-With G = (I + S Psi)^-1, W = Psi G and F = G S (all q x q, one per class), N = Z'V^-1 Z is block
-diagonal with blocks F, and Z'V^-1 R = G r by level. Derivatives of W along a direction E of Psi are
-G'E G (Bates, Maechler, Bolker & Walker 2015, section 3, for the factorisation).
+With Z = Q T' by level (:mod:`level_basis`), c = Q'R and K = (I + T'Psi T)^-1, all q x q, one per
+class: R'V^-1 R is what the levels leave of R'R plus c'K c, Z'V^-1 R = G c with G = T K, and
+Z'V^-1 Z is block diagonal with blocks F = T K T'. The derivative of c'K c along a direction E of
+Psi is -c'G'E G c (Bates, Maechler, Bolker & Walker 2015, section 3, for the factorisation).
 """
 
 from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.products import LevelSums, response_products
+from mmfit.engine.products import LevelSums
 from mmfit.engine.solvers.blank import Blank
-from mmfit.engine.solvers.blocks import congruence, directions, kernel, multiply, roots, shrink
+from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
+from mmfit.engine.solvers.level_basis import level_basis, within_levels
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
 
 # Numbers that pooling may take where it does not pay; below, fewer calls are worth more.
 _CELLS = 20_000
-# Below this part of a response within levels, the part is computed from the rows.
-_CANCELS = 0.05
 
 
 class SingleSolver:
@@ -27,8 +27,8 @@ class SingleSolver:
 
     Attributes
     ----------
-    design : (q, p, L), Z'X by level;  responses : (q, L, B), Z'y;  leaf : the pooled products.
-    T, inverse : (q, q, C, 1), S = TT' and T^+, by class;  within : (B, m, m), see ``_within``.
+    design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
+    within : (B, m, m), what the levels leave of R'R;  taken : (B, p), see :class:`base.Solver`.
     """
 
     name = "single"
@@ -36,65 +36,43 @@ class SingleSolver:
 
     def __init__(self, system: System):
         group = system.groups[0]
-        q, p = group.size, system.nfixed
-        sums = LevelSums(group.codes, group.levels)
-        products = sums.products(group.columns, (*group.columns, *system.columns))
-        self.design = products[:, q:]
-        self.responses = response_products(sums, group.columns, system.y)
-        self.leaf = _leaf(products[:, :q], self.design, self.responses)
+        basis = level_basis(LevelSums(group.codes, group.levels), group.columns)
+        self.design = basis.products(system.columns)
+        self.responses = basis.responses(system.y)
+        within = within_levels(basis, system.columns, system.y, self.design, self.responses)
+        self.within, self.taken = within.products, within.taken
+        self.leaf = _leaf(basis.T, self.design, self.responses)
         self.directions = directions(system.layout, 0)
-        self.nobs, self.columns = system.nobs, p + 1
+        self.columns = system.nfixed + 1
         self.batch = len(system.y)
-        self.T, self.inverse = (block[..., None] for block in roots(self.leaf.S[..., 0]))
-        self.within = self._within(system)
-
-    def _within(self, system: System) -> np.ndarray:
-        """(B, m, m): R'R less its projection on Z, level by level."""
-        weights = packed(np.einsum("kilx,kjlx->ijlx", self.inverse, self.inverse))
-        loss = self.leaf.gather(weights, None)[:, 0]
-        within = self.nobs * np.eye(self.columns) - square(loss, self.columns)
-        # Response by response: the digits of one must not depend on its neighbours.
-        lost = np.flatnonzero(within[:, -1, -1] <= _CANCELS * self.nobs)
-        if len(lost):
-            within[lost] = self._within_from_rows(system, lost)
-        return within
-
-    def _within_from_rows(self, system: System, members: np.ndarray) -> np.ndarray:
-        """The same where the levels explain nearly all, and a difference would lose the rest."""
-        group, label = system.groups[0], self.leaf.level_class
-        half = self.inverse[:, :, label, 0]
-        rows = np.concatenate([system.X, system.y[members]])
-        responses = self.responses[..., members].transpose(0, 2, 1)
-        r = np.concatenate([self.design, responses], axis=1)
-        effects = np.einsum("kil,kcl->icl", half, np.einsum("kil,icl->kcl", half, r))
-        for a, column in enumerate(group.columns):
-            rows = rows - effects[a][:, group.codes] * column
-        p = system.nfixed
-        X, y = rows[:p], rows[p:]
-        out = np.empty((len(y), p + 1, p + 1))
-        out[:, :p, :p] = X @ X.T
-        out[:, :p, p] = out[:, p, :p] = np.einsum("bn,pn->bp", y, X)
-        out[:, p, p] = np.einsum("bn,bn->b", y, y)
-        return out
 
     def blank(self) -> Blank:
         leaf, m = self.leaf, self.columns
-        sums = leaf.totals(self.directions)
+        sums = leaf.congruences(leaf.T, self.directions, None)
         first, second = packed_pairs(m)
-        y, x = sums[:, -1], sums[..., 0]
-        x_slopes = np.empty((len(x), m, m))
-        x_slopes[:, first, second] = x_slopes[:, second, first] = x
+        x_slopes = np.empty((len(sums), m, m))
+        x_slopes[:, first, second] = x_slopes[:, second, first] = sums[..., 0]
         S, counts = leaf.S[..., 0], leaf.counts[:, 0]
-        inner = leaf.inner_products(
-            np.where((first == second) & (second < m - 1), 1.0, 0.0)[:, None]
-        )
+        own = np.where((first == second) & (second < m - 1), 1.0, 0.0)[:, None]
+        inner = multiply(multiply(leaf.T, leaf.inner_products(own)), leaf.T.swapaxes(0, 1))
         return Blank(
             traces=self.pair_traces(S[..., None], (S * counts)[..., None])[0],
             trace_slopes=self.directions.traces((S * counts).sum(axis=2)),
             x_pairs=self.pair_traces(S[..., None], inner[..., :1])[0],
             x_slopes=x_slopes[:, :-1, :-1],
-            y_slopes=y.T,
+            y_slopes=self._y_slopes(sums),
         )
+
+    def _y_slopes(self, sums: np.ndarray) -> np.ndarray:
+        """(B, k): y'V_e y from the packed R'V_e R (k, W, B) of R = [X, y - X taken]."""
+        out = sums[:, -1].T
+        who = np.flatnonzero(self.taken.any(axis=1))
+        if len(who):
+            out = out.copy()
+            back = np.concatenate([self.taken[who], np.ones((len(who), 1))], axis=1)
+            whole = square(sums[..., who], self.columns)
+            out[who] = np.einsum("bm,bemn,bn->be", back, whole, back)
+        return out
 
     def pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
         """(A, k, k): the sums over the classes of tr(E_e F E_f K), for F and K (q, q, C, A)."""
@@ -106,15 +84,15 @@ class SingleSolver:
         return SingleFactorization(self, lambdas[0], None if everyone else members)
 
 
-def _leaf(own: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
+def _leaf(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
     """The levels pooled, or one by one where there are many, all different."""
     q, p, levels = design.shape
     cells = levels * (q * (q + 1) // 2) * ((p + 1) * (p + 2) // 2)
     if responses.shape[2] == 1 and cells > _CELLS:
-        _, example = classify(own)
+        _, example = classify(T)
         if 2 * len(example) > levels:
-            return LevelRows.of(own, design, responses)
-    return build_leaf(own, design, responses, None)
+            return LevelRows.of(T, design, responses)
+    return build_leaf(T, design, responses, None)
 
 
 class SingleFactorization:
@@ -123,25 +101,22 @@ class SingleFactorization:
     def __init__(self, solver: SingleSolver, lam: np.ndarray, members: np.ndarray | None):
         self.solver, self.members = solver, members
         leaf = solver.leaf
-        self.psi = (lam @ lam.transpose(0, 2, 1)).transpose(1, 2, 0)
-        K, log_det = kernel(solver.T, lam.transpose(1, 2, 0))
+        self.lam = lam.transpose(1, 2, 0)
+        self.K, log_det = kernel(leaf.T, self.lam)
         self.log_det = (leaf.counts * log_det).sum(axis=0)
-        # R'V^-1 R = R'R less its projection on Z, and of the projection what V lets through
-        self._half = multiply(K, solver.inverse)
-        through = multiply(solver.inverse.swapaxes(0, 1), self._half)
-        gain = leaf.gather(packed(through), members)
+        gain = leaf.gather(packed(self.K), members)
         within = solver.within if members is None else solver.within[members]
         self.reduced = within + square(gain[:, 0], solver.columns)
 
     @cached_property
     def G(self) -> np.ndarray:
-        """(q, q, C, A): (I + S Psi)^-1 as it acts on the range of S, T (I + T'Psi T)^-1 T^+."""
-        return multiply(self.solver.T, self._half)
+        """(q, q, C, A): T K, as Z'V^-1 = G Q'."""
+        return multiply(self.solver.leaf.T, self.K)
 
     @cached_property
     def F(self) -> np.ndarray:
         """(q, q, C, A): blocks of Z'V^-1 Z."""
-        return multiply(self.G, self.solver.leaf.S)
+        return multiply(self.G, self.solver.leaf.T.swapaxes(0, 1))
 
     def trace_slopes(self) -> np.ndarray:
         total = (self.F * self.solver.leaf.counts).sum(axis=2)
@@ -188,7 +163,7 @@ class SingleFactorization:
         return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        W = multiply(self.psi[:, :, None], shrink(self.solver.leaf.S, self.psi)[0])
+        W = conditional(self.solver.leaf.T, self.lam)
         return [_members_first(W[:, :, self.solver.leaf.level_class])]
 
 
