@@ -95,7 +95,7 @@ def _nested(solver: NestedSolver) -> tuple[float, float, float]:
 
 def _crossed(solver, k: int, m: int) -> tuple[float, float, float]:
     """Factorise the tail, and pass it once per entry of the eliminated factor."""
-    q, _, levels = solver.own.shape
+    q, _, levels = solver.T.shape
     lead, rows = solver.entries.groups[0].directions.shape[0], k * m
     width, columns = solver.columns.width, q * levels + solver.columns.width
     passes = 3 + 2 * lead

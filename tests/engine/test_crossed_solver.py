@@ -15,6 +15,7 @@ from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
 from mmfit.engine.solvers.crossed_choice import crossed_solver
 from mmfit.engine.solvers.crossed_products import TailColumns, neighbours
 from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
+from mmfit.engine.solvers.level_basis import group_basis
 from mmfit.engine.solvers.pair_map import PairMap
 from mmfit.engine.solvers.tail_list import TailList
 from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
@@ -66,8 +67,9 @@ def _sparse_solver(system):
     order = elimination_order(system)
     lead, *others = (system.groups[g] for g in order)
     columns = TailColumns.of(others)
+    lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseTailSolver(system, found, build_pattern(pattern_keys(found), columns))
+    return SparseTailSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.replace(" ", "-"))

@@ -1,4 +1,4 @@
-"""The coupling A = Z_1'Z_t of the eliminated factor with all others, in two representations.
+"""The coupling A = Q_1'Z_t of the eliminated factor with all others, in two representations.
 
 Both answer the same questions: the Schur term sum_l A_l' w_l A_l for a symmetric q x q matrix w_l
 per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A and A'. Sparse
@@ -21,6 +21,7 @@ from mmfit.engine.solvers.crossed_products import (
     dense_coupling,
     neighbours,
 )
+from mmfit.engine.solvers.level_basis import LevelBasis
 from mmfit.engine.system import Group
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class DenseCoupling:
         return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
 
 
-def build_coupling(lead: Group, groups: list[Group], tail: TailColumns) -> PairMap | DenseCoupling:
+def build_coupling(
+    lead: LevelBasis, groups: list[Group], tail: TailColumns
+) -> PairMap | DenseCoupling:
     """The cheaper representation of the coupling."""
     if lead.levels * lead.size * tail.width <= _SMALL:
         return DenseCoupling(dense_coupling(lead, groups, tail))

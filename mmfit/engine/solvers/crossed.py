@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmfit.engine.products import LevelSums, level_products, response_products
+from mmfit.engine.products import Column, LevelSums, response_products
 from mmfit.engine.solvers.blank import Blank
+from mmfit.engine.solvers.blocks import conditional
 from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_blank import crossed_blank
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
@@ -26,7 +27,8 @@ from mmfit.engine.solvers.crossed_traces import (
     crossed_pairs,
     crossed_traces,
 )
-from mmfit.engine.solvers.eliminated import between, eliminate, multiply
+from mmfit.engine.solvers.eliminated import between, eliminate_lead, multiply
+from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
 from mmfit.engine.solvers.tail_list import STACKED, dense_tail
 from mmfit.engine.system import Group, System
 
@@ -47,8 +49,8 @@ class CrossedSolver:
     Attributes
     ----------
     order : list of int, the groups, the eliminated one first.
-    columns : TailColumns;  coupling : Z_1'Z_t, 1 being the eliminated group.
-    own : (q, q, L), Z_1'Z_1.
+    columns : TailColumns;  coupling : Q_1'Z_t, 1 being the eliminated group.
+    T : (q, q, L), Z_1 = Q_1 T' by level.
     entries : Entries, of Psi, by group in this order.
     second_order_is_cheap : bool, see :class:`base.Solver`.
     """
@@ -60,18 +62,21 @@ class CrossedSolver:
         system: System,
         coupling: PairMap | DenseCoupling | None = None,
         order: list[int] | None = None,
+        lead: LevelBasis | None = None,
     ):
-        """``coupling``: Z_1'Z_t, where it is at hand already;  ``order``: see the attributes."""
+        """``coupling`` and ``lead``, the basis Q_1, where they are at hand already;  ``order``: see
+        the attributes."""
         self.order = elimination_order(system) if order is None else order
         self.nobs = system.nobs
-        lead, *others = (system.groups[g] for g in self.order)
+        first, *others = (system.groups[g] for g in self.order)
+        lead = group_basis(first) if lead is None else lead
         self.columns = TailColumns.of(others)
-        self.own = level_products(lead.codes, lead.levels, lead.columns, lead.columns)
+        self.T = lead.T
         self.second_order_is_cheap = self.columns.width <= STACKED
         self.coupling = coupling or build_coupling(lead, others, self.columns)
         self._tail_products = self._products(others)
-        self._right = [_right(lead, system)]
-        parts = [_right(group, system) for group in others]
+        self._right = [_right(lead.sums, lead.columns, system) * lead.scale]
+        parts = [_right(LevelSums(g.codes, g.levels), g.columns, system) for g in others]
         self._right.append(
             parts[0].reshape(len(parts[0]), -1)
             if len(parts) == 1
@@ -93,7 +98,7 @@ class CrossedSolver:
         return upper + np.triu(upper, 1).T
 
     def right(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Z_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
+        """Q_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
         fixed, out = self._fixed, []
         for both in self._right:
             if len(both) == fixed + 1 and len(members) == 1:
@@ -108,7 +113,7 @@ class CrossedSolver:
     def raw_right(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Z'X (p, q, L) and Z'y (B, q, L) per group."""
         lead, tail = self._right
-        parts = [lead]
+        parts = [np.einsum("ijl,bjl->bil", self.T, lead)]
         for size, place in zip(self.columns.sizes, self.columns.places, strict=True):
             parts.append(tail[:, place].reshape(len(tail), size, -1))
         return [part[: self._fixed] for part in parts], [part[self._fixed :] for part in parts]
@@ -117,7 +122,7 @@ class CrossedSolver:
         """(g, h, Z_g'Z_h as (q, L, q', L')) for g <= h but g = h = 0, where they are dense."""
         sizes = self.columns.sizes
         for h, right in enumerate(self.columns.places):
-            lead = self.coupling.dense[:, :, right]
+            lead = np.einsum("ijl,jlt->ilt", self.T, self.coupling.dense[:, :, right])
             yield 0, h + 1, lead.reshape(*lead.shape[:2], sizes[h], -1)
             for g, left in enumerate(self.columns.places[: h + 1]):
                 block = self._tail_products[left, right]
@@ -147,13 +152,12 @@ class CrossedSolver:
         return CrossedFactorization(self, [lambdas[g] for g in self.order], members)
 
 
-def _right(group: Group, system: System) -> np.ndarray:
-    """Z'X and Z'y, one after the other, (p + B, q, L)."""
+def _right(sums: LevelSums, columns: tuple[Column, ...], system: System) -> np.ndarray:
+    """Z'X and Z'y of the columns Z, one after the other, (p + B, q, L)."""
     p = system.nfixed
-    out = np.empty((p + len(system.y), group.size, group.levels))
-    sums = LevelSums(group.codes, group.levels)
-    out[:p] = sums.products(system.columns, group.columns)
-    y = response_products(sums, group.columns, system.y)
+    out = np.empty((p + len(system.y), len(columns), sums.levels))
+    out[:p] = sums.products(system.columns, columns)
+    y = response_products(sums, columns, system.y)
     out[p:] = y.transpose(2, 0, 1)
     return out
 
@@ -166,11 +170,12 @@ class CrossedFactorization:
 
     def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray], members: np.ndarray):
         self.solver, self.size = solver, len(members)
-        self.lead = eliminate(solver.own, lambdas[0])
+        self._lambda = lambdas[0]
+        self.lead = eliminate_lead(solver.T, lambdas[0])
         self._right, tail_right = solver.right(members)
-        weighted = multiply(self.lead.precision, self._right)
+        weighted = multiply(self.lead.weights, self._right)
         self._tail_right = tail_right - solver.coupling.transposed(weighted)
-        self.tail = solver.factor_tail(solver.reduced_products(self.lead.precision), lambdas[1:])
+        self.tail = solver.factor_tail(solver.reduced_products(self.lead.weights), lambdas[1:])
         self.log_det = self.lead.log_det + self.tail.log_det
         shape = (*self._right.shape[:2], -1)
         taken = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)
@@ -180,11 +185,8 @@ class CrossedFactorization:
 
     @cached_property
     def F(self) -> np.ndarray:
-        """Z_1'V_0^-1 Z_1 = G B per level, (A, q, q, L)."""
-        own = self.solver.own
-        if len(own) == 1:
-            return self.lead.shrink * own
-        return np.einsum("aijl,jkl->aikl", self.lead.shrink, own)
+        """Z_1'V_0^-1 Z_1 = G T' per level, (A, q, q, L)."""
+        return np.einsum("aijl,kjl->aikl", self.lead.shrink, self.solver.T)
 
     @cached_property
     def _adjoint(self) -> np.ndarray:
@@ -246,6 +248,7 @@ class CrossedFactorization:
         return crossed_traces(self)
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        W = self.lead.precision
-        lead = W + between(W, self._adjoint)
+        T = self.solver.T
+        W = conditional(T[..., None], self._lambda.transpose(1, 2, 0)).transpose(3, 0, 1, 2)
+        lead = W + between(np.einsum("aijl,jkl->aikl", W, T), self._adjoint)
         return self._as_given([lead.transpose(0, 3, 1, 2), *self.tail.posterior()])

@@ -24,7 +24,7 @@ def crossed_blank(solver: CrossedSolver) -> Blank:
         design = solver.factorize(given, np.arange(1))
         return replace(blank_from(design, design), y_slopes=y_slopes)
     traces, x_pairs = np.empty((2, entries.count, entries.count))
-    own = solver.own
+    own = np.einsum("ikl,jkl->ijl", solver.T, solver.T)
     first = entries.groups[0]
     _put(traces, first, first, np.einsum("ikl,jml->ijkm", own, own))
     x = fixed[0]
@@ -34,7 +34,7 @@ def crossed_blank(solver: CrossedSolver) -> Blank:
         one, two = entries.groups[g], entries.groups[h]
         _put(traces, one, two, _products(block))
         _put(x_pairs, one, two, _through(fixed[g], block, fixed[h]))
-    trace_slopes = _trace_slopes(solver)
+    trace_slopes = _trace_slopes(solver, own)
     x_slopes = _x_slopes(entries, fixed)
     return Blank(
         traces=entries.arrange(traces[None], 2)[0],
@@ -96,10 +96,10 @@ def _x_slopes(entries, fixed: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _trace_slopes(solver: CrossedSolver) -> np.ndarray:
+def _trace_slopes(solver: CrossedSolver, own: np.ndarray) -> np.ndarray:
     """(k,): tr(V_e)."""
     groups = solver.entries.groups
-    blocks = [solver.own.sum(axis=2)]
+    blocks = [own.sum(axis=2)]
     blocks += [np.einsum("iljl->ij", block) for g, h, block in solver.raw_blocks() if g == h]
     parts = [group.gather(block[None])[0] for group, block in zip(groups, blocks, strict=True)]
     return np.concatenate(parts)

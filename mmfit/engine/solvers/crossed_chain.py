@@ -8,6 +8,7 @@ import numpy as np
 
 from mmfit.engine.solvers.crossed import CrossedSolver
 from mmfit.engine.solvers.crossed_products import Neighbours, TailColumns, neighbours
+from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
 from mmfit.engine.solvers.pair_map import PairMap
 from mmfit.engine.solvers.tail_eliminated import BlockStorage, EliminatedTail
 from mmfit.engine.system import System
@@ -18,10 +19,17 @@ class ChainSolver(CrossedSolver):
 
     name = "crossed, chain eliminated"
 
-    def __init__(self, system: System, order: list[int], found: Neighbours, storage: BlockStorage):
+    def __init__(
+        self,
+        system: System,
+        order: list[int],
+        lead: LevelBasis,
+        found: Neighbours,
+        storage: BlockStorage,
+    ):
         """``order``: the groups, the two that are eliminated first."""
         self.storage = storage
-        super().__init__(system, PairMap(found, storage), order)
+        super().__init__(system, PairMap(found, storage), order, lead)
         self.second_order_is_cheap = False
 
     def _products(self, groups):
@@ -34,7 +42,9 @@ class ChainSolver(CrossedSolver):
 
 def chain_solver(system: System, order: list[int]) -> ChainSolver:
     """Eliminate the first two groups of ``order``, the first nested in the second."""
-    lead, second, *rest = (system.groups[g] for g in order)
+    first, second, *rest = (system.groups[g] for g in order)
+    lead = group_basis(first)
     columns = TailColumns.of([second, *rest])
     storage = BlockStorage(second.size, second.levels, TailColumns.of(rest))
-    return ChainSolver(system, order, neighbours(lead, [second, *rest], columns), storage)
+    found = neighbours(lead, [second, *rest], columns)
+    return ChainSolver(system, order, lead, found, storage)

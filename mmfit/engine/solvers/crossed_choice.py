@@ -10,6 +10,7 @@ import numpy as np
 from mmfit.engine.solvers.coupling import represent
 from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
 from mmfit.engine.solvers.crossed_products import Neighbours, TailColumns, neighbours
+from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
 from mmfit.engine.system import Group, System
 from mmfit.errors import ComputationError
 
@@ -44,7 +45,7 @@ def crossed_solver(system: System) -> CrossedSolver:
         dense matrix nor as a sparse factor.
     """
     order = elimination_order(system)
-    lead, *others = (system.groups[g] for g in order)
+    others = [system.groups[g] for g in order[1:]]
     columns = TailColumns.of(others)
     width, memory = columns.width, machine_memory() / 8
     if width <= _NARROW:
@@ -56,14 +57,15 @@ def crossed_solver(system: System) -> CrossedSolver:
         return _chain_solver(system, chain)
     if seconds < _ANALYSIS:
         return CrossedSolver(system)
+    lead = group_basis(system.groups[order[0]])
     found = neighbours(lead, others, columns)
-    sparse = _sparse_solver(system, columns, found, min(seconds, chain_seconds), memory)
+    sparse = _sparse_solver(system, columns, lead, found, min(seconds, chain_seconds), memory)
     if sparse is not None:
         return sparse
     if chain is not None and chain_seconds < _GAIN * seconds:
         return _chain_solver(system, chain)
     if dense_fits:
-        return CrossedSolver(system, represent(found))
+        return CrossedSolver(system, represent(found), lead=lead)
     raise ComputationError(
         f"the grouping factors are crossed so densely that {width} columns of their model matrices "
         f"have to be factorised together, which needs more than the {8 * memory / 2**30:.0f} GiB "
@@ -106,7 +108,12 @@ def _chain_solver(system: System, order: list[int]) -> CrossedSolver:
 
 
 def _sparse_solver(
-    system: System, columns: TailColumns, found: Neighbours, seconds: float, memory: float
+    system: System,
+    columns: TailColumns,
+    lead: LevelBasis,
+    found: Neighbours,
+    seconds: float,
+    memory: float,
 ) -> CrossedSolver | None:
     """A solver with a sparse tail where it takes less than the given time of others."""
     # Import scipy.sparse, which small models can do without.
@@ -122,7 +129,7 @@ def _sparse_solver(
         return None
     if _seconds(plan) > seconds:
         return None
-    return SparseTailSolver(system, found, pattern)
+    return SparseTailSolver(system, lead, found, pattern)
 
 
 def _seconds(plan: Symbolic) -> float:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from mmfit.engine.products import level_products
+from mmfit.engine.solvers.level_basis import LevelBasis
 from mmfit.engine.system import Group
 
 # Up to this many possible cells per row a table of all cells beats sorting the rows.
@@ -59,7 +60,7 @@ class Cells:
     values: np.ndarray
 
 
-def cells(one: Group, two: Group) -> Cells:
+def cells(one: Group | LevelBasis, two: Group) -> Cells:
     """The occupied cells of two grouping factors and Z_1'Z_2 in them."""
     occupied, position = _distinct(one.codes * two.levels + two.codes, one.levels * two.levels)
     values = level_products(position, len(occupied), one.columns, two.columns)
@@ -104,7 +105,7 @@ def upper_products(groups: list[Group], tail: TailColumns) -> tuple[np.ndarray, 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The tail columns that each level of the eliminated factor meets: A = Z_1'Z_t by level.
+    """The tail columns that each level of the eliminated factor meets: A = Q_1'Z_t by level.
 
     Attributes
     ----------
@@ -131,7 +132,7 @@ class Neighbours:
         return out
 
 
-def neighbours(lead: Group, groups: list[Group], tail: TailColumns) -> Neighbours:
+def neighbours(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> Neighbours:
     """Merge the cells of the eliminated factor with every tail factor, level by level."""
     met = [cells(lead, group) for group in groups]
     counts = [np.bincount(c.rows, minlength=lead.levels) for c in met]
@@ -148,15 +149,17 @@ def neighbours(lead: Group, groups: list[Group], tail: TailColumns) -> Neighbour
             columns[position] = cell.columns + piece.start
             values[:, position] = cell.values[:, j]
             begin += count
+    values *= np.repeat(lead.scale, total, axis=1)
     return Neighbours(indptr, columns, values, tail.width)
 
 
-def dense_coupling(lead: Group, groups: list[Group], tail: TailColumns) -> np.ndarray:
-    """(q, L, T), A = Z_1'Z_t, summed directly into a dense array."""
+def dense_coupling(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> np.ndarray:
+    """(q, L, T), A = Q_1'Z_t, summed directly into a dense array."""
     out = np.empty((lead.size, lead.levels, tail.width))
     for g, group in enumerate(groups):
         key = lead.codes * group.levels + group.codes
         sums = level_products(key, lead.levels * group.levels, lead.columns, group.columns)
         for j, piece in enumerate(tail.effects[g]):
             out[:, :, piece] = sums[:, j].reshape(lead.size, lead.levels, group.levels)
+    out *= lead.scale[:, :, None]
     return out

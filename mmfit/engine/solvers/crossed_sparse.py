@@ -4,6 +4,7 @@ import numpy as np
 
 from mmfit.engine.solvers.crossed import CrossedSolver
 from mmfit.engine.solvers.crossed_products import Neighbours
+from mmfit.engine.solvers.level_basis import LevelBasis
 from mmfit.engine.solvers.pair_map import PairMap
 from mmfit.engine.solvers.tail_list import TailList
 from mmfit.engine.solvers.tail_pattern import TailPattern
@@ -21,9 +22,9 @@ class SparseTailSolver(CrossedSolver):
 
     name = "sparse"
 
-    def __init__(self, system: System, found: Neighbours, pattern: TailPattern):
+    def __init__(self, system: System, lead: LevelBasis, found: Neighbours, pattern: TailPattern):
         self.pattern = pattern
-        super().__init__(system, PairMap(found, pattern))
+        super().__init__(system, PairMap(found, pattern), lead=lead)
 
     def _products(self, groups):
         index, values = super()._products(groups)

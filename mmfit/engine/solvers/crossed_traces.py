@@ -1,7 +1,7 @@
 """Second-order quantities of crossed factors, from matrices of the tail's order only.
 
-With A the coupling of the eliminated factor 1 and the tail t, G = (I + Z_1'Z_1 Psi_1)^-1,
-C = G A, F = G Z_1'Z_1, S the reduced tail products, J the tail's conditional covariance and
+With Z_1 = Q T', A = Q'Z_t the coupling of the eliminated factor 1 and the tail t, G = T (I +
+T'Psi_1 T)^-1, C = G A, F = G T', S the reduced tail products, J the tail's conditional covariance and
 Q = I - J S, the blocks of N = Z'V^-1 Z are
 N_tt = S Q,  N_1t = C Q,  N_11 = blockdiag(F) - C J C'.
 """
@@ -53,8 +53,8 @@ def _moments(factor: CrossedFactorization, U: np.ndarray, each: int) -> np.ndarr
     lead, count = first * each, entries.count * each
     by_entry = (members, count, -1)
     across = _gram(rows.reshape(members, count - lead, -1), left.reshape(by_entry))
-    # Z_1'V_0^-1 Z_1 = (Z_1'Z_1) G'
-    own = solver.own * shrunk if len(solver.own) == 1 else _own(solver.own, shrunk)
+    # Z_1'V_0^-1 Z_1 = T G'
+    own = np.einsum("ijl,acjl->acil", solver.T, shrunk)
     both = _gram(w.reshape(members, lead, -1), own.reshape(members, lead, -1))
     seen, effects = seen.reshape(by_entry), effects.reshape(by_entry)
     both -= _gram(seen[:, :lead], effects[:, :lead])
@@ -83,10 +83,6 @@ def _tail_directions(factor, transposed: np.ndarray) -> np.ndarray:
         here = slice(group.place.start - first, group.place.stop - first)
         out[:, here, :, place] = w.reshape(*w.shape[:3], -1)
     return out.reshape(factor.size, -1, T)
-
-
-def _own(own: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return np.einsum("ijl,acjl->acil", own, x)
 
 
 def _gram(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -8,7 +8,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.solvers.blocks import kernel
+
 _LOOP_LIMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What eliminating a factor with Z = Q T' (:mod:`level_basis`) at Psi leaves per level.
+
+    With K = (I + T'Psi T)^-1, Z'V^-1 = T K Q' for V = I + Z Psi Z'.
+
+    Attributes
+    ----------
+    shrink : (A, q, q, L), G = T K.
+    weights : (A, q, q, L), I - K: what V^-1 takes off the products of Q'.
+    log_det : (A,), sum over the levels of -log|K|.
+    """
+
+    shrink: np.ndarray
+    weights: np.ndarray
+    log_det: np.ndarray
+
+
+def eliminate_lead(T: np.ndarray, lam: np.ndarray) -> Lead:
+    """Eliminate a factor with T (q, q, L) at Lambda (A, q, q)."""
+    if len(T) == 1:
+        square = lam[:, 0] ** 2 * T[0, 0] ** 2
+        whole = 1.0 + square
+        return Lead(
+            (T[0, 0] / whole)[:, None, None],
+            (square / whole)[:, None, None],
+            np.log(whole).sum(axis=1),
+        )
+    K, log_det = kernel(T[..., None], lam.transpose(1, 2, 0))
+    K = np.ascontiguousarray(K.transpose(3, 0, 1, 2))
+    shrink = np.einsum("ijl,ajkl->aikl", T, K)
+    np.negative(K, out=K)
+    np.einsum("aiil->ail", K)[:] += 1.0
+    return Lead(shrink, K, log_det.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.products import Column, LevelSums, response_products
+from mmfit.engine.system import Group
 
 # What is left of a column below this share of it is orthogonal to the basis after a second pass.
 _CANCELS = 0.1
@@ -41,6 +42,18 @@ class LevelBasis:
     columns: tuple[Column, ...]
     norms: np.ndarray
     T: np.ndarray
+
+    @property
+    def codes(self) -> np.ndarray:
+        return self.sums.codes
+
+    @property
+    def levels(self) -> int:
+        return self.sums.levels
+
+    @property
+    def size(self) -> int:
+        return len(self.columns)
 
     @cached_property
     def scale(self) -> np.ndarray:
@@ -96,6 +109,11 @@ class LevelBasis:
         """(q, L): Q'column."""
         parts = [self.sums.product(direction, column) for direction in self.columns]
         return np.array(parts) * self.scale
+
+
+def group_basis(group: Group) -> LevelBasis:
+    """The basis of a grouping factor of a system."""
+    return level_basis(LevelSums(group.codes, group.levels), group.columns)
 
 
 def level_basis(sums: LevelSums, columns: tuple[Column, ...]) -> LevelBasis:

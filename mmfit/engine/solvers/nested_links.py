@@ -23,6 +23,7 @@ from mmfit.engine.solvers.level_basis import (
     ROUNDING,
     LevelBasis,
     Within,
+    group_basis,
     level_basis,
     within_levels,
 )
@@ -184,7 +185,7 @@ def _compressed(system: System, chain: Chain, raw: Products) -> tuple[_Rows, Wit
     """A row per innermost level, and what those levels leave."""
     groups = [system.groups[g] for g in chain.groups]
     leaf = groups[0]
-    basis = level_basis(LevelSums(leaf.codes, leaf.levels), leaf.columns)
+    basis = group_basis(leaf)
     scale = basis.scale
     p = system.nfixed
     design = raw.design[:, raw.design.shape[1] - p :] * scale[:, None]

@@ -26,10 +26,7 @@ def back_substitute(factor) -> list[np.ndarray]:
         if i:
             c = links[i].shifts(factor.members)
             own = multiply(links[i].T.swapaxes(0, 1), multiply(factor.psis[i], value)) - c[:, -m:]
-            if parents[i] is None:
-                e = own
-            else:
-                e = np.concatenate([own + multiply(c[:, :-m], e), e])
+            e = own if parents[i] is None else np.concatenate([own + multiply(c[:, :-m], e), e])
     return out
 
 
@@ -72,10 +69,10 @@ def _effects_above(factor, i: int, rows: np.ndarray) -> np.ndarray:
         place = parents[j - 1][place]
         width = links[j].q
         value = rows[:, begin : begin + width]
-        for l, seen in enumerate(found):
-            # what the column j holds of the shift of the link l between
-            first = begin - sum(link.q for link in links[i + 1 : i + 2 + l])
-            value = value + multiply(seen, shifts[l][:, first : first + width])
+        for between, seen in enumerate(found):
+            # what the column j holds of the shift of a link between
+            first = begin - sum(link.q for link in links[i + 1 : i + 2 + between])
+            value = value + multiply(seen, shifts[between][:, first : first + width])
         found.append(value)
         shifts.append(links[j].shifts(factor.members)[:, :, place])
         out.append(multiply(value, links[j].T[:, :, place].swapaxes(0, 1)))

@@ -10,11 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.products import LevelSums
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
-from mmfit.engine.solvers.level_basis import level_basis, within_levels
+from mmfit.engine.solvers.level_basis import group_basis, within_levels
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
 
@@ -36,7 +35,7 @@ class SingleSolver:
 
     def __init__(self, system: System):
         group = system.groups[0]
-        basis = level_basis(LevelSums(group.codes, group.levels), group.columns)
+        basis = group_basis(group)
         self.design = basis.products(system.columns)
         self.responses = basis.responses(system.y)
         within = within_levels(basis, system.columns, system.y, self.design, self.responses)

@@ -12,6 +12,7 @@ from mmfit.engine.solvers.crossed_chain import chain_solver
 from mmfit.engine.solvers.crossed_choice import crossed_solver
 from mmfit.engine.solvers.crossed_products import TailColumns, neighbours
 from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
+from mmfit.engine.solvers.level_basis import group_basis
 from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
 from mmfit.inference.prediction.prediction_error import error_variance
 from tests.reference_cases import data, fits, inference, matrices
@@ -135,8 +136,9 @@ def _chain(system):
 def _sparse(system):
     lead, *others = (system.groups[g] for g in elimination_order(system))
     columns = TailColumns.of(others)
+    lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseTailSolver(system, found, build_pattern(pattern_keys(found), columns))
+    return SparseTailSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.mark.parametrize("solver", [_chain, _sparse, crossed_solver])
