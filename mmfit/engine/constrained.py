@@ -106,7 +106,7 @@ class _Base:
         way = np.einsum("apq,aq->ap", at.R_inverse, half) / length[:, None]
         lack = np.where(self.bound, b - np.einsum("ap,ap->a", contrast, at.beta), 0.0)
         v = np.ones((len(b), p + 1))
-        v[:, :p] = at.taken - at.beta - way * lack[:, None]
+        v[:, :p] = at.factor.taken - at.beta - way * lack[:, None]
         self.pull, self.stiff = lack / length, self.bound / length
         self.kappa = (at.r2 + lack * self.pull) * self.shrink
         self.value = at.objective + nu * (2 * s - np.log(at.r2 / nu) - 1) + self.kappa

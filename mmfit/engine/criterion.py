@@ -88,12 +88,7 @@ class Evaluation:
     def beta(self) -> np.ndarray:
         """(A, p), whitened and relative to the least-squares fit."""
         last = self.inverse_root[:, -1]
-        return self.taken - last[:, :-1] / last[:, -1:]
-
-    @property
-    def taken(self) -> np.ndarray:
-        """(A, p): coefficients that were taken off y beforehand (:class:`base.Solver`)."""
-        return self.problem.solver.taken[self.members]
+        return self.factor.taken - last[:, :-1] / last[:, -1:]
 
     @cached_property
     def R_inverse(self) -> np.ndarray:
@@ -240,6 +235,7 @@ class _Alone:
     def __init__(self, pair: Factorization):
         self.pair = pair
         self.log_det, self.reduced = pair.log_det[:1], pair.reduced[:1]
+        self.taken = pair.taken[:1]
 
     def trace_slopes(self) -> np.ndarray:
         return self.pair.trace_slopes()[:1]

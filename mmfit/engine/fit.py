@@ -40,7 +40,8 @@ def prepare(matrices: ModelMatrices, responses: np.ndarray | None = None) -> Pre
     ``responses`` (B, n) stand in for the model's own response.
     """
     system = build_system(matrices, responses)
-    return Prepared(matrices, system.without_rows(), choose_solver(system))
+    solver = choose_solver(system, lambda: build_system(matrices, responses))
+    return Prepared(matrices, system.without_rows(), solver)
 
 
 def fit_model(

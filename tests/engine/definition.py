@@ -24,9 +24,12 @@ def _along(Z, E):
     return flat @ (Z @ E).reshape(len(Z), -1).T
 
 
-def define(system, lambdas, response, U):
-    """All quantities of one member: Lambda (q, q) per group, the index of a response, U (m, r)."""
-    Z, R = _design(system), np.column_stack([system.X.T, system.y[response]])
+def define(system, lambdas, response, U, taken):
+    """All quantities of one member: Lambda (q, q) per group, the index of a response, U (m, r).
+
+    ``taken`` (p,) is what the solver says that it took off the response.
+    """
+    Z, R = _design(system), np.column_stack([system.X.T, system.y[response] - taken @ system.X])
     psis = [lam @ lam.T for lam in lambdas]
     B = [(z @ lam).reshape(len(z), -1) for z, lam in zip(Z, lambdas, strict=True)]
     W, singular, _ = np.linalg.svd(np.concatenate(B, axis=1))
@@ -68,7 +71,7 @@ def compare(system, solver, theta, members):
         found[method] = getattr(factor, method)()
     errors = {}
     for a, response in enumerate(members):
-        defined = define(system, [lam[a] for lam in lambdas], response, U[a])
+        defined = define(system, [lam[a] for lam in lambdas], response, U[a], factor.taken[a])
         for name, expected in defined.items():
             if isinstance(expected, list):
                 error = max(

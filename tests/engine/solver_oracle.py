@@ -16,10 +16,12 @@ def model_matrix(group) -> np.ndarray:
 class Brute:
     """Every quantity of :class:`mmfit.engine.solvers.base.Factorization` for one member."""
 
-    def __init__(self, system, theta, member):
+    def __init__(self, system, theta, member, taken=None):
         self.system, layout = system, system.layout
         self.Z = [model_matrix(group) for group in system.groups]
-        self.R = np.vstack([system.X, system.y[member]]).T
+        # What a solver takes off y leaves P, and so the criterion, as it is.
+        off = 0.0 if taken is None else taken @ system.X
+        self.R = np.vstack([system.X, system.y[member] - off]).T
         self.psis = [lam @ lam.T for lam in layout.lambdas(theta)]
         self.V = np.eye(system.nobs)
         for Z, psi, group in zip(self.Z, self.psis, system.groups, strict=True):
@@ -100,7 +102,7 @@ def assert_contract(system, solver, thetas, members, rtol=1e-8, U=None):
     }
     cross, posterior = factor.cross(), factor.posterior_blocks()
     for i, member in enumerate(members):
-        brute = Brute(system, thetas[i], member)
+        brute = Brute(system, thetas[i], member, factor.taken[i])
         for name, values in got.items():
             expected = getattr(brute, name)
             if callable(expected):

@@ -1,5 +1,7 @@
 """One solver per structure of the grouping factors, chosen from the data."""
 
+from collections.abc import Callable
+
 from mmfit.engine.solvers.base import Factorization, Solver
 from mmfit.engine.solvers.chain import nesting_chain
 from mmfit.engine.solvers.linear import LinearSolver
@@ -17,11 +19,14 @@ __all__ = [
 ]
 
 
-def choose_solver(system: System) -> Solver:
+def choose_solver(system: System, rows: Callable[[], System] | None = None) -> Solver:
     """By the structure that the grouping factors have in the data.
 
     Linear without one, single for one factor, nested when the factors form a chain; otherwise see
     :func:`mmfit.engine.solvers.crossed_choice.crossed_solver`.
+
+    ``rows`` gives the system once more, for a solver that finds later that it needs the rows;
+    without it, such a solver keeps ``system``.
 
     Raises
     ------
@@ -38,4 +43,4 @@ def choose_solver(system: System) -> Solver:
     # Here, because a model without crossed factors can do without its imports.
     from mmfit.engine.solvers.crossed_choice import crossed_solver
 
-    return crossed_solver(system)
+    return crossed_solver(system, rows)

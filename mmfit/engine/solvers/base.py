@@ -23,10 +23,13 @@ class Factorization(Protocol):
     ----------
     log_det : (A,) array, log|V|; NaN where V cannot be factorised in double precision.
     reduced : (A, m, m) array, R'V^-1 R.
+    taken : (A, p) array, coefficients of what was taken off y to spare its digits: in all
+        quantities R = [X, y - X taken], which leaves P as it is.
     """
 
     log_det: np.ndarray
     reduced: np.ndarray
+    taken: np.ndarray
 
     def trace_slopes(self) -> np.ndarray:
         """(A, k): tr(V^-1 V_e), the derivative of log|V|."""
@@ -60,13 +63,9 @@ class Solver(Protocol):
     ----------
     name : str, as recorded in the fit and shown in the report.
     second_order_is_cheap : bool, whether ``traces`` costs about as much as ``slopes`` does.
-    taken : (B, p), coefficients of what was taken off the responses to spare their digits: in all
-        quantities of a factorisation R = [X, y - X taken]. P, and with it the criterion, are the
-        same.
     """
 
     name: str
-    taken: np.ndarray
     second_order_is_cheap: bool
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:

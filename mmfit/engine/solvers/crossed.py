@@ -9,7 +9,7 @@ is a dense Cholesky factorisation (:mod:`tail_dense`, or :mod:`tail_stacked` whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from mmfit.engine.solvers.blocks import conditional
 from mmfit.engine.solvers.coupling import DenseCoupling, build_coupling
 from mmfit.engine.solvers.crossed_blank import crossed_blank
 from mmfit.engine.solvers.crossed_entries import Entries, group_entries
+from mmfit.engine.solvers.crossed_precise import PreciseSource
 from mmfit.engine.solvers.crossed_products import TailColumns, upper_products
 from mmfit.engine.solvers.crossed_traces import (
     crossed_pair_blocks,
@@ -51,6 +52,7 @@ class CrossedSolver:
     order : list of int, the groups, the eliminated one first.
     columns : TailColumns;  coupling : Q_1'Z_t, 1 being the eliminated group.
     T : (q, q, L), Z_1 = Q_1 T' by level.
+    precise : PreciseSource, the digits at large variances;  fixed : int, p.
     entries : Entries, of Psi, by group in this order.
     second_order_is_cheap : bool, see :class:`base.Solver`.
     """
@@ -63,9 +65,10 @@ class CrossedSolver:
         coupling: PairMap | DenseCoupling | None = None,
         order: list[int] | None = None,
         lead: LevelBasis | None = None,
+        rows: Callable[[], System] | None = None,
     ):
         """``coupling`` and ``lead``, the basis Q_1, where they are at hand already;  ``order``: see
-        the attributes."""
+        the attributes;  ``rows``: gives the system with its rows, where it is not to be kept."""
         self.order = elimination_order(system) if order is None else order
         self.nobs = system.nobs
         first, *others = (system.groups[g] for g in self.order)
@@ -82,8 +85,8 @@ class CrossedSolver:
             if len(parts) == 1
             else np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
         )
-        self._fixed = system.nfixed
-        self.taken = np.zeros((len(system.y), system.nfixed))
+        self.fixed = system.nfixed
+        self.precise = PreciseSource(rows or (lambda: system), system, self.order)
         self.entries: Entries = group_entries(system.layout, self.order)
 
     def _products(self, groups: list[Group]):
@@ -99,11 +102,8 @@ class CrossedSolver:
 
     def right(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Q_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
-        fixed, out = self._fixed, []
+        fixed, out = self.fixed, []
         for both in self._right:
-            if len(both) == fixed + 1 and len(members) == 1:
-                out.append(both[None])
-                continue
             whole = np.empty((len(members), fixed + 1, *both.shape[1:]))
             whole[:, :-1] = both[:fixed]
             whole[:, -1] = both[fixed + members]
@@ -116,7 +116,7 @@ class CrossedSolver:
         parts = [np.einsum("ijl,bjl->bil", self.T, lead)]
         for size, place in zip(self.columns.sizes, self.columns.places, strict=True):
             parts.append(tail[:, place].reshape(len(tail), size, -1))
-        return [part[: self._fixed] for part in parts], [part[self._fixed :] for part in parts]
+        return [part[: self.fixed] for part in parts], [part[self.fixed :] for part in parts]
 
     def raw_blocks(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """(g, h, Z_g'Z_h as (q, L, q', L')) for g <= h but g = h = 0, where they are dense."""
@@ -170,18 +170,28 @@ class CrossedFactorization:
 
     def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray], members: np.ndarray):
         self.solver, self.size = solver, len(members)
+        given = [lambdas[solver.order.index(g)] for g in range(len(lambdas))]
+        precise = solver.precise.wanted(given)
         self._lambda = lambdas[0]
         self.lead = eliminate_lead(solver.T, lambdas[0])
         self._right, tail_right = solver.right(members)
+        self.taken = np.zeros((self.size, solver.fixed))
+        for a in precise:
+            self.taken[a] = taken = solver.precise.values.taken(members[a])
+            for right in (self._right, tail_right):
+                right[a, -1] -= np.tensordot(taken, right[a, :-1], axes=1)
         weighted = multiply(self.lead.weights, self._right)
         self._tail_right = tail_right - solver.coupling.transposed(weighted)
         self.tail = solver.factor_tail(solver.reduced_products(self.lead.weights), lambdas[1:])
         self.log_det = self.lead.log_det + self.tail.log_det
         shape = (*self._right.shape[:2], -1)
-        taken = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)
+        explained = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)
         # R'R = n I: X is orthonormal but for the factor sqrt(n), and y orthogonal to it
         total = solver.nobs * np.eye(shape[1])
-        self.reduced = total - taken - self.tail.gram(self._tail_right)
+        self.reduced = total - explained - self.tail.gram(self._tail_right)
+        for a in precise:
+            lams = [lam[a] for lam in given]
+            self.log_det[a], self.reduced[a] = solver.precise.values.at(lams, members[a])
 
     @cached_property
     def F(self) -> np.ndarray:

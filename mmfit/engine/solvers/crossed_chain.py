@@ -26,10 +26,11 @@ class ChainSolver(CrossedSolver):
         lead: LevelBasis,
         found: Neighbours,
         storage: BlockStorage,
+        rows=None,
     ):
         """``order``: the groups, the two that are eliminated first."""
         self.storage = storage
-        super().__init__(system, PairMap(found, storage), order, lead)
+        super().__init__(system, PairMap(found, storage), order, lead, rows)
         self.second_order_is_cheap = False
 
     def _products(self, groups):
@@ -40,11 +41,11 @@ class ChainSolver(CrossedSolver):
         return EliminatedTail(S, lambdas, self.storage)
 
 
-def chain_solver(system: System, order: list[int]) -> ChainSolver:
+def chain_solver(system: System, order: list[int], rows=None) -> ChainSolver:
     """Eliminate the first two groups of ``order``, the first nested in the second."""
     first, second, *rest = (system.groups[g] for g in order)
     lead = group_basis(first)
     columns = TailColumns.of([second, *rest])
     storage = BlockStorage(second.size, second.levels, TailColumns.of(rest))
     found = neighbours(lead, [second, *rest], columns)
-    return ChainSolver(system, order, lead, found, storage)
+    return ChainSolver(system, order, lead, found, storage, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from mmfit.errors import ComputationError
 
 if TYPE_CHECKING:
     from mmfit.engine.sparse import Symbolic
+
+Rows = Callable[[], System]
 
 # Up to this many columns the tail is dense in any case.
 _NARROW = 150
@@ -35,8 +38,10 @@ _DENSE_COPIES, _STORAGES = 8, 6
 _UNKNOWN_MEMORY = 6e9
 
 
-def crossed_solver(system: System) -> CrossedSolver:
+def crossed_solver(system: System, rows: Rows | None = None) -> CrossedSolver:
     """The solver for grouping factors of which at least two are crossed.
+
+    ``rows`` as in :func:`mmfit.engine.solvers.choose_solver`.
 
     Raises
     ------
@@ -49,23 +54,24 @@ def crossed_solver(system: System) -> CrossedSolver:
     columns = TailColumns.of(others)
     width, memory = columns.width, machine_memory() / 8
     if width <= _NARROW:
-        return CrossedSolver(system)
+        return CrossedSolver(system, rows=rows)
     dense_fits = _DENSE_COPIES * width**2 < memory
     seconds = _DENSE_SECONDS * width**3 if dense_fits else np.inf
     chain, chain_seconds = _chain(system, order, memory)
     if chain is not None and chain_seconds < _GAIN * seconds and chain_seconds < _ANALYSIS:
-        return _chain_solver(system, chain)
+        return _chain_solver(system, chain, rows)
     if seconds < _ANALYSIS:
-        return CrossedSolver(system)
+        return CrossedSolver(system, rows=rows)
     lead = group_basis(system.groups[order[0]])
     found = neighbours(lead, others, columns)
-    sparse = _sparse_solver(system, columns, lead, found, min(seconds, chain_seconds), memory)
+    time = min(seconds, chain_seconds)
+    sparse = _sparse_solver(system, columns, lead, found, time, memory, rows)
     if sparse is not None:
         return sparse
     if chain is not None and chain_seconds < _GAIN * seconds:
-        return _chain_solver(system, chain)
+        return _chain_solver(system, chain, rows)
     if dense_fits:
-        return CrossedSolver(system, represent(found), lead=lead)
+        return CrossedSolver(system, represent(found), lead=lead, rows=rows)
     raise ComputationError(
         f"the grouping factors are crossed so densely that {width} columns of their model matrices "
         f"have to be factorised together, which needs more than the {8 * memory / 2**30:.0f} GiB "
@@ -101,10 +107,10 @@ def _is_nested(inner: Group, outer: Group) -> bool:
     return np.array_equal(above[inner.codes], outer.codes)
 
 
-def _chain_solver(system: System, order: list[int]) -> CrossedSolver:
+def _chain_solver(system: System, order: list[int], rows: Rows | None) -> CrossedSolver:
     from mmfit.engine.solvers.crossed_chain import chain_solver
 
-    return chain_solver(system, order)
+    return chain_solver(system, order, rows)
 
 
 def _sparse_solver(
@@ -114,6 +120,7 @@ def _sparse_solver(
     found: Neighbours,
     seconds: float,
     memory: float,
+    rows: Rows | None,
 ) -> CrossedSolver | None:
     """A solver with a sparse tail where it takes less than the given time of others."""
     # Import scipy.sparse, which small models can do without.
@@ -129,7 +136,7 @@ def _sparse_solver(
         return None
     if _seconds(plan) > seconds:
         return None
-    return SparseTailSolver(system, lead, found, pattern)
+    return SparseTailSolver(system, lead, found, pattern, rows)
 
 
 def _seconds(plan: Symbolic) -> float:

@@ -22,9 +22,11 @@ class SparseTailSolver(CrossedSolver):
 
     name = "sparse"
 
-    def __init__(self, system: System, lead: LevelBasis, found: Neighbours, pattern: TailPattern):
+    def __init__(
+        self, system: System, lead: LevelBasis, found: Neighbours, pattern: TailPattern, rows=None
+    ):
         self.pattern = pattern
-        super().__init__(system, PairMap(found, pattern), lead=lead)
+        super().__init__(system, PairMap(found, pattern), lead=lead, rows=rows)
 
     def _products(self, groups):
         index, values = super()._products(groups)

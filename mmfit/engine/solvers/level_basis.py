@@ -153,10 +153,10 @@ def within_levels(
 ) -> Within:
     """Of X (p Columns) and y (B, n); what is taken off y is taken off ``responses`` too, in place.
 
-    ``design`` (q, p, L) and ``responses`` (q, L, B) are Q'X and Q'y;  ``total`` (B, m, m) is [X y]'[X
-    y], or None for the whitened system's n I. A column of which the levels explain nearly all is
-    taken from the rows, response by response. Where X explains nearly all that the levels leave of
-    y, it is taken off: the criterion does not change, but y'Py need not be found as a difference.
+    ``design`` (q, p, L) and ``responses`` (q, L, B) are Q'X and Q'y;  ``total`` (B, m, m) is
+    [X y]'[X y], or None for the whitened system's n I. A column of which the levels explain nearly
+    all is taken from the rows, response by response. Where X explains nearly all that the levels
+    leave of y, it is taken off: the criterion does not change, but y'Py is no difference.
     """
     n, p, B = len(basis.sums.codes), len(X), len(y)
     total = np.broadcast_to(n * np.eye(p + 1), (B, p + 1, p + 1)) if total is None else total

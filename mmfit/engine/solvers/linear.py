@@ -10,7 +10,7 @@ class LinearSolver:
 
     Attributes
     ----------
-    nobs : int, n;  columns : int, m = p + 1;  batch : int;  taken : (B, p), zeros.
+    nobs : int, n;  columns : int, m = p + 1;  batch : int.
     """
 
     name = "linear"
@@ -19,7 +19,6 @@ class LinearSolver:
     def __init__(self, system: System):
         self.nobs, self.columns = system.nobs, system.nfixed + 1
         self.batch = len(system.y)
-        self.taken = np.zeros((self.batch, system.nfixed))
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "LinearFactorization":
         """The same for every member; there is no theta that could differ."""
@@ -33,6 +32,7 @@ class LinearFactorization:
         m = solver.columns
         self.log_det = np.zeros(members)
         self.reduced = np.tile(solver.nobs * np.eye(m), (members, 1, 1))
+        self.taken = np.zeros((members, m - 1))
 
     def trace_slopes(self) -> np.ndarray:
         return np.zeros((len(self.log_det), 0))

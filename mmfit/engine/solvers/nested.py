@@ -5,12 +5,12 @@ rows of one level, [Q_i Q_i+1 ... R]' V_{i-1}^-1 [Q_i Q_i+1 ... R] with V_{i-1} 
 of Z_j Psi_j Z_j' and Z_i = Q_i T_i' by level, form its front; eliminating Z_i leaves an update that
 is added to the front of the level that contains it (the multifrontal form of the block Cholesky
 factor in Bates, Maechler, Bolker & Walker 2015, section 5.4; Liu 1992). What is left beyond the
-outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`leaf`), so that a front per level
-of the second remains.
+outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`leaf`), so that a front per
+level of the second remains.
 
 The columns of a front are without the shifts c of this factor and the coarser ones
 (:mod:`nested_links`). With S and r the own and the other part of the own rows, D the other part,
-M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns to which the shift is given back is
+M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that have the shift back is
 
     D - r'(W r - G'c) + c'(G r + G S c),
 
@@ -45,7 +45,7 @@ class NestedSolver:
     ----------
     links : list of Link, innermost first;  leaf : the first link, pooled;  chain : Chain.
     within : (B, m, m), what the levels of the innermost factor leave of R'R.
-    taken : (B, p), see :class:`base.Solver`.
+    taken : (B, p), see :class:`base.Factorization`.
     entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
     """
 
@@ -110,6 +110,7 @@ class NestedFactorization:
             update = self._eliminate(link, lam, update)
         within = solver.within if members is None else solver.within[members]
         self.reduced = within + update[:, :, 0].transpose(2, 0, 1)
+        self.taken = solver.taken if members is None else solver.taken[members]
 
     def _eliminate(self, link: Link, lam: np.ndarray, front: np.ndarray) -> np.ndarray:
         """Eliminate one link from the sum of its children's updates; its own update, summed."""

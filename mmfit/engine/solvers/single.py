@@ -27,7 +27,8 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
-    within : (B, m, m), what the levels leave of R'R;  taken : (B, p), see :class:`base.Solver`.
+    within : (B, m, m), what the levels leave of R'R.
+    taken : (B, p), see :class:`base.Factorization`.
     """
 
     name = "single"
@@ -106,6 +107,7 @@ class SingleFactorization:
         gain = leaf.gather(packed(self.K), members)
         within = solver.within if members is None else solver.within[members]
         self.reduced = within + square(gain[:, 0], solver.columns)
+        self.taken = solver.taken if members is None else solver.taken[members]
 
     @cached_property
     def G(self) -> np.ndarray:

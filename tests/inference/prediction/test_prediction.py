@@ -120,7 +120,7 @@ def test_twin_factors_that_part_in_the_new_rows(frame, new):
         assert_by_definition(mmfit.lmer(formula, frame), parted)
 
 
-def _chain(system):
+def _chain(system, rows=None):
     order = sorted(range(len(system.groups)), key=lambda g: -system.groups[g].levels)
     cell = order[0]
     inside = next(
@@ -130,10 +130,10 @@ def _chain(system):
         == system.groups[cell].levels
     )
     rest = [g for g in order[1:] if g != inside]
-    return chain_solver(system, [cell, inside, *rest])
+    return chain_solver(system, [cell, inside, *rest], rows)
 
 
-def _sparse(system):
+def _sparse(system, rows=None):
     lead, *others = (system.groups[g] for g in elimination_order(system))
     columns = TailColumns.of(others)
     lead = group_basis(lead)
