@@ -36,10 +36,10 @@ def choose_solver(system: System, rows: Callable[[], System] | None = None) -> S
     if not system.groups:
         return LinearSolver(system)
     if len(system.groups) == 1:
-        return SingleSolver(system)
+        return SingleSolver(system, rows)
     chain = nesting_chain(system.groups)
     if chain is not None:
-        return NestedSolver(system, chain)
+        return NestedSolver(system, chain, rows)
     # Here, because a model without crossed factors can do without its imports.
     from mmfit.engine.solvers.crossed_choice import crossed_solver
 

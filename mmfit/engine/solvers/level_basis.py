@@ -6,6 +6,7 @@ however large Psi is, and no rank has to be known. An effect that the others of 
 to rounding gets a zero column; another choice would change Z by that rounding and no more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +23,9 @@ ROUNDING = 1e-12
 # Below this share of a column within levels, that part is computed from the rows: as a difference
 # of sums it would lose digits.
 _LOST = 0.05
+# Mean rows of a level times a variance ratio above which what the levels leave of X is wanted from
+# the rows.
+_LARGE = 1e3
 # Share of a column's length below which what the levels leave of it explains nothing.
 _HELD = 1e-8
 
@@ -90,11 +94,11 @@ class LevelBasis:
         """
         sums = self.sums
         whole = np.sqrt(sums.product(column, column))
-        c = self._along(column)
+        c = self.along(column)
         rest = self.without(column, c)
         length = np.sqrt(sums.product(rest, rest))
         if (length < _CANCELS * whole).any():
-            before, again = length, self._along(rest)
+            before, again = length, self.along(rest)
             rest = self.without(rest, again)
             length = np.sqrt(sums.product(rest, rest))
             c += again
@@ -105,7 +109,7 @@ class LevelBasis:
                 rest = np.where(none[sums.codes], 0.0, rest)
         return c, rest, length
 
-    def _along(self, column: Column) -> np.ndarray:
+    def along(self, column: Column) -> np.ndarray:
         """(q, L): Q'column."""
         parts = [self.sums.product(direction, column) for direction in self.columns]
         return np.array(parts) * self.scale
@@ -121,7 +125,7 @@ def level_basis(sums: LevelSums, columns: tuple[Column, ...]) -> LevelBasis:
     q = len(columns)
     T = np.zeros((q, q, sums.levels))
     norms = np.empty((q, sums.levels))
-    norms[0] = T[0, 0] = np.sqrt(sums.product(columns[0], columns[0]))
+    norms[0] = T[0, 0] = np.sqrt(sums.products(columns[:1], columns[:1])[0, 0])
     basis = LevelBasis(sums, columns[:1], norms[:1], T[:1, :1])
     for j in range(1, q):
         c, rest, norms[j] = basis.split(columns[j])
@@ -150,41 +154,52 @@ def within_levels(
     design: np.ndarray,
     responses: np.ndarray,
     total: np.ndarray | None = None,
+    exact: bool = False,
 ) -> Within:
     """Of X (p Columns) and y (B, n); what is taken off y is taken off ``responses`` too, in place.
 
     ``design`` (q, p, L) and ``responses`` (q, L, B) are Q'X and Q'y;  ``total`` (B, m, m) is
-    [X y]'[X y], or None for the whitened system's n I. A column of which the levels explain nearly
-    all is taken from the rows, response by response. Where X explains nearly all that the levels
-    leave of y, it is taken off: the criterion does not change, but y'Py is no difference.
+    [X y]'[X y], or None for the whitened system's n I. Where the levels explain nearly all of y, or
+    X explains nearly all that they leave of it, that part comes from the rows, and the second is
+    taken off: the criterion does not change, but y'Py is no difference. ``exact``: the same of the
+    columns of X, which large variances ask for.
     """
     n, p, B = len(basis.sums.codes), len(X), len(y)
-    total = np.broadcast_to(n * np.eye(p + 1), (B, p + 1, p + 1)) if total is None else total
-    out = total.copy()
-    flat = design.transpose(1, 0, 2).reshape(p, design.shape[0] * design.shape[2])
-    across = responses.reshape(-1, B)
-    out[:, :p, :p] -= flat @ flat.T
-    for j in range(p):
-        # not by matmul, whose digits depend on how many responses there are
-        out[:, j, p] -= np.einsum("l,lb->b", flat[j], across)
-        out[:, p, j] = out[:, j, p]
-    out[:, p, p] -= np.einsum("lb,lb->b", across, across)
-    lost = [j for j in range(p) if out[0, j, j] <= _LOST * total[0, j, j]]
-    rests = {j: _rest(basis, X[j]) for j in lost}
+    out = _products_left(n, design, responses) if total is None else total.copy()
+    if total is not None:
+        out += _products_left(0, design, responses)
+    whole = np.full(B, float(n)) if total is None else total[:, p, p]
+    rests = {}
+    if exact:
+        size = np.full(p, n) if total is None else total[0].diagonal()
+        rests = {j: _rest(basis, X[j]) for j in range(p) if out[0, j, j] <= _LOST * size[j]}
     for j, rest in rests.items():
         for i in range(p):
             out[:, i, j] = out[:, j, i] = _dot(rest, rests.get(i, X[i]))
         out[:, p, j] = out[:, j, p] = 0.0 if rest is None else np.einsum("bn,n->b", y, rest)
-    for b in np.flatnonzero(out[:, p, p] <= _LOST * total[:, p, p]):
+    for b in np.flatnonzero(out[:, p, p] <= _LOST * whole):
         _from_rows(out[b], basis.without(y[b], responses[:, :, b]), X, rests)
-    beta = _explained(out[:, :p, :p], out[:, :p, p], n)
-    left = out[:, p, p] - np.einsum("bp,bp->b", beta, out[:, :p, p])
-    taken = np.where((left <= _LOST * out[:, p, p])[:, None], beta, 0.0)
+    taken = _explained(out, n)
     for b in np.flatnonzero(taken.any(axis=1)):
         responses[:, :, b] -= np.einsum("qpl,p->ql", design, taken[b])
         rest = y[b] - sum(column * value for column, value in zip(X, taken[b], strict=True))
         _from_rows(out[b], basis.without(rest, responses[:, :, b]), X, rests)
     return Within(out, taken)
+
+
+def _products_left(n: int, design: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """(B, m, m): n I less the products of Q'X (q, p, L) and Q'y (q, L, B)."""
+    (q, p, levels), B = design.shape, responses.shape[2]
+    flat = design.transpose(1, 0, 2).reshape(p, q * levels)
+    across = responses.reshape(q * levels, B)
+    out = np.zeros((B, p + 1, p + 1))
+    out[:, :p, :p] = -(flat @ flat.T)
+    for j in range(p):
+        # not by matmul, whose digits depend on how many responses there are
+        out[:, j, p] = out[:, p, j] = -np.einsum("l,lb->b", flat[j], across)
+    out[:, p, p] = -np.einsum("lb,lb->b", across, across)
+    out.reshape(B, -1)[:, :: p + 2] += n
+    return out
 
 
 def _from_rows(out: np.ndarray, rest: np.ndarray, X, rests) -> None:
@@ -200,14 +215,23 @@ def _dot(one: np.ndarray | None, other: Column | None) -> float:
     return float(np.einsum("n,n->", one, np.broadcast_to(other, len(one))))
 
 
-def _explained(xx: np.ndarray, xy: np.ndarray, n: int) -> np.ndarray:
-    """(B, p): coefficients of what X explains, for products (B, p, p) and (B, p).
+def _explained(products: np.ndarray, n: int) -> np.ndarray:
+    """(B, p): coefficients of what X explains of y, where that is nearly all of it, else zero.
 
-    A column of which next to nothing is left is held back by the term on the diagonal.
+    A column of which next to nothing is left is held back by a term on the diagonal.
     """
-    p = xy.shape[1]
-    held = xx[0] + _HELD * n * np.eye(p)
-    return np.einsum("pq,bq->bp", np.linalg.inv(held), xy)
+    B, m, _ = products.shape
+    out = np.zeros((B, m - 1))
+    xx, xy, yy = products[0, :-1, :-1], products[:, :-1, -1], products[:, -1, -1]
+    held = xx.diagonal() + _HELD * n
+    # cheap, and all that correlations of y with single columns can say
+    who = np.flatnonzero((xy * xy / held).sum(axis=1) > 0.5 * yy)
+    if len(who):
+        inverse = np.linalg.inv(xx + _HELD * n * np.eye(m - 1))
+        beta = np.einsum("pq,bq->bp", inverse, xy[who])
+        left = yy[who] - np.einsum("bp,bp->b", beta, xy[who])
+        out[who] = np.where((left <= _LOST * yy[who])[:, None], beta, 0.0)
+    return out
 
 
 def _rest(basis: LevelBasis, column: Column) -> np.ndarray | None:
@@ -215,3 +239,29 @@ def _rest(basis: LevelBasis, column: Column) -> np.ndarray | None:
     if isinstance(column, float) and isinstance(basis.columns[0], float):
         return None
     return basis.split(column)[1]
+
+
+class WithinSource:
+    """What the levels leave, with the digits that the variances of a member ask for.
+
+    Attributes
+    ----------
+    plain : Within;  exact : the same from the rows, made when it is first asked for.
+    """
+
+    def __init__(self, plain: Within, exact: Callable[[], Within], mean_rows: float):
+        """``mean_rows``: of a level."""
+        self.plain, self._make, self._mean_rows = plain, exact, mean_rows
+
+    @cached_property
+    def exact(self) -> Within:
+        return self._make()
+
+    def at(self, lam: np.ndarray, members: np.ndarray | None) -> np.ndarray:
+        """(A, m, m): the products of the responses ``members``, or all, at Lambda (A, q, q)."""
+        out = self.plain.products if members is None else self.plain.products[members]
+        large = np.einsum("aij,aij->a", lam, lam) * self._mean_rows > _LARGE
+        if large.any():
+            who = np.arange(len(out)) if members is None else members
+            out = np.where(large[:, None, None], self.exact.products[who], out)
+        return out

@@ -17,6 +17,7 @@ M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that have t
 in which r is small and nothing else is a difference.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,7 @@ from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, damp, kernel, multiply, segment_sum
 from mmfit.engine.solvers.chain import Chain
 from mmfit.engine.solvers.leaf import build_leaf, packed, unpack
+from mmfit.engine.solvers.level_basis import WithinSource
 from mmfit.engine.solvers.nested_blank import nested_blank
 from mmfit.engine.solvers.nested_derivatives import (
     FirstSweep,
@@ -44,7 +46,7 @@ class NestedSolver:
     Attributes
     ----------
     links : list of Link, innermost first;  leaf : the first link, pooled;  chain : Chain.
-    within : (B, m, m), what the levels of the innermost factor leave of R'R.
+    within : WithinSource, what the levels of the innermost factor leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
     entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
     """
@@ -52,12 +54,16 @@ class NestedSolver:
     name = "nested"
     second_order_is_cheap = True
 
-    def __init__(self, system: System, chain: Chain):
+    def __init__(self, system: System, chain: Chain, rows: Callable[[], System] | None = None):
+        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`."""
         self.chain = chain
         self.columns = system.nfixed + 1
         self.batch = len(system.y)
         self.links, within = build_links(system, chain)
-        self.within, self.taken = within.products, within.taken
+        rows = rows or (lambda: system)
+        mean = system.nobs / len(chain.orders[0])
+        exact = lambda: build_links(rows(), chain, exact=True)[1]  # noqa: E731
+        self.within, self.taken = WithinSource(within, exact, mean), within.taken
         bottom = self.links[0]
         self.leaf = build_leaf(
             bottom.T[..., 0],
@@ -108,8 +114,7 @@ class NestedFactorization:
         self.eliminations: list[Elimination] = []
         for link, lam in zip(links[1:], self.lambdas[1:], strict=True):
             update = self._eliminate(link, lam, update)
-        within = solver.within if members is None else solver.within[members]
-        self.reduced = within + update[:, :, 0].transpose(2, 0, 1)
+        self.reduced = solver.within.at(lambdas[0], members) + update[:, :, 0].transpose(2, 0, 1)
         self.taken = solver.taken if members is None else solver.taken[members]
 
     def _eliminate(self, link: Link, lam: np.ndarray, front: np.ndarray) -> np.ndarray:

@@ -23,11 +23,10 @@ from mmfit.engine.solvers.level_basis import (
     ROUNDING,
     LevelBasis,
     Within,
-    group_basis,
     level_basis,
     within_levels,
 )
-from mmfit.engine.system import System
+from mmfit.engine.system import Group, System
 
 # The weight, in a coarser factor's shift, of what the innermost levels can explain themselves.
 _SHARED = 1e-8
@@ -123,24 +122,28 @@ class _Rows:
     Y: np.ndarray
 
 
-def build_links(system: System, chain: Chain) -> tuple[list[Link], Within]:
-    """The links, innermost first, and what the innermost levels leave."""
-    raw = _raw_products(system, chain)
+def build_links(system: System, chain: Chain, exact: bool = False) -> tuple[list[Link], Within]:
+    """The links, innermost first, and what the innermost levels leave.
+
+    ``exact`` as in :func:`mmfit.engine.solvers.level_basis.within_levels`.
+    """
+    raw, sums = _raw_products(system, chain)
     groups = [system.groups[g] for g in chain.groups]
+    leaf = level_basis(sums, groups[0].columns)
+    rests: list[Products | None] = [None] * len(groups)
     if all(group.size == 1 and isinstance(group.columns[0], float) for group in groups):
-        rows, within = _compressed(system, chain, raw[0])
+        rows, within = _compressed(system, chain, raw[0], leaf, exact)
+        bases, shifts = _split(rows, groups, None)
     else:
         Z = [group.columns for group in groups]
         codes = [group.codes for group in groups]
         rows = _Rows(codes, Z, [[] for _ in groups], list(system.columns), system.y.copy())
-        within = None
-    bases, shifts = _split(rows, [group.levels for group in groups])
-    rests: list[Products | None] = [None] * len(groups)
-    if within is None:
-        rests = [None, *_rests(rows, bases)]
-        within = _within(rows, bases[0], shifts[0])
+        bases, shifts = _split(rows, groups, leaf)
+        rests = [None, *_rests(rows, leaf, bases)]
+        within = _within(rows, leaf, shifts[0], exact)
         for products in (*shifts[1:], *rests[1:]):
             _take(products, within.taken)
+    bases = [leaf, *bases]
     links = []
     for i, g in enumerate(chain.groups):
         order, starts = chain.orders[i], None
@@ -164,40 +167,39 @@ def build_links(system: System, chain: Chain) -> tuple[list[Link], Within]:
     return links, within
 
 
-def _raw_products(system: System, chain: Chain) -> list[Products]:
-    """Z_i'[Z_i Z_i+1 ... X] and Z_i'y by level, innermost first."""
-    out, sums, rows = [], None, tuple(system.y)
+def _raw_products(system: System, chain: Chain) -> tuple[list[Products], LevelSums]:
+    """Z_i'[Z_i Z_i+1 ... X] and Z_i'y by level, innermost first; the innermost sums."""
+    out, sums, rows, innermost = [], None, tuple(system.y), None
     for i, g in enumerate(chain.groups):
         group = system.groups[g]
         # Sums of the coarser factors add up those of the finer.
         above = chain.ancestors[i - 1] if i else None
         sums = LevelSums(group.codes, group.levels, sums, above)
+        innermost = innermost or sums
         coarser = [system.groups[h] for h in chain.groups[i:]]
         right = (*(column for other in coarser for column in other.columns), *system.columns)
         design = sums.products(group.columns, right)
         # The digits of a batch do not depend on its size when all its sums run over the rows.
         plain = LevelSums(group.codes, group.levels) if len(rows) > 1 else sums
         out.append(Products(design, response_products(plain, group.columns, system.y, rows)))
-    return out
+    return out, innermost
 
 
-def _compressed(system: System, chain: Chain, raw: Products) -> tuple[_Rows, Within]:
+def _compressed(
+    system: System, chain: Chain, raw: Products, leaf: LevelBasis, exact: bool
+) -> tuple[_Rows, Within]:
     """A row per innermost level, and what those levels leave."""
-    groups = [system.groups[g] for g in chain.groups]
-    leaf = groups[0]
-    basis = group_basis(leaf)
-    scale = basis.scale
-    p = system.nfixed
-    design = raw.design[:, raw.design.shape[1] - p :] * scale[:, None]
-    responses = raw.responses * scale[:, :, None]
-    within = within_levels(basis, system.columns, system.y, design, responses)
-    count = np.sqrt(raw.design[0, 0]) / abs(leaf.columns[0])
+    groups, p = [system.groups[g] for g in chain.groups], system.nfixed
+    design = raw.design[:, raw.design.shape[1] - p :] * leaf.scale[:, None]
+    responses = raw.responses * leaf.scale[:, :, None]
+    within = within_levels(leaf, system.columns, system.y, design, responses, None, exact)
+    length = leaf.norms[0] / leaf.columns[0]
     codes = [np.arange(leaf.levels)]
     for ancestor in chain.ancestors:
         codes.append(ancestor[codes[-1]])
     rows = _Rows(
         codes=codes,
-        Z=[(group.columns[0] * count,) for group in groups],
+        Z=[(group.columns[0] * length,) for group in groups],
         Q=[[] for _ in groups],
         X=list(design[0]),
         Y=np.ascontiguousarray(responses[0].T),
@@ -205,19 +207,22 @@ def _compressed(system: System, chain: Chain, raw: Products) -> tuple[_Rows, Wit
     return rows, within
 
 
-def _split(rows: _Rows, levels: list[int]) -> tuple[list[LevelBasis], list[Products]]:
-    """The bases and shifts of all factors; ``rows`` are left as the second outermost leaves them.
+def _split(
+    rows: _Rows, groups: list[Group], leaf: LevelBasis | None
+) -> tuple[list[LevelBasis], list[Products]]:
+    """The bases of all factors but the innermost, and the shifts of all.
 
-    The innermost factor's part is not taken off: its levels are summed up as they are.
+    ``rows`` are left as the second innermost factor leaves them: the innermost levels are summed up
+    as they are. ``leaf`` is their basis, or None where each of them is one row.
     """
-    leaf = level_basis(LevelSums(rows.codes[0], levels[0]), rows.Z[0])
     bases, shifts = [], []
-    for i in reversed(range(1, len(levels))):
-        basis = _graded_basis(LevelSums(rows.codes[i], levels[i]), rows.Z[i], leaf)
+    for i in reversed(range(1, len(groups))):
+        sums = LevelSums(rows.codes[i], groups[i].levels)
+        basis = _graded_basis(sums, rows.Z[i], leaf)
         rows.Q[i] = [
             basis.scale[a][rows.codes[i]] * direction for a, direction in enumerate(basis.columns)
         ]
-        shift = _Shift.of(basis, [leaf.split(column)[1] for column in rows.Q[i]])
+        shift = _Shift.of(basis, rows.Q[i], leaf)
         parts = []
         for Q in rows.Q[i + 1 :]:
             for a, column in enumerate(Q):
@@ -231,11 +236,14 @@ def _split(rows: _Rows, levels: list[int]) -> tuple[list[LevelBasis], list[Produ
             part = (c_y[a] * basis.scale[a][:, None])[rows.codes[i]]
             rows.Y -= part.T * direction
         bases.insert(0, basis)
-        design = np.array(parts).reshape(len(parts), len(basis.columns), levels[i])
+        design = np.array(parts).reshape(len(parts), basis.size, basis.levels)
         shifts.insert(0, Products(design.transpose(1, 0, 2).copy(), c_y))
     others = tuple(column for Q in rows.Q[1:] for column in Q)
-    last = Products(leaf.products((*others, *rows.X)), leaf.responses(rows.Y))
-    return [leaf, *bases], [last, *shifts]
+    if leaf is None:
+        last = Products(np.array((*others, *rows.X))[None], rows.Y.T[None].copy())
+    else:
+        last = Products(leaf.products((*others, *rows.X)), leaf.responses(rows.Y))
+    return bases, [last, *shifts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,23 +264,23 @@ class _Shift:
     inverse: np.ndarray
 
     @classmethod
-    def of(cls, basis: LevelBasis, rests: list[np.ndarray]) -> "_Shift":
-        q, sums = len(rests), basis.sums
+    def of(cls, basis: LevelBasis, Q: list[Column], leaf: LevelBasis | None) -> "_Shift":
+        q, sums = basis.size, basis.sums
+        rests = () if leaf is None else tuple(leaf.split(column)[1] for column in Q)
         if not any(rest.any() for rest in rests):
             return cls(basis, (), np.zeros((q, q, 0)))
-        own = sums.products(tuple(rests), tuple(rests))
+        own = sums.products(rests, rests)
         root = invert_lower(lower((1 - _SHARED) * own + _SHARED * np.eye(q)[:, :, None]))
-        return cls(basis, tuple(rests), np.einsum("kil,kjl->ijl", root, root))
+        return cls(basis, rests, np.einsum("kil,kjl->ijl", root, root))
 
     def take(self, column: Column) -> tuple[np.ndarray, np.ndarray]:
         """(c (q, L), the rest of the column (n,)); what is left by rounding alone is zero."""
-        sums = self.basis.sums
-        c, rest = 0.0, column
+        if not self.rests:
+            return self.basis.split(column)[:2]
+        sums, c, rest = self.basis.sums, 0.0, column
         for _ in range(2):
-            along = self.basis.products((rest,))[:, 0]
-            if self.rests:
-                inner = sums.products(self.rests, (rest,))[:, 0]
-                along = self._solve(along, inner)
+            inner = [sums.product(own, rest) for own in self.rests]
+            along = self._solve(self.basis.along(rest), np.array(inner))
             c, rest = c + along, self.basis.without(rest, along)
         small = sums.product(rest, rest) <= ROUNDING**2 * sums.product(column, column)
         return c, np.where(small[sums.codes], 0.0, rest) if small.any() else rest
@@ -289,13 +297,15 @@ class _Shift:
         return np.einsum("ijl,jl...->il...", self.inverse, weighted)
 
 
-def _graded_basis(sums: LevelSums, columns: tuple[Column, ...], leaf: LevelBasis) -> LevelBasis:
+def _graded_basis(
+    sums: LevelSums, columns: tuple[Column, ...], leaf: LevelBasis | None
+) -> LevelBasis:
     """The basis of a coarser factor, those directions first of which the innermost leave least.
 
     A direction that the innermost levels have too counts by the inverse of their variance, the
     others in full; mixed, the small numbers would be lost in the large.
     """
-    if len(columns) == 1:
+    if len(columns) == 1 or leaf is None:
         return level_basis(sums, columns)
     rests = np.array([leaf.split(column)[1] for column in columns])
     B = np.linalg.eigh(rests @ rests.T)[1]
@@ -312,7 +322,7 @@ def _take(products: Products, taken: np.ndarray) -> None:
         products.responses[:, :, b] -= np.einsum("qpl,p->ql", fixed, taken[b])
 
 
-def _within(rows: _Rows, leaf: LevelBasis, shift: Products) -> Within:
+def _within(rows: _Rows, leaf: LevelBasis, shift: Products, exact: bool) -> Within:
     p = len(rows.X)
     X = np.array([np.broadcast_to(column, rows.Y.shape[1]) for column in rows.X])
     X = X.reshape(p, rows.Y.shape[1])
@@ -322,15 +332,15 @@ def _within(rows: _Rows, leaf: LevelBasis, shift: Products) -> Within:
         total[:, j, p] = total[:, p, j] = np.einsum("bn,n->b", rows.Y, X[j])
     total[:, p, p] = np.einsum("bn,bn->b", rows.Y, rows.Y)
     design = shift.design[:, shift.design.shape[1] - p :]
-    return within_levels(leaf, tuple(X), rows.Y, design, shift.responses, total)
+    return within_levels(leaf, tuple(X), rows.Y, design, shift.responses, total, exact)
 
 
-def _rests(rows: _Rows, bases: list[LevelBasis]) -> list[Products]:
+def _rests(rows: _Rows, leaf: LevelBasis, bases: list[LevelBasis]) -> list[Products]:
     """Per factor beyond the innermost: what its levels leave of Q_i, by [Q_i Q_i+1 ... X] and y."""
-    left = [[bases[0].split(column)[1] for column in Q] for Q in rows.Q]
+    left = [[leaf.split(column)[1] for column in Q] for Q in rows.Q]
     out = []
-    for i in range(1, len(bases)):
-        sums = bases[i].sums
+    for i, basis in enumerate(bases, 1):
+        sums = basis.sums
         others = tuple(column for Q in left[i:] for column in Q)
         design = sums.products(tuple(left[i]), (*others, *rows.X))
         out.append(Products(design, response_products(sums, tuple(left[i]), rows.Y)))

@@ -6,6 +6,7 @@ Z'V^-1 Z is block diagonal with blocks F = T K T'. The derivative of c'K c along
 Psi is -c'G'E G c (Bates, Maechler, Bolker & Walker 2015, section 3, for the factorisation).
 """
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
-from mmfit.engine.solvers.level_basis import group_basis, within_levels
+from mmfit.engine.solvers.level_basis import Within, WithinSource, group_basis, within_levels
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import System
 
@@ -27,20 +28,23 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
-    within : (B, m, m), what the levels leave of R'R.
+    within : WithinSource, what the levels leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
     """
 
     name = "single"
     second_order_is_cheap = True
 
-    def __init__(self, system: System):
+    def __init__(self, system: System, rows: Callable[[], System] | None = None):
+        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`."""
         group = system.groups[0]
         basis = group_basis(group)
         self.design = basis.products(system.columns)
         self.responses = basis.responses(system.y)
         within = within_levels(basis, system.columns, system.y, self.design, self.responses)
-        self.within, self.taken = within.products, within.taken
+        rows = rows or (lambda: system)
+        self.within = WithinSource(within, lambda: _exact(rows()), system.nobs / group.levels)
+        self.taken = within.taken
         self.leaf = _leaf(basis.T, self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.columns = system.nfixed + 1
@@ -84,6 +88,12 @@ class SingleSolver:
         return SingleFactorization(self, lambdas[0], None if everyone else members)
 
 
+def _exact(system: System) -> Within:
+    basis, X = group_basis(system.groups[0]), system.columns
+    design, responses = basis.products(X), basis.responses(system.y)
+    return within_levels(basis, X, system.y, design, responses, exact=True)
+
+
 def _leaf(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
     """The levels pooled, or one by one where there are many, all different."""
     q, p, levels = design.shape
@@ -105,8 +115,7 @@ class SingleFactorization:
         self.K, log_det = kernel(leaf.T, self.lam)
         self.log_det = (leaf.counts * log_det).sum(axis=0)
         gain = leaf.gather(packed(self.K), members)
-        within = solver.within if members is None else solver.within[members]
-        self.reduced = within + square(gain[:, 0], solver.columns)
+        self.reduced = solver.within.at(lam, members) + square(gain[:, 0], solver.columns)
         self.taken = solver.taken if members is None else solver.taken[members]
 
     @cached_property
