@@ -16,6 +16,7 @@ import numpy as np
 
 from mmfit.engine.roots import lower_roots
 from mmfit.engine.solvers import Factorization, Solver
+from mmfit.engine.solvers.parts import factorize_some
 from mmfit.engine.system import System
 from mmfit.errors import ComputationError
 
@@ -229,43 +230,10 @@ def _gram(rows: np.ndarray) -> np.ndarray:
     return np.einsum("aec,afc->aef", rows, rows)
 
 
-class _Alone:
-    """The first of two equal members of a factorisation, as a factorisation of one."""
-
-    def __init__(self, pair: Factorization):
-        self.pair = pair
-        self.log_det, self.reduced = pair.log_det[:1], pair.reduced[:1]
-        self.taken = pair.taken[:1]
-
-    def trace_slopes(self) -> np.ndarray:
-        return self.pair.trace_slopes()[:1]
-
-    def slopes(self) -> np.ndarray:
-        return self.pair.slopes()[:1]
-
-    def pairs(self, U: np.ndarray) -> np.ndarray:
-        return self.pair.pairs(np.concatenate([U, U]))[:1]
-
-    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
-        return self.pair.pair_blocks(np.concatenate([U, U]))[:1]
-
-    def traces(self) -> np.ndarray:
-        return self.pair.traces()[:1]
-
-    def cross(self) -> list[np.ndarray]:
-        return [block[:1] for block in self.pair.cross()]
-
-    def posterior_blocks(self) -> list[np.ndarray]:
-        return [block[:1] for block in self.pair.posterior_blocks()]
-
-
 def _factorize(problem: Problem, lambdas, members) -> Factorization:
     if len(members) > 1 or problem.batch == 1:
         return problem.solver.factorize(lambdas, members)
-    # Sums over levels run in another order when the axis of the members has length 1; the last of
-    # a batch to arrive must not have other digits than it would have in company.
-    twice = [np.concatenate([block, block]) for block in lambdas]
-    return _Alone(problem.solver.factorize(twice, np.concatenate([members, members])))
+    return factorize_some(problem.solver.factorize, lambdas, members)
 
 
 def require_finite(objective: np.ndarray, where: str) -> None:

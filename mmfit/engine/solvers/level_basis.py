@@ -6,7 +6,6 @@ however large Psi is, and no rank has to be known. An effect that the others of 
 to rounding gets a zero column; another choice would change Z by that rounding and no more.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,9 +22,6 @@ ROUNDING = 1e-12
 # Below this share of a column within levels, that part is computed from the rows: as a difference
 # of sums it would lose digits.
 _LOST = 0.05
-# Mean rows of a level times a variance ratio above which what the levels leave of X is wanted from
-# the rows.
-_LARGE = 1e3
 # Share of a column's length below which what the levels leave of it explains nothing.
 _HELD = 1e-8
 
@@ -62,7 +58,10 @@ class LevelBasis:
     @cached_property
     def scale(self) -> np.ndarray:
         """(q, L): 1 / norms, zero for a direction that is not there."""
-        return np.where(self.norms > 0, 1.0, 0.0) / np.where(self.norms > 0, self.norms, 1.0)
+        there = self.norms > 0
+        if there.all():
+            return 1.0 / self.norms
+        return np.where(there, 1.0, 0.0) / np.where(there, self.norms, 1.0)
 
     def products(self, columns: tuple[Column, ...]) -> np.ndarray:
         """(q, len(columns), L): Q'columns by level."""
@@ -180,7 +179,7 @@ def within_levels(
     for b in np.flatnonzero(out[:, p, p] <= _LOST * whole):
         _from_rows(out[b], basis.without(y[b], responses[:, :, b]), X, rests)
     taken = _explained(out, n)
-    for b in np.flatnonzero(taken.any(axis=1)):
+    for b in np.flatnonzero(taken.any(axis=1)) if taken.any() else ():
         responses[:, :, b] -= np.einsum("qpl,p->ql", design, taken[b])
         rest = y[b] - sum(column * value for column, value in zip(X, taken[b], strict=True))
         _from_rows(out[b], basis.without(rest, responses[:, :, b]), X, rests)
@@ -192,6 +191,11 @@ def _products_left(n: int, design: np.ndarray, responses: np.ndarray) -> np.ndar
     (q, p, levels), B = design.shape, responses.shape[2]
     flat = design.transpose(1, 0, 2).reshape(p, q * levels)
     across = responses.reshape(q * levels, B)
+    if B == 1:
+        rows = np.concatenate([flat, across.T])
+        out = -(rows @ rows.T)[None]
+        out.reshape(-1)[:: p + 2] += n
+        return out
     out = np.zeros((B, p + 1, p + 1))
     out[:, :p, :p] = -(flat @ flat.T)
     for j in range(p):
@@ -223,10 +227,10 @@ def _explained(products: np.ndarray, n: int) -> np.ndarray:
     B, m, _ = products.shape
     out = np.zeros((B, m - 1))
     xx, xy, yy = products[0, :-1, :-1], products[:, :-1, -1], products[:, -1, -1]
-    held = xx.diagonal() + _HELD * n
     # cheap, and all that correlations of y with single columns can say
-    who = np.flatnonzero((xy * xy / held).sum(axis=1) > 0.5 * yy)
-    if len(who):
+    much = (xy * xy / (xx.diagonal() + _HELD * n)).sum(axis=1) > 0.5 * yy
+    if much.any():
+        who = np.flatnonzero(much)
         inverse = np.linalg.inv(xx + _HELD * n * np.eye(m - 1))
         beta = np.einsum("pq,bq->bp", inverse, xy[who])
         left = yy[who] - np.einsum("bp,bp->b", beta, xy[who])
@@ -239,29 +243,3 @@ def _rest(basis: LevelBasis, column: Column) -> np.ndarray | None:
     if isinstance(column, float) and isinstance(basis.columns[0], float):
         return None
     return basis.split(column)[1]
-
-
-class WithinSource:
-    """What the levels leave, with the digits that the variances of a member ask for.
-
-    Attributes
-    ----------
-    plain : Within;  exact : the same from the rows, made when it is first asked for.
-    """
-
-    def __init__(self, plain: Within, exact: Callable[[], Within], mean_rows: float):
-        """``mean_rows``: of a level."""
-        self.plain, self._make, self._mean_rows = plain, exact, mean_rows
-
-    @cached_property
-    def exact(self) -> Within:
-        return self._make()
-
-    def at(self, lam: np.ndarray, members: np.ndarray | None) -> np.ndarray:
-        """(A, m, m): the products of the responses ``members``, or all, at Lambda (A, q, q)."""
-        out = self.plain.products if members is None else self.plain.products[members]
-        large = np.einsum("aij,aij->a", lam, lam) * self._mean_rows > _LARGE
-        if large.any():
-            who = np.arange(len(out)) if members is None else members
-            out = np.where(large[:, None, None], self.exact.products[who], out)
-        return out

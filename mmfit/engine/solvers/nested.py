@@ -8,9 +8,10 @@ factor in Bates, Maechler, Bolker & Walker 2015, section 5.4; Liu 1992). What is
 outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`leaf`), so that a front per
 level of the second remains.
 
-The columns of a front are without the shifts c of this factor and the coarser ones
-(:mod:`nested_links`). With S and r the own and the other part of the own rows, D the other part,
-M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that have the shift back is
+Where large variances ask for it, the columns of a front are without the shifts c of this factor
+and the coarser ones (:mod:`nested_shifts`). With S and r the own and the other part of the own
+rows, D the other part, M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that
+have the shift back is
 
     D - r'(W r - G'c) + c'(G r + G S c),
 
@@ -23,11 +24,11 @@ from functools import cached_property
 
 import numpy as np
 
+from mmfit.engine.solvers.base import Factorization
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, damp, kernel, multiply, segment_sum
 from mmfit.engine.solvers.chain import Chain
 from mmfit.engine.solvers.leaf import build_leaf, packed, unpack
-from mmfit.engine.solvers.level_basis import WithinSource
 from mmfit.engine.solvers.nested_blank import nested_blank
 from mmfit.engine.solvers.nested_derivatives import (
     FirstSweep,
@@ -37,6 +38,7 @@ from mmfit.engine.solvers.nested_derivatives import (
 )
 from mmfit.engine.solvers.nested_links import Link, build_links
 from mmfit.engine.solvers.nested_modes import back_substitute, path_covariances
+from mmfit.engine.solvers.parts import Precision, factorize_in_two
 from mmfit.engine.system import System
 
 
@@ -46,7 +48,7 @@ class NestedSolver:
     Attributes
     ----------
     links : list of Link, innermost first;  leaf : the first link, pooled;  chain : Chain.
-    within : WithinSource, what the levels of the innermost factor leave of R'R.
+    within : (B, m, m), what the levels of the innermost factor leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
     entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
     """
@@ -54,21 +56,26 @@ class NestedSolver:
     name = "nested"
     second_order_is_cheap = True
 
-    def __init__(self, system: System, chain: Chain, rows: Callable[[], System] | None = None):
-        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`."""
+    def __init__(
+        self,
+        system: System,
+        chain: Chain,
+        rows: Callable[[], System] | None = None,
+        exact: bool = False,
+    ):
+        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`;  ``exact`` as in
+        :func:`mmfit.engine.solvers.nested_links.build_links`."""
         self.chain = chain
         self.columns = system.nfixed + 1
         self.batch = len(system.y)
-        self.links, within = build_links(system, chain)
-        rows = rows or (lambda: system)
-        mean = system.nobs / len(chain.orders[0])
-        exact = lambda: build_links(rows(), chain, exact=True)[1]  # noqa: E731
-        self.within, self.taken = WithinSource(within, exact, mean), within.taken
+        self.links, within = build_links(system, chain, exact)
+        self.within, self.taken = within.products, within.taken
+        self._precision, self._rows = Precision(system), rows or (lambda: system)
         bottom = self.links[0]
         self.leaf = build_leaf(
             bottom.T[..., 0],
-            bottom.shift.design,
-            bottom.shift.responses,
+            bottom.products.design,
+            bottom.products.responses,
             chain.parents[0],
             len(chain.orders[1]),
         )
@@ -78,7 +85,19 @@ class NestedSolver:
     def blank(self) -> Blank:
         return nested_blank(self.links, self.chain.parents, self.places)
 
-    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "NestedFactorization":
+    @cached_property
+    def exact(self) -> "NestedSolver":
+        """The same with the digits that large variances ask for."""
+        return NestedSolver(self._rows(), self.chain, exact=True)
+
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:
+        wanted = self._precision.wanted(lambdas)
+        return factorize_in_two(
+            wanted, self.plainly, lambda *given: self.exact.plainly(*given), lambdas, members
+        )
+
+    def plainly(self, lambdas: list[np.ndarray], members: np.ndarray) -> "NestedFactorization":
+        """As this solver's products allow."""
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
         ordered = [lambdas[g] for g in self.chain.groups]
         return NestedFactorization(self, ordered, None if everyone else members)
@@ -114,7 +133,8 @@ class NestedFactorization:
         self.eliminations: list[Elimination] = []
         for link, lam in zip(links[1:], self.lambdas[1:], strict=True):
             update = self._eliminate(link, lam, update)
-        self.reduced = solver.within.at(lambdas[0], members) + update[:, :, 0].transpose(2, 0, 1)
+        within = solver.within if members is None else solver.within[members]
+        self.reduced = within + update[:, :, 0].transpose(2, 0, 1)
         self.taken = solver.taken if members is None else solver.taken[members]
 
     def _eliminate(self, link: Link, lam: np.ndarray, front: np.ndarray) -> np.ndarray:
@@ -126,9 +146,11 @@ class NestedFactorization:
         S, r = rows[:, :q], rows[:, q:]
         damped = damp(S, link.absent, np.einsum("jil,jka->ikla", link.T[..., 0], lam))
         self.log_det = self.log_det + damped.log_det.sum(axis=0)
+        C, H = multiply(damped.G, r), multiply(damped.W, r)
         c = link.shifts(self.members)
-        C = multiply(damped.G, r) + multiply(damped.GS, c)
-        H = multiply(damped.W, r) - multiply(damped.G.swapaxes(0, 1), c)
+        if c is not None:
+            C += multiply(damped.GS, c)
+            H -= multiply(damped.G.swapaxes(0, 1), c)
         self.eliminations.append(
             Elimination(
                 G=multiply(link.T, damped.G),
@@ -138,7 +160,9 @@ class NestedFactorization:
                 F=multiply(multiply(link.T, damped.GS), link.T.swapaxes(0, 1)),
             )
         )
-        update = front[q:, q:] - multiply(r.swapaxes(0, 1), H) + multiply(c.swapaxes(0, 1), C)
+        update = front[q:, q:] - multiply(r.swapaxes(0, 1), H)
+        if c is not None:
+            update += multiply(c.swapaxes(0, 1), C)
         return segment_sum(update, link.starts)
 
     @cached_property
@@ -154,7 +178,7 @@ class NestedFactorization:
     @cached_property
     def leaf_rows(self) -> np.ndarray:
         """(q, w, levels, A): G c of the leaf's levels, in chain order."""
-        c = self.solver.links[0].shifts(self.members)
+        c = self.solver.links[0].products.of(self.members)
         return multiply(self.leaf_G[:, :, self.solver.leaf.level_class], c)
 
     @cached_property

@@ -24,9 +24,14 @@ def back_substitute(factor) -> list[np.ndarray]:
             value = value - multiply(rows[i][:, :-m], e)
         out[factor.solver.chain.groups[i]] = _unsorted(factor, i, value)
         if i:
+            own = multiply(links[i].T.swapaxes(0, 1), multiply(factor.psis[i], value))
             c = links[i].shifts(factor.members)
-            own = multiply(links[i].T.swapaxes(0, 1), multiply(factor.psis[i], value)) - c[:, -m:]
-            e = own if parents[i] is None else np.concatenate([own + multiply(c[:, :-m], e), e])
+            if c is not None:
+                own = own - c[:, -m:]
+            if parents[i] is not None:
+                own = own if c is None else own + multiply(c[:, :-m], e)
+                own = np.concatenate([own, e])
+            e = own
     return out
 
 
@@ -70,11 +75,14 @@ def _effects_above(factor, i: int, rows: np.ndarray) -> np.ndarray:
         width = links[j].q
         value = rows[:, begin : begin + width]
         for between, seen in enumerate(found):
+            if shifts[between] is None:
+                break
             # what the column j holds of the shift of a link between
             first = begin - sum(link.q for link in links[i + 1 : i + 2 + between])
             value = value + multiply(seen, shifts[between][:, first : first + width])
         found.append(value)
-        shifts.append(links[j].shifts(factor.members)[:, :, place])
+        shift = links[j].shifts(factor.members)
+        shifts.append(None if shift is None else shift[:, :, place])
         out.append(multiply(value, links[j].T[:, :, place].swapaxes(0, 1)))
         begin += width
     return np.concatenate(out, axis=1)

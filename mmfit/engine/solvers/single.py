@@ -11,11 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
+from mmfit.engine.solvers.base import Factorization
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
-from mmfit.engine.solvers.level_basis import Within, WithinSource, group_basis, within_levels
+from mmfit.engine.solvers.level_basis import group_basis, within_levels
 from mmfit.engine.solvers.level_rows import LevelRows
+from mmfit.engine.solvers.parts import Precision, factorize_in_two
 from mmfit.engine.system import System
 
 # Numbers that pooling may take where it does not pay; below, fewer calls are worth more.
@@ -28,23 +30,23 @@ class SingleSolver:
     Attributes
     ----------
     design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
-    within : WithinSource, what the levels leave of R'R.
+    within : (B, m, m), what the levels leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
     """
 
     name = "single"
     second_order_is_cheap = True
 
-    def __init__(self, system: System, rows: Callable[[], System] | None = None):
-        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`."""
-        group = system.groups[0]
-        basis = group_basis(group)
-        self.design = basis.products(system.columns)
-        self.responses = basis.responses(system.y)
-        within = within_levels(basis, system.columns, system.y, self.design, self.responses)
-        rows = rows or (lambda: system)
-        self.within = WithinSource(within, lambda: _exact(rows()), system.nobs / group.levels)
-        self.taken = within.taken
+    def __init__(
+        self, system: System, rows: Callable[[], System] | None = None, exact: bool = False
+    ):
+        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`;  ``exact`` as in
+        :func:`mmfit.engine.solvers.level_basis.within_levels`."""
+        basis, X = group_basis(system.groups[0]), system.columns
+        self.design, self.responses = basis.products(X), basis.responses(system.y)
+        within = within_levels(basis, X, system.y, self.design, self.responses, exact=exact)
+        self.within, self.taken = within.products, within.taken
+        self._precision, self._rows = Precision(system), rows or (lambda: system)
         self.leaf = _leaf(basis.T, self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.columns = system.nfixed + 1
@@ -83,15 +85,21 @@ class SingleSolver:
         products = np.einsum("ijca,klca->ijkla", F, K)
         return self.directions.pair_traces(products).transpose(2, 0, 1)
 
-    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
+    @cached_property
+    def exact(self) -> "SingleSolver":
+        """The same with the digits that large variances ask for."""
+        return SingleSolver(self._rows(), exact=True)
+
+    def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:
+        wanted = self._precision.wanted(lambdas)
+        return factorize_in_two(
+            wanted, self.plainly, lambda *given: self.exact.plainly(*given), lambdas, members
+        )
+
+    def plainly(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
+        """As this solver's products allow."""
         everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
         return SingleFactorization(self, lambdas[0], None if everyone else members)
-
-
-def _exact(system: System) -> Within:
-    basis, X = group_basis(system.groups[0]), system.columns
-    design, responses = basis.products(X), basis.responses(system.y)
-    return within_levels(basis, X, system.y, design, responses, exact=True)
 
 
 def _leaf(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
@@ -115,7 +123,8 @@ class SingleFactorization:
         self.K, log_det = kernel(leaf.T, self.lam)
         self.log_det = (leaf.counts * log_det).sum(axis=0)
         gain = leaf.gather(packed(self.K), members)
-        self.reduced = solver.within.at(lam, members) + square(gain[:, 0], solver.columns)
+        within = solver.within if members is None else solver.within[members]
+        self.reduced = within + square(gain[:, 0], solver.columns)
         self.taken = solver.taken if members is None else solver.taken[members]
 
     @cached_property
