@@ -17,7 +17,7 @@ from mmfit.engine.solvers.chain import stable_order
 
 # Numbers formed at once when products of columns are summed up.
 _AT_ONCE = 1_000_000
-# Blocks that differ by less, relative to the largest entry, belong to one class.
+# Blocks whose rows differ by less, relative to the largest entry of the row, belong to one class.
 _SAME = 2.0**-42
 
 
@@ -116,8 +116,8 @@ def classify(T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(class of each level, one level of each class) for lower triangular T (q, q, L)."""
     first, second = packed_pairs(len(T))
     packed = T[second, first]
-    unit = np.abs(packed).max() * _SAME
-    whole = np.rint(packed / (unit if unit > 0 else 1.0)).astype(np.int64)
+    unit = np.abs(T).max(axis=(1, 2), keepdims=True)[second, 0] * _SAME
+    whole = np.rint(packed / np.where(unit > 0, unit, 1.0)).astype(np.int64)
     if (whole == whole[:, :1]).all():
         return np.zeros(T.shape[2], dtype=np.intp), np.zeros(1, dtype=np.intp)
     if len(whole) == 1:

@@ -32,6 +32,7 @@ class SingleSolver:
     design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
     within : (B, m, m), what the levels leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
+    by_level : bool, whether what V lets through is summed up level by level.
     """
 
     name = "single"
@@ -46,6 +47,7 @@ class SingleSolver:
         self.design, self.responses = basis.products(X), basis.responses(system.y)
         within = within_levels(basis, X, system.y, self.design, self.responses, exact=exact)
         self.within, self.taken = within.products, within.taken
+        self.by_level = exact and len(basis.T) > 1
         self._precision, self._rows = Precision(system), rows or (lambda: system)
         self.leaf = _leaf(basis.T, self.design, self.responses)
         self.directions = directions(system.layout, 0)
@@ -122,9 +124,12 @@ class SingleFactorization:
         self.lam = lam.transpose(1, 2, 0)
         self.K, log_det = kernel(leaf.T, self.lam)
         self.log_det = (leaf.counts * log_det).sum(axis=0)
-        gain = leaf.gather(packed(self.K), members)
+        if solver.by_level:
+            gain = _gain_by_level(solver, self.lam, members)
+        else:
+            gain = square(leaf.gather(packed(self.K), members)[:, 0], solver.columns)
         within = solver.within if members is None else solver.within[members]
-        self.reduced = within + square(gain[:, 0], solver.columns)
+        self.reduced = within + gain
         self.taken = solver.taken if members is None else solver.taken[members]
 
     @cached_property
@@ -184,6 +189,23 @@ class SingleFactorization:
     def posterior_blocks(self) -> list[np.ndarray]:
         W = conditional(self.solver.leaf.T, self.lam)
         return [_members_first(W[:, :, self.solver.leaf.level_class])]
+
+
+def _gain_by_level(solver: SingleSolver, lam: np.ndarray, members) -> np.ndarray:
+    """(A, m, m): the sums of c'K c as squares of (I + s^2)^-1/2 V'c, with T'Lambda = V s U'.
+
+    In a sum of products that are pooled before, directions that a large variance covers would take
+    the digits of the others.
+    """
+    T = solver.leaf.T[:, :, solver.leaf.level_class, 0].transpose(2, 1, 0)
+    members = np.arange(solver.batch) if members is None else members
+    out = np.empty((len(members), solver.columns, solver.columns))
+    for a, member in enumerate(members):
+        c = np.concatenate([solver.design, solver.responses[:, None, :, member]], axis=1)
+        V, s, _ = np.linalg.svd(T @ lam[:, :, a])
+        z = np.einsum("lik,icl,lk->ckl", V, c, 1 / np.sqrt(1 + s * s)).reshape(len(c[0]), -1)
+        out[a] = z @ z.T
+    return out
 
 
 def _members_first(values: np.ndarray) -> np.ndarray:
