@@ -84,11 +84,11 @@ def test_sums_of_a_coarser_factor_add_up_those_of_a_finer():
 @pytest.mark.parametrize("q", [1, 2, 3])
 def test_equal_levels_are_pooled_whatever_the_rounding(q):
     rng = np.random.default_rng(q)
-    kinds = rng.normal(size=(4, q, 6))
-    kinds = kinds @ kinds.transpose(0, 2, 1)
+    # effects of very different sizes, each with its own rounding
+    kinds = np.tril(rng.normal(size=(4, q, q))) * (1e-6 ** np.arange(q))[:, None]
     which = rng.integers(0, 4, 50)
-    S = kinds[which].transpose(1, 2, 0) * (1 + 1e-15 * rng.normal(size=50))
-    label, example = classify(S)
+    T = kinds[which].transpose(1, 2, 0) * (1 + 1e-15 * rng.normal(size=50))
+    label, example = classify(T)
     assert len(example) == 4
     for a in range(50):
         assert (label == label[a]).tolist() == (which == which[a]).tolist()
