@@ -97,8 +97,8 @@ class Damped:
     log_det: np.ndarray
 
 
-def damp(S: np.ndarray, absent: np.ndarray, M: np.ndarray) -> Damped:
-    """Of S (q, q, L, A), positive definite but for the rows that are ``absent`` (q, L, 1).
+def damp(S: np.ndarray, absent: np.ndarray | None, M: np.ndarray) -> Damped:
+    """Of S (q, q, L, A), positive definite but for the rows that are ``absent`` (q, L, 1; None for q = 1).
 
     ``M`` (q, q', L, A) is zero in the rows that are absent.
     """

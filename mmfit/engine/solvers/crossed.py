@@ -49,7 +49,7 @@ class CrossedSolver:
 
     Attributes
     ----------
-    order : list of int, the groups, the eliminated one first.
+    order : list of int, the groups, the eliminated one first;  given : where each of them is there.
     columns : TailColumns;  coupling : Q_1'Z_t, 1 being the eliminated group.
     T : (q, q, L), Z_1 = Q_1 T' by level.
     precise : PreciseSource, the digits at large variances;  fixed : int, p.
@@ -86,6 +86,7 @@ class CrossedSolver:
             else np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
         )
         self.fixed = system.nfixed
+        self.given = [self.order.index(g) for g in range(len(self.order))]
         self.precise = PreciseSource(rows or (lambda: system), system, self.order)
         self.entries: Entries = group_entries(system.layout, self.order)
 
@@ -104,6 +105,9 @@ class CrossedSolver:
         """Q_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
         fixed, out = self.fixed, []
         for both in self._right:
+            if len(both) == fixed + 1 and len(members) == 1:
+                out.append(both[None])
+                continue
             whole = np.empty((len(members), fixed + 1, *both.shape[1:]))
             whole[:, :-1] = both[:fixed]
             whole[:, -1] = both[fixed + members]
@@ -170,12 +174,14 @@ class CrossedFactorization:
 
     def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray], members: np.ndarray):
         self.solver, self.size = solver, len(members)
-        given = [lambdas[solver.order.index(g)] for g in range(len(lambdas))]
+        given = [lambdas[place] for place in solver.given]
         precise = solver.precise.wanted(given)
         self._lambda = lambdas[0]
         self.lead = eliminate_lead(solver.T, lambdas[0])
         self._right, tail_right = solver.right(members)
         self.taken = np.zeros((self.size, solver.fixed))
+        if precise:
+            self._right, tail_right = self._right.copy(), tail_right.copy()
         for a in precise:
             self.taken[a] = taken = solver.precise.values.taken(members[a])
             for right in (self._right, tail_right):
@@ -190,12 +196,15 @@ class CrossedFactorization:
         total = solver.nobs * np.eye(shape[1])
         self.reduced = total - explained - self.tail.gram(self._tail_right)
         for a in precise:
-            lams = [lam[a] for lam in given]
-            self.log_det[a], self.reduced[a] = solver.precise.values.at(lams, members[a])
+            if np.isfinite(self.log_det[a]):
+                lams = [lam[a] for lam in given]
+                self.log_det[a], self.reduced[a] = solver.precise.values.at(lams, members[a])
 
     @cached_property
     def F(self) -> np.ndarray:
         """Z_1'V_0^-1 Z_1 = G T' per level, (A, q, q, L)."""
+        if len(self.solver.T) == 1:
+            return self.lead.shrink * self.solver.T
         return np.einsum("aijl,kjl->aikl", self.lead.shrink, self.solver.T)
 
     @cached_property

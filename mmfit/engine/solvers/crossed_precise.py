@@ -35,11 +35,10 @@ from mmfit.engine.products import Column, level_products
 from mmfit.engine.solvers.blocks import kernel
 from mmfit.engine.solvers.crossed_products import TailColumns, dense_coupling, upper_products
 from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
+from mmfit.engine.solvers.parts import Precision
 from mmfit.engine.system import System
 from mmfit.formula.rank import independent_columns
 
-# Mean rows of a level times a variance ratio above which digits are lost that are wanted.
-LARGE = 1e5
 # Columns that differ by less of their length are taken for the same.
 _SAME = 1e-9
 # Weight by which directions without information are held back.
@@ -59,7 +58,7 @@ class PreciseSource:
     def __init__(self, rows: Callable[[], System], system: System, order: list[int]):
         """``rows`` gives the system with its rows;  ``order``: the groups, the eliminated first."""
         self._rows, self._order = rows, order
-        self._mean_rows = [system.nobs / group.levels for group in system.groups]
+        self._precision = Precision(system)
         first, *tail = (system.groups[g].levels * system.groups[g].size for g in order)
         size = float(first * sum(tail))
         self._feasible = size * sum(tail) < _OPERATIONS and size < _NUMBERS
@@ -68,12 +67,10 @@ class PreciseSource:
     def values(self) -> "PreciseValues":
         return PreciseValues(self._rows(), self._order)
 
-    def wanted(self, lambdas: list[np.ndarray]) -> np.ndarray:
-        """The places of the members (A,) with a variance so large that it costs digits."""
-        largest = np.zeros(len(lambdas[0]))
-        for rows, lam in zip(self._mean_rows, lambdas, strict=True):
-            largest = np.maximum(largest, rows * np.einsum("aij,aij->a", lam, lam))
-        return np.flatnonzero((largest > LARGE) & (largest < np.inf) & self._feasible)
+    def wanted(self, lambdas: list[np.ndarray]) -> list[int]:
+        """The places of the members with a variance so large that it costs digits."""
+        wanted = self._precision.wanted(lambdas) if self._feasible else None
+        return [] if wanted is None else np.flatnonzero(wanted).tolist()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ def _moments(factor: CrossedFactorization, U: np.ndarray, each: int) -> np.ndarr
     by_entry = (members, count, -1)
     across = _gram(rows.reshape(members, count - lead, -1), left.reshape(by_entry))
     # Z_1'V_0^-1 Z_1 = T G'
-    own = np.einsum("ijl,acjl->acil", solver.T, shrunk)
+    T = solver.T
+    own = T * shrunk if len(T) == 1 else np.einsum("ijl,acjl->acil", T, shrunk)
     both = _gram(w.reshape(members, lead, -1), own.reshape(members, lead, -1))
     seen, effects = seen.reshape(by_entry), effects.reshape(by_entry)
     both -= _gram(seen[:, :lead], effects[:, :lead])

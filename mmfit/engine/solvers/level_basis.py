@@ -139,47 +139,51 @@ class Within:
 
     Attributes
     ----------
-    products : (B, m, m), R'R of it;  taken : (B, p), zero where nothing is gained by it.
+    products : (B, m, m), R'R of it;  taken : (B, p).
     """
 
     products: np.ndarray
     taken: np.ndarray
 
 
-def within_levels(
+def within_levels(n: int, design: np.ndarray, responses: np.ndarray) -> Within:
+    """Of the whitened system's R = [X, y], R'R = n I, by Q'X (q, p, L) and Q'y (q, L, B).
+
+    A difference, good to rounding where no variance is large.
+    """
+    left = _products_left(n, design, responses)
+    return Within(left, np.zeros((len(left), left.shape[1] - 1)))
+
+
+def exact_within_levels(
     basis: LevelBasis,
     X: tuple[Column, ...],
     y: np.ndarray,
     design: np.ndarray,
     responses: np.ndarray,
     total: np.ndarray | None = None,
-    exact: bool = False,
 ) -> Within:
-    """Of X (p Columns) and y (B, n); what is taken off y is taken off ``responses`` too, in place.
+    """The same of X (p Columns) and y (B, n), as large variances ask for it.
 
-    ``design`` (q, p, L) and ``responses`` (q, L, B) are Q'X and Q'y;  ``total`` (B, m, m) is
-    [X y]'[X y], or None for the whitened system's n I. Where the levels explain nearly all of y, or
-    X explains nearly all that they leave of it, that part comes from the rows, and the second is
-    taken off: the criterion does not change, but y'Py is no difference. ``exact``: the same of the
-    columns of X, which large variances ask for.
+    ``total`` (B, m, m) is [X y]'[X y], or None for the whitened system's n I. A column of which the
+    levels explain nearly all is taken from the rows, response by response. Where X explains nearly
+    all that the levels leave of y, it is taken off it, and off ``responses``, in place: the
+    criterion does not change, but y'Py is no difference.
     """
-    n, p, B = len(basis.sums.codes), len(X), len(y)
-    out = _products_left(n, design, responses) if total is None else total.copy()
-    if total is not None:
-        out += _products_left(0, design, responses)
-    whole = np.full(B, float(n)) if total is None else total[:, p, p]
-    rests = {}
-    if exact:
-        size = np.full(p, n) if total is None else total[0].diagonal()
-        rests = {j: _rest(basis, X[j]) for j in range(p) if out[0, j, j] <= _LOST * size[j]}
+    n, p = len(basis.codes), len(X)
+    if total is None:
+        total = np.broadcast_to(n * np.eye(p + 1), (len(y), p + 1, p + 1))
+    out = total + _products_left(0, design, responses)
+    size = total[0].diagonal()
+    rests = {j: _rest(basis, X[j]) for j in range(p) if out[0, j, j] <= _LOST * size[j]}
     for j, rest in rests.items():
         for i in range(p):
             out[:, i, j] = out[:, j, i] = _dot(rest, rests.get(i, X[i]))
         out[:, p, j] = out[:, j, p] = 0.0 if rest is None else np.einsum("bn,n->b", y, rest)
-    for b in np.flatnonzero(out[:, p, p] <= _LOST * whole):
+    for b in np.flatnonzero(out[:, p, p] <= _LOST * total[:, p, p]):
         _from_rows(out[b], basis.without(y[b], responses[:, :, b]), X, rests)
     taken = _explained(out, n)
-    for b in np.flatnonzero(taken.any(axis=1)) if taken.any() else ():
+    for b in np.flatnonzero(taken.any(axis=1)):
         responses[:, :, b] -= np.einsum("qpl,p->ql", design, taken[b])
         rest = y[b] - sum(column * value for column, value in zip(X, taken[b], strict=True))
         _from_rows(out[b], basis.without(rest, responses[:, :, b]), X, rests)
@@ -224,18 +228,11 @@ def _explained(products: np.ndarray, n: int) -> np.ndarray:
 
     A column of which next to nothing is left is held back by a term on the diagonal.
     """
-    B, m, _ = products.shape
-    out = np.zeros((B, m - 1))
+    m = products.shape[1]
     xx, xy, yy = products[0, :-1, :-1], products[:, :-1, -1], products[:, -1, -1]
-    # cheap, and all that correlations of y with single columns can say
-    much = (xy * xy / (xx.diagonal() + _HELD * n)).sum(axis=1) > 0.5 * yy
-    if much.any():
-        who = np.flatnonzero(much)
-        inverse = np.linalg.inv(xx + _HELD * n * np.eye(m - 1))
-        beta = np.einsum("pq,bq->bp", inverse, xy[who])
-        left = yy[who] - np.einsum("bp,bp->b", beta, xy[who])
-        out[who] = np.where((left <= _LOST * yy[who])[:, None], beta, 0.0)
-    return out
+    beta = np.einsum("pq,bq->bp", np.linalg.inv(xx + _HELD * n * np.eye(m - 1)), xy)
+    left = yy - np.einsum("bp,bp->b", beta, xy)
+    return np.where((left <= _LOST * yy)[:, None], beta, 0.0)
 
 
 def _rest(basis: LevelBasis, column: Column) -> np.ndarray | None:

@@ -12,8 +12,8 @@ import numpy as np
 from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blocks import Directions, directions
 from mmfit.engine.solvers.chain import Chain
-from mmfit.engine.solvers.level_basis import LevelBasis, Within, level_basis
-from mmfit.engine.solvers.nested_shifts import Products, Split, compressed, split
+from mmfit.engine.solvers.level_basis import Within, level_basis
+from mmfit.engine.solvers.nested_shifts import Axes, Products, Split, compressed, split
 from mmfit.engine.system import System
 
 
@@ -26,7 +26,7 @@ class Link:
     q, p : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
     raw : Products, Z_i'[Z_i Z_i+1 ... X] and Z_i'y.
     T : (q, q, levels, 1), Z_i = Q_i T'.
-    absent : (q, levels, 1), 1.0 for the directions that a level does not have.
+    absent : (q, levels, 1), 1.0 for the directions that a level does not have; None for one effect.
     products : Products, of the innermost factor Q_i'[Q_i+1 ... X] and Q_i'y, of what the coarser
         factors leave; None of the others.
     shift : Products, of the others the same; None where nothing was taken off.
@@ -42,7 +42,7 @@ class Link:
     entries: np.ndarray
     raw: Products
     T: np.ndarray
-    absent: np.ndarray
+    absent: np.ndarray | None
     products: Products | None
     shift: Products | None
     rest: Products | None
@@ -78,16 +78,14 @@ def build_links(system: System, chain: Chain, exact: bool) -> tuple[list[Link], 
     groups = [system.groups[g] for g in chain.groups]
     leaf = level_basis(sums, groups[0].columns)
     if all(group.size == 1 and isinstance(group.columns[0], float) for group in groups):
-        found, within = compressed(system, chain, raw[0], leaf, exact)
+        found, within = compressed(system, chain, raw, leaf, exact)
     else:
         found, within = split(system, chain, leaf, exact)
-    bases = [leaf, *found.bases]
-    return [_link(system, chain, i, raw[i], bases[i], found) for i in range(len(raw))], within
+    axes = [Axes(leaf.T, leaf.norms), *found.axes]
+    return [_link(system, chain, i, raw[i], axes[i], found) for i in range(len(raw))], within
 
 
-def _link(
-    system: System, chain: Chain, i: int, raw: Products, basis: LevelBasis, found: Split
-) -> Link:
+def _link(system: System, chain: Chain, i: int, raw: Products, axes: Axes, found: Split) -> Link:
     g, order, starts = chain.groups[i], chain.orders[i], None
     if i < len(chain.parents):
         starts = np.searchsorted(chain.parents[i], np.arange(len(chain.orders[i + 1])))
@@ -96,13 +94,13 @@ def _link(
         return products if products is None or starts is None else products.sorted(order)
 
     return Link(
-        q=basis.size,
+        q=len(axes.norms),
         p=system.nfixed,
         directions=directions(system.layout, g),
         entries=system.layout.members[g],
         raw=raw.sorted(order),
-        T=basis.T[..., order, None],
-        absent=(basis.norms[:, order, None] == 0).astype(float),
+        T=axes.T[..., order, None],
+        absent=(axes.norms[:, order, None] == 0).astype(float) if len(axes.norms) > 1 else None,
         products=None if i else ordered(found.products),
         shift=ordered(found.shifts[i - 1]) if i else None,
         rest=ordered(found.rests[i - 1]) if i else None,

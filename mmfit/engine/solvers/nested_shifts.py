@@ -22,6 +22,7 @@ from mmfit.engine.solvers.level_basis import (
     ROUNDING,
     LevelBasis,
     Within,
+    exact_within_levels,
     level_basis,
     within_levels,
 )
@@ -57,12 +58,20 @@ class Products:
 
 
 @dataclass(frozen=True, slots=True)
+class Axes:
+    """A factor's basis without its rows: T (q, q, levels) and norms (q, levels)."""
+
+    T: np.ndarray
+    norms: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """The columns of a chain, split.
 
     Attributes
     ----------
-    bases : list of LevelBasis, of all factors but the innermost.
+    axes : list of Axes, of all factors but the innermost.
     products : Products, of the innermost factor Q'[Q_1 ... X] and Q'y, of what the others leave.
     shifts : list of Products, of the others Q_i'[Q_i+1 ... X] and Q_i'y, of what was taken off;
         None where nothing was.
@@ -70,7 +79,7 @@ class Split:
         leave of Q_i; None where that is nothing.
     """
 
-    bases: list[LevelBasis]
+    axes: list[Axes]
     products: Products
     shifts: list[Products | None]
     rests: list[Products | None]
@@ -94,20 +103,33 @@ class _Rows:
 
 
 def compressed(
-    system: System, chain: Chain, raw: Products, leaf: LevelBasis, exact: bool
+    system: System, chain: Chain, raws: list[Products], leaf: LevelBasis, exact: bool
 ) -> tuple[Split, Within]:
     """A chain of intercepts, from a row per innermost level, and what those levels leave.
 
-    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``leaf``: its basis.
+    ``raws``: Z_i'[Z_i ... X] and Z_i'y of every factor;  ``leaf``: the innermost one's basis.
     """
     groups, p = [system.groups[g] for g in chain.groups], system.nfixed
+    raw = raws[0]
     design = raw.design[:, raw.design.shape[1] - p :] * leaf.scale[:, None]
     responses = raw.responses * leaf.scale[:, :, None]
-    within = within_levels(leaf, system.columns, system.y, design, responses, exact=exact)
+    if exact:
+        within = exact_within_levels(leaf, system.columns, system.y, design, responses)
+    else:
+        within = within_levels(system.nobs, design, responses)
     length = leaf.norms[0] / leaf.columns[0]
     codes = [np.arange(leaf.levels)]
     for ancestor in chain.ancestors:
-        codes.append(ancestor[codes[-1]])
+        codes.append(ancestor if len(codes) == 1 else ancestor[codes[-1]])
+    if not exact:
+        norms = [np.sqrt(part.design[0, 0]) for part in raws[1:]]
+        axes = [Axes(norm[None, None], norm[None]) for norm in norms]
+        others = [
+            group.columns[0] * length / norm[code]
+            for group, norm, code in zip(groups[1:], norms, codes[1:], strict=True)
+        ]
+        products = Products(np.concatenate([others, design[0]])[None], responses)
+        return Split(axes, products, [None] * len(axes), [None] * len(axes)), within
     rows = _Rows(
         codes=codes,
         Z=[(group.columns[0] * length,) for group in groups],
@@ -118,7 +140,8 @@ def compressed(
     bases, shifts = _take_off(rows, groups, None, exact)
     others = [column for Q in rows.Q[1:] for column in Q]
     products = Products(np.array([*others, *rows.X])[None], rows.Y.T[None].copy())
-    return Split(bases, products, shifts, [None] * len(bases)), within
+    axes = [Axes(basis.T, basis.norms) for basis in bases]
+    return Split(axes, products, shifts, [None] * len(bases)), within
 
 
 def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[Split, Within]:
@@ -136,10 +159,11 @@ def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[
     products = Products(leaf.products((*others, *rows.X)), leaf.responses(rows.Y))
     rests = _rests(rows, leaf, bases)
     within = _within(rows, leaf, products, exact)
-    for part in (*shifts, *rests):
+    for part in (*shifts, *rests) if exact else ():
         if part is not None:
             _take(part, within.taken)
-    return Split(bases, products, shifts, rests), within
+    axes = [Axes(basis.T, basis.norms) for basis in bases]
+    return Split(axes, products, shifts, rests), within
 
 
 def _take_off(
@@ -259,7 +283,7 @@ def _within(rows: _Rows, leaf: LevelBasis, products: Products, exact: bool) -> W
     p = len(rows.X)
     design = products.design[:, products.design.shape[1] - p :]
     if not exact:
-        return within_levels(leaf, tuple(rows.X), rows.Y, design, products.responses)
+        return within_levels(rows.Y.shape[1], design, products.responses)
     X = np.array([np.broadcast_to(column, rows.Y.shape[1]) for column in rows.X])
     X = X.reshape(p, rows.Y.shape[1])
     total = np.empty((len(rows.Y), p + 1, p + 1))
@@ -267,7 +291,7 @@ def _within(rows: _Rows, leaf: LevelBasis, products: Products, exact: bool) -> W
     for j in range(p):
         total[:, j, p] = total[:, p, j] = np.einsum("bn,n->b", rows.Y, X[j])
     total[:, p, p] = np.einsum("bn,bn->b", rows.Y, rows.Y)
-    return within_levels(leaf, tuple(X), rows.Y, design, products.responses, total, exact)
+    return exact_within_levels(leaf, tuple(X), rows.Y, design, products.responses, total)
 
 
 def _rests(rows: _Rows, leaf: LevelBasis, bases: list[LevelBasis]) -> list[Products | None]:

@@ -15,7 +15,7 @@ from mmfit.engine.solvers.base import Factorization
 from mmfit.engine.solvers.blank import Blank
 from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
 from mmfit.engine.solvers.leaf import Leaf, build_leaf, classify, packed, packed_pairs, square
-from mmfit.engine.solvers.level_basis import group_basis, within_levels
+from mmfit.engine.solvers.level_basis import exact_within_levels, group_basis, within_levels
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.solvers.parts import Precision, factorize_in_two
 from mmfit.engine.system import System
@@ -41,11 +41,14 @@ class SingleSolver:
     def __init__(
         self, system: System, rows: Callable[[], System] | None = None, exact: bool = False
     ):
-        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`;  ``exact`` as in
-        :func:`mmfit.engine.solvers.level_basis.within_levels`."""
+        """``rows`` as in :func:`mmfit.engine.solvers.choose_solver`;  ``exact`` keeps the digits
+        that large variances take."""
         basis, X = group_basis(system.groups[0]), system.columns
         self.design, self.responses = basis.products(X), basis.responses(system.y)
-        within = within_levels(basis, X, system.y, self.design, self.responses, exact=exact)
+        if exact:
+            within = exact_within_levels(basis, X, system.y, self.design, self.responses)
+        else:
+            within = within_levels(system.nobs, self.design, self.responses)
         self.within, self.taken = within.products, within.taken
         self.by_level = exact and len(basis.T) > 1
         self._precision, self._rows = Precision(system), rows or (lambda: system)
@@ -68,19 +71,8 @@ class SingleSolver:
             trace_slopes=self.directions.traces((S * counts).sum(axis=2)),
             x_pairs=self.pair_traces(S[..., None], inner[..., :1])[0],
             x_slopes=x_slopes[:, :-1, :-1],
-            y_slopes=self._y_slopes(sums),
+            y_slopes=sums[:, -1].T,
         )
-
-    def _y_slopes(self, sums: np.ndarray) -> np.ndarray:
-        """(B, k): y'V_e y from the packed R'V_e R (k, W, B) of R = [X, y - X taken]."""
-        out = sums[:, -1].T
-        who = np.flatnonzero(self.taken.any(axis=1))
-        if len(who):
-            out = out.copy()
-            back = np.concatenate([self.taken[who], np.ones((len(who), 1))], axis=1)
-            whole = square(sums[..., who], self.columns)
-            out[who] = np.einsum("bm,bemn,bn->be", back, whole, back)
-        return out
 
     def pair_traces(self, F: np.ndarray, K: np.ndarray) -> np.ndarray:
         """(A, k, k): the sums over the classes of tr(E_e F E_f K), for F and K (q, q, C, A)."""
