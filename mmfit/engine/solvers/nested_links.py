@@ -26,7 +26,7 @@ class Link:
     q, p : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
     raw : Products, Z_i'[Z_i Z_i+1 ... X] and Z_i'y.
     T : (q, q, levels, 1), Z_i = Q_i T'.
-    absent : (q, levels, 1), 1.0 for the directions that a level does not have; None for one effect.
+    absent : (q, levels, 1), 1.0 for directions that a level does not have; None for one effect.
     products : Products, of the innermost factor Q_i'[Q_i+1 ... X] and Q_i'y, of what the coarser
         factors leave; None of the others.
     shift : Products, of the others the same; None where nothing was taken off.
