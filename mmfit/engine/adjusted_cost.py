@@ -85,7 +85,7 @@ def _nested(solver: NestedSolver) -> tuple[float, float, float]:
     f, small, numbers = len(solver.links[0].directions), 0.0, 0.0
     for link in solver.links[1:]:
         o, w = len(link.directions), link.width + link.q
-        levels = link.design.shape[2]
+        levels = link.T.shape[2]
         entries = (f + o) ** 2 * w**2 * levels
         small += 4 * link.q * entries
         numbers = max(numbers, _COPIES * entries)

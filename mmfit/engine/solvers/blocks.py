@@ -98,7 +98,7 @@ class Damped:
 
 
 def damp(S: np.ndarray, absent: np.ndarray | None, M: np.ndarray) -> Damped:
-    """Of S (q, q, L, A), positive definite but for the rows that are ``absent`` (q, L, 1; None for q = 1).
+    """Of S (q, q, L, A), positive definite but for rows that are ``absent`` (q, L, 1; None: q = 1).
 
     ``M`` (q, q', L, A) is zero in the rows that are absent.
     """
