@@ -15,6 +15,7 @@ from mmfit.data.reading import read_table
 from mmfit.data.records import Dataset, SourceRecord
 from mmfit.data.rows import prepare_rows
 from mmfit.data.simulation import simulate
+from mmfit.data.spelling import spelled_columns
 from mmfit.errors import MmfitError
 from mmfit.formula import parse
 from mmfit.spec import Analysis, SimulatedData
@@ -59,7 +60,7 @@ def _source(analysis: Analysis) -> tuple[pd.DataFrame, SourceRecord]:
         except MmfitError as error:
             raise type(error)(f"{analysis.path}: data.simulate: {error}") from None
         return frame, SourceRecord("simulation", seed=data.simulate.seed)
-    table = read_table(data.file, data.sha256)
+    table = read_table(data.file, data.sha256, spelled_columns(analysis))
     return table.frame, SourceRecord("file", file=table.file, sha256=table.sha256)
 
 

@@ -9,6 +9,7 @@ from mmfit.arguments import contrast_map
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.expression.evaluator import unknown_column
+from mmfit.expression.labels import LabelError
 from mmfit.expression.nodes import Expression, Name
 from mmfit.expression.parser import parse as parse_expression
 from mmfit.formula import checks
@@ -213,7 +214,11 @@ def _groups(factors: tuple[Variable, ...], reader: VariableReader, known: dict) 
     key = tuple(variable.label for variable in factors)
     if key not in known:
         rest = _groups(factors[1:], reader, known) if len(factors) > 1 else None
-        known[key] = code_groups(reader.factor(factors[0]), rest)
+        factor = reader.factor(factors[0])
+        try:
+            known[key] = code_groups(factor, rest)
+        except LabelError as error:
+            raise DataError(f"the grouping factor {':'.join(key)}: {error}") from None
     return known[key]
 
 

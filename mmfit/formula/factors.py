@@ -9,9 +9,9 @@ from mmfit.expression.compare import is_truth
 from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator, Special
 from mmfit.expression.functions import bind
-from mmfit.expression.labels import value_label
+from mmfit.expression.labels import LabelError, require_distinct, value_label
 from mmfit.expression.nodes import Call, Name, Node, Sequence, Text
-from mmfit.expression.values import Factor, Logical, as_factor
+from mmfit.expression.values import Factor, Logical, as_factor, compact
 from mmfit.formula.contrasts import KINDS, ContrastChoice, contrast_kind
 from mmfit.formula.transforms import (
     bspline,
@@ -32,7 +32,10 @@ def factor_of(evaluator: Evaluator, node: Node) -> Factor:
         evaluator.fail("a column is needed here, not a constant", node)
     if not isinstance(value, Factor | Logical) and not is_truth(value):
         _require_finite(evaluator, node, value)
-    return as_factor(value)
+    try:
+        return as_factor(value)
+    except LabelError as error:
+        return evaluator.fail(f"{deparse(node)}: {error}", node)
 
 
 def _require_finite(evaluator: Evaluator, node: Node, value: np.ndarray) -> None:
@@ -109,11 +112,20 @@ def crossed(evaluator: Evaluator, node: Call) -> Factor:
     factors = [factor_of(evaluator, argument.value) for argument in node.arguments]
     codes, levels = factors[0].codes, factors[0].levels
     for factor in factors[1:]:
-        joined = codes + len(levels) * factor.codes
-        joined[(codes < 0) | (factor.codes < 0)] = -1
-        names = tuple(f"{a}.{b}" for b in factor.levels for a in levels)
-        reduced = Factor(joined, names).without_unused()
-        codes, levels = reduced.codes, reduced.levels
+        missing = (codes < 0) | (factor.codes < 0)
+        keys = factor.codes[~missing] * len(levels) + codes[~missing]
+        pairs, kept = compact(keys, len(levels) * len(factor.levels))
+        codes = np.full(len(codes), -1, dtype=np.intp)
+        codes[~missing] = pairs
+        second, first = np.divmod(kept, len(levels))
+        names, others = tuple(levels), tuple(factor.levels)
+        levels = tuple(
+            f"{names[a]}.{others[b]}" for a, b in zip(first.tolist(), second.tolist(), strict=True)
+        )
+        try:
+            require_distinct(levels)
+        except LabelError as error:
+            evaluator.fail(f"{deparse(node)}: {error}", node)
     return Factor(codes, levels)
 
 

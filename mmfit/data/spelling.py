@@ -1,0 +1,59 @@
+"""Which columns of a source are labels, so that their texts count and not their numbers."""
+
+import pandas as pd
+
+from mmfit.expression import variables
+from mmfit.expression.labels import text_column
+from mmfit.expression.nodes import Binary, Name, Sequence, walk
+from mmfit.expression.parser import parse as parse_expression
+from mmfit.formula import parse
+from mmfit.formula.names import label_and_number_columns
+from mmfit.spec import Analysis
+
+_EQUALITIES = frozenset({"==", "!=", "%in%"})
+
+
+def spelled_columns(analysis: Analysis) -> frozenset[str]:
+    """Columns whose texts are to be read beside their numbers.
+
+    These are the ones declared categorical, grouping factors and factors of any model, what
+    conditions compare by ``==`` or look up in lists, and what such columns are derived from.
+    """
+    data = analysis.data
+    found = set(data.categorical)
+    for spec in analysis.specs.values():
+        found |= label_and_number_columns(parse(spec.formula))[0]
+    texts = [*data.derive.values(), *([data.where] if data.where else [])]
+    for text in texts:
+        found |= _compared(text)
+    for name, text in reversed(data.derive.items()):
+        if name in found:
+            found |= set(variables(text))
+    return frozenset(found)
+
+
+def number_columns(analysis: Analysis) -> frozenset[str]:
+    """Columns that some model uses as numbers; those declared categorical have none."""
+    found: set[str] = set()
+    for spec in analysis.specs.values():
+        found |= label_and_number_columns(parse(spec.formula))[1]
+        for text in (spec.weights, spec.offset):
+            if text is not None:
+                found |= set(variables(text))
+    return frozenset(found - set(analysis.data.categorical))
+
+
+def label_column(frame: pd.DataFrame, name: str) -> str:
+    """The column that holds the labels of a grouping factor: its texts, where they stand beside."""
+    beside = text_column(name)
+    return beside if beside in frame.columns else name
+
+
+def _compared(text: str) -> set[str]:
+    found = set()
+    for node in walk(parse_expression(text).root):
+        if isinstance(node, Binary) and node.operator in _EQUALITIES:
+            sides = [node.left, node.right]
+            sides += [i for side in sides if isinstance(side, Sequence) for i in side.items]
+            found |= {side.name for side in sides if isinstance(side, Name)}
+    return found
