@@ -6,7 +6,7 @@ import pandas as pd
 
 from mmfit.data.reading import read_table
 from mmfit.data.rows import code_factors, with_derived
-from mmfit.data.spelling import spelled_columns
+from mmfit.data.spelling import pure_labels, spelled_columns
 from mmfit.expression import variables
 from mmfit.expression.columns import Columns
 from mmfit.expression.labels import text_column
@@ -36,7 +36,7 @@ def read_new_rows(analysis: Analysis, used: pd.DataFrame) -> pd.DataFrame | None
     frame = frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
     for name, text in analysis.data.derive.items():
         if all(column in frame for column in variables(text)):
-            frame = with_derived(frame, name, text, analysis.data.categorical, wanted.file)
+            frame = with_derived(frame, name, text, pure_labels(analysis), wanted.file)
     factors = tuple(c for c in used if isinstance(used[c].dtype, pd.CategoricalDtype))
     frame = code_factors(frame, factors, spelled, [], wanted.file)
     for column in spelled.intersection(frame.columns, used.columns):

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api import types
 
 from mmfit.data.records import MissingCount, RowReport
-from mmfit.data.spelling import number_columns
+from mmfit.data.spelling import pure_labels
 from mmfit.errors import DataError, FormulaError
 from mmfit.expression import condition, variables
 from mmfit.expression.columns import numeral_factor
@@ -61,13 +61,13 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
         Unknown columns; a condition or expression that cannot be evaluated; no rows left;
         infinite values; missing values under ``missing: error``.
     """
-    data, file = analysis.data, analysis.path
+    data, file, labels = analysis.data, analysis.path, pure_labels(analysis)
     read = len(frame)
     frame = frame.set_axis(pd.RangeIndex(1, read + 1))
-    frame = _filter(frame, data.where, data.categorical, file)
+    frame = _filter(frame, data.where, labels, file)
     selected = len(frame)
     for name, text in data.derive.items():
-        frame = with_derived(frame, name, text, data.categorical, file)
+        frame = with_derived(frame, name, text, labels, file)
     used = {f"{file}: {place}": spec.variables for place, spec in analysis.specs.items()}
     require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
     needed = {name for names in used.values() for name in names}
@@ -80,21 +80,21 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     report = RowReport(read, data.where, read - selected, selected - len(kept), missing, len(kept))
     if kept.empty:
         raise DataError(f"{file}: data: no rows are left: {' '.join(report.sentences())}")
-    numbers = number_columns(analysis)
-    only_labels = (c for c in columns if text_column(c) in kept and c not in numbers)
-    categorical = {*data.categorical, *only_labels}
+    # Labels that their numbers tell stay numbers, as they are in the file.
+    spelled = (name for name in labels if text_column(name) in kept)
+    categorical = {*data.categorical, *spelled}
     return code_factors(kept, categorical, columns, columns, file), report
 
 
 def _filter(
-    frame: pd.DataFrame, where: str | None, categorical: tuple[str, ...], file: str
+    frame: pd.DataFrame, where: str | None, labels: tuple[str, ...], file: str
 ) -> pd.DataFrame:
     if where is None:
         return frame
     place = f"{file}: data.where"
     require_columns(frame, {place: variables(where)})
     try:
-        kept = frame[condition(where, frame, categorical)]
+        kept = frame[condition(where, frame, labels)]
     except FormulaError as error:
         raise DataError(f"{place}: {error}") from None
     if kept.empty:
@@ -103,11 +103,12 @@ def _filter(
 
 
 def with_derived(
-    frame: pd.DataFrame, name: str, text: str, categorical: tuple[str, ...], file: str
+    frame: pd.DataFrame, name: str, text: str, labels: tuple[str, ...], file: str
 ) -> pd.DataFrame:
     """The frame with one entry of ``derive``; ``file`` is that of the analysis, for messages.
 
-    What is taken over from a column of numbers with texts has the texts, too.
+    What is taken over from a column of numbers with texts has the texts, too. ``labels`` are the
+    columns whose numbers are labels.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def with_derived(
     used = variables(text)
     require_columns(frame, {place: used})
     try:
-        found, texts = evaluate_with_texts(text, frame, categorical)
+        found, texts = evaluate_with_texts(text, frame, labels)
     except FormulaError as error:
         raise DataError(f"{place}: {error}") from None
     values = pd.Series(found, index=frame.index)

@@ -20,9 +20,7 @@ def spelled_columns(analysis: Analysis) -> frozenset[str]:
     conditions compare by ``==`` or look up in lists, and what such columns are derived from.
     """
     data = analysis.data
-    found = set(data.categorical)
-    for spec in analysis.specs.values():
-        found |= label_and_number_columns(parse(spec.formula))[0]
+    found = set(data.categorical) | _model_columns(analysis)[0]
     texts = [*data.derive.values(), *([data.where] if data.where else [])]
     for text in texts:
         found |= _compared(text)
@@ -32,15 +30,24 @@ def spelled_columns(analysis: Analysis) -> frozenset[str]:
     return frozenset(found)
 
 
-def number_columns(analysis: Analysis) -> frozenset[str]:
-    """Columns that some model uses as numbers; those declared categorical have none."""
-    found: set[str] = set()
+def pure_labels(analysis: Analysis) -> tuple[str, ...]:
+    """Columns that are labels and nothing else: declared categorical, or no number in any model."""
+    labels, numbers = _model_columns(analysis)
+    return tuple(dict.fromkeys((*analysis.data.categorical, *sorted(labels - numbers))))
+
+
+def _model_columns(analysis: Analysis) -> tuple[set[str], set[str]]:
+    """Columns that some model uses as labels, and those that some model uses as numbers."""
+    labels: set[str] = set()
+    numbers: set[str] = set()
     for spec in analysis.specs.values():
-        found |= label_and_number_columns(parse(spec.formula))[1]
+        found = label_and_number_columns(parse(spec.formula))
+        labels |= found[0]
+        numbers |= found[1]
         for text in (spec.weights, spec.offset):
             if text is not None:
-                found |= set(variables(text))
-    return frozenset(found - set(analysis.data.categorical))
+                numbers |= set(variables(text))
+    return labels, numbers
 
 
 def label_column(frame: pd.DataFrame, name: str) -> str:

@@ -15,6 +15,7 @@ from mmfit.expression.values import (
     as_factor,
     code_objects,
     code_texts,
+    sort_codes,
 )
 
 
@@ -42,10 +43,19 @@ class Columns:
         return name in self._raw or name in self.frame
 
     def __getitem__(self, name: str) -> Any:
-        """The column as the frame holds it."""
+        """The column as the frame holds it.
+
+        Raises
+        ------
+        DataError
+            For a name that stands twice.
+        """
         found = self._raw.get(name)
         if found is None:
-            found = self._raw[name] = self.frame[name]
+            found = self.frame[name]
+            if getattr(found, "ndim", 1) != 1:
+                raise DataError(_not_one_column(name, found))
+            self._raw[name] = found
         return found
 
     @property
@@ -65,7 +75,8 @@ class Columns:
         Raises
         ------
         DataError
-            For a column whose values are none of these (dates, lists), or a name that stands twice.
+            For a column whose values are none of these (dates, lists), or a name that stands twice;
+            for different values that would have one label.
         """
         found = self._values.get(name)
         if found is None:
@@ -136,12 +147,11 @@ _EXACT = 2**53
 
 def numeral_factor(texts: Any) -> Factor:
     """A column of decimal numbers in the spelling of its source, by value and then by text."""
-    codes, levels = code_texts(texts)
-    order = number_order(levels)
-    place = np.empty(len(levels) + 1, dtype=np.intp)
-    place[order] = np.arange(len(levels))
-    place[-1] = -1
-    return Factor(place[codes], tuple(levels[k] for k in order), kind="number")
+    factor = as_factor(_read(texts, "texts"))
+    levels = tuple(factor.levels)
+    order = np.array(number_order(levels), dtype=np.intp)
+    codes = sort_codes(factor.codes, order)
+    return Factor(codes, tuple(levels[k] for k in order), kind="number")
 
 
 def _is_numeric(column: Any) -> bool:
@@ -157,7 +167,7 @@ def _number_objects(column: Any) -> np.ndarray | None:
     import pandas as pd
 
     values = getattr(column, "array", column)
-    if getattr(column, "ndim", 1) != 1 or hasattr(values, "categories"):
+    if hasattr(values, "categories"):
         return None
     dtype = getattr(values, "dtype", None)
     if dtype is None:
@@ -170,6 +180,15 @@ def _number_objects(column: Any) -> np.ndarray | None:
     objects = np.asarray(values.astype(object), dtype=object)
     objects[np.asarray(pd.isna(values), dtype=bool)] = None
     return objects
+
+
+def _not_one_column(name: str, found: Any) -> str:
+    if hasattr(found, "columns"):
+        return (
+            f"the column {name!r} stands more than once in the data ({found.shape[1]} columns); "
+            "each column needs a name of its own"
+        )
+    return f"the column {name!r} is an array of {found.ndim} axes; one value per row is needed"
 
 
 def _plain_numbers(column: Any) -> np.ndarray | None:
@@ -185,8 +204,6 @@ def _array(column: Any) -> np.ndarray:
 
 
 def _read(column: Any, name: str) -> Value:
-    if getattr(column, "ndim", 1) != 1:
-        raise DataError(f"the column {name!r} stands more than once in the data")
     dtype = getattr(column, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
         values = _array(column)

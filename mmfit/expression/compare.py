@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from mmfit.expression.labels import Literal, number_label, number_order, value_label
+from mmfit.expression.labels import number_order, spellings, value_label
 from mmfit.expression.values import (
     Factor,
     LabelledNumbers,
@@ -14,6 +14,7 @@ from mmfit.expression.values import (
     Value,
     as_factor,
     as_numbers,
+    sort_codes,
 )
 
 _OPERATORS: Mapping[str, Callable] = {
@@ -145,7 +146,7 @@ def _is_label(levels: Sequence[str], value: float | bool | str) -> list[bool]:
     AmbiguousLabelError
         Where several labels have the value of a number, and none is spelt as it is written.
     """
-    for spelling in _spellings(value):
+    for spelling in spellings(value):
         if spelling in levels:
             return [label == spelling for label in levels]
     if not isinstance(value, float) or isinstance(value, bool):
@@ -156,14 +157,6 @@ def _is_label(levels: Sequence[str], value: float | bool | str) -> list[bool]:
         found = " and ".join(repr(label) for label, hit in zip(levels, hits, strict=True) if hit)
         raise AmbiguousLabelError(f"this number is each of the labels {found}; put one in quotes")
     return hits
-
-
-def _spellings(value: float | bool | str) -> tuple[str, ...]:
-    """The labels that a constant may mean, the likeliest first."""
-    if isinstance(value, float) and not isinstance(value, bool):
-        written = (value.spelling,) if isinstance(value, Literal) else ()
-        return (*written, value_label(value), number_label(value))
-    return (value_label(value),)
 
 
 def _compare_labels(name: str, left: Value, right: Value) -> Truth:
@@ -181,7 +174,7 @@ def _equal_labels(name: str, factor: Factor, right: Value) -> Truth:
     unknown = factor.codes < 0
     if isinstance(right, float | bool | str):
         known = set(factor.levels)
-        wanted = next((label for label in _spellings(right) if label in known), None)
+        wanted = next((label for label in spellings(right) if label in known), None)
         hits = np.array([label == wanted for label in factor.levels] + [False])
         equal = hits[factor.codes]
     else:
@@ -222,7 +215,7 @@ def member(left: Value, values: list[float | bool | str]) -> Truth:
             return value_label(left) in labels
         factor = as_factor(left)
         known = set(factor.levels)
-        meant = (next((t for t in _spellings(v) if t in known), None) for v in values)
+        meant = (next((t for t in spellings(v) if t in known), None) for v in values)
         labels = set(meant)
         hits = np.array([label in labels for label in factor.levels] + [False])
         return _logical(hits[factor.codes], factor.codes < 0)
@@ -264,9 +257,8 @@ def _choose_labelled(
     numbers = np.where(true, as_numbers(yes), as_numbers(no))
     factor = _choose_labels(true, unknown, *map(_spelt, (yes, no)), length)
     order = np.array(number_order(factor.levels), dtype=np.intp)
-    place = np.full(len(order) + 1, -1, dtype=np.intp)
-    place[order] = np.arange(len(order))
-    factor = Factor(place[factor.codes], tuple(factor.levels[k] for k in order), kind="number")
+    levels = tuple(factor.levels[k] for k in order)
+    factor = Factor(sort_codes(factor.codes, order), levels, kind="number")
     numbers = np.where(np.broadcast_to(unknown, length), np.nan, numbers)
     categorical = any(isinstance(v, LabelledNumbers) and v.categorical for v in (yes, no))
     return LabelledNumbers(numbers, factor, categorical)
@@ -275,7 +267,7 @@ def _choose_labelled(
 def _spelt(value: Value) -> Factor | str:
     """One side of a choice as labels, a constant as it is written."""
     if isinstance(value, float | bool):
-        return _spellings(as_numbers(value))[0] if isinstance(value, bool) else _spellings(value)[0]
+        return spellings(as_numbers(value))[0] if isinstance(value, bool) else spellings(value)[0]
     return as_factor(as_numbers(value) if is_truth(value) else value)
 
 

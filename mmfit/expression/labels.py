@@ -141,6 +141,25 @@ def value_label(value: object) -> str:
     return str(value)
 
 
+def spellings(value: float | bool | str) -> tuple[str, ...]:
+    """The labels that a constant of an expression may mean, the likeliest first.
+
+    >>> spellings(Literal("1e5")), spellings(Literal("1.10"))
+    (('1e5', '100000', '1e+05'), ('1.10', '1.1', '1.1'))
+    """
+    if not isinstance(value, float):
+        return (value_label(value),)
+    written = (value.spelling,) if isinstance(value, Literal) else ()
+    return (*written, *_safe_label(value), number_label(value))
+
+
+def _safe_label(value: float) -> tuple[str, ...]:
+    try:
+        return (value_label(float(value)),)
+    except LabelError:
+        return ()
+
+
 def _float_label(value: float | np.floating) -> str:
     kind = np.finfo(value.dtype if isinstance(value, np.floating) else float)
     # The shortest text that gives the number back in its own precision: 0.1 in single precision

@@ -245,7 +245,8 @@ def _labelled_objects(values) -> np.ndarray:
     """
     import pandas as pd
 
-    missing = pd.isna(pd.Series(values)).to_numpy()
+    values = np.asarray(values, dtype=object)
+    missing = pd.isna(values)
     labels = np.full(len(values), None, dtype=object)
     kinds: dict[str, tuple[bool, object]] = {}
     for row in np.flatnonzero(~missing).tolist():

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.alignment import aligned
 from mmfit.arguments import contrast_map
-from mmfit.errors import DataError
+from mmfit.errors import DataError, FormulaError
 from mmfit.expression.columns import Columns
 from mmfit.expression.evaluator import unknown_column
 from mmfit.expression.labels import LabelError
@@ -44,7 +45,8 @@ def build(
     ----------
     formula : Formula or str.
     frame : DataFrame (or mapping of arrays) without missing values in the columns used.
-    weights, offset : name of a column, text of an expression, or (n,) array.
+    weights, offset : name of a column, text of an expression, or (n,) array; a Series is matched
+        by its index, see ``mmfit.alignment``.
     contrasts : contrast by variable of the fixed part (``{"sex": "sum"}``, ``{"factor(Days)":
         matrix}``); like lme4's, they leave the random terms alone. Names of columns that the
         formula does not use are ignored.
@@ -143,7 +145,8 @@ def _columns(frame: Mapping[str, Any], categorical: Sequence[str]) -> Columns:
 def _response(formula: Formula, reader: VariableReader, given: np.ndarray | None) -> np.ndarray:
     label = formula.response or "response"
     if given is not None:
-        y = checks.checked_column(given, label, reader.columns.length, "response")
+        values = aligned(given, reader.columns.frame, "the response")
+        y = checks.checked_column(values, label, reader.columns.length, "response")
     elif formula.response_expression is None:
         raise DataError("the formula names no response, and none is given")
     else:
@@ -255,11 +258,31 @@ def _random_term(
     return term, RandomDesign(bar, name, matrix.names, codings, groups.coding)
 
 
-def _named_column(text: str, columns: Columns) -> Variable:
-    """A column of this name, or an expression."""
+def _named_column(text: str, columns: Columns, role: str) -> Variable:
+    """A column of this name, or an expression.
+
+    Raises
+    ------
+    DataError
+        Where the text is both: the name of a column, and an expression of other columns.
+    """
     if text in columns:
+        if not text.isidentifier() and _is_expression(text, columns):
+            raise DataError(
+                f"{role}: {text!r} is a column of the data and an expression of others; write "
+                f"`{text}` (in backticks) for the column, or rename it"
+            )
         return Variable(text, Expression(Name(text), text))
     return Variable(text, parse_expression(text))
+
+
+def _is_expression(text: str, columns: Columns) -> bool:
+    """Whether a text, which is the name of a column, can be computed from other columns."""
+    try:
+        root = parse_expression(text).root
+    except FormulaError:
+        return False
+    return root != Name(text) and all(name in columns for name in column_names(root))
 
 
 def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.ndarray | None]:
@@ -267,8 +290,9 @@ def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.nda
     if weights is None:
         return None, None
     if not isinstance(weights, str):
-        return None, checks.checked_weights(weights, "given", columns.length)
-    variable = _named_column(weights, columns)
+        values = aligned(weights, columns.frame, "weights")
+        return None, checks.checked_weights(values, "given", columns.length)
+    variable = _named_column(weights, columns, "weights")
     reader = VariableReader(columns, variable.expression.text, States())
     values = reader.numbers(variable, "weights")
     return variable, checks.checked_weights(values, weights, columns.length)
@@ -282,5 +306,6 @@ def _offset(
     if offset is None:
         return known, None
     if isinstance(offset, str):
-        return (*known, _named_column(offset, columns)), None
-    return known, checks.checked_column(offset, "given", columns.length, "offset")
+        return (*known, _named_column(offset, columns, "offset")), None
+    values = aligned(offset, columns.frame, "offset")
+    return known, checks.checked_column(values, "given", columns.length, "offset")

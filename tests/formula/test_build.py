@@ -211,9 +211,13 @@ def test_weights_and_offset_by_name_expression_or_array(frame):
         assert matrices.fixed_names == ("(Intercept)", "x")
 
 
-def test_a_column_name_that_reads_like_an_expression_is_a_column(frame):
+def test_a_column_name_that_reads_like_an_expression_is_a_column_unless_it_is_one(frame):
     odd = frame.assign(**{"z - 1": 2.0})
-    assert build("y ~ x + (1 | region)", odd, weights="z - 1").weights.tolist() == [2.0] * 60
+    for given in ({"weights": "z - 1"}, {"offset": "z - 1"}):
+        with pytest.raises(DataError, match="'z - 1' is a column of the data and an expression"):
+            build("y ~ x + (1 | region)", odd, **given)
+    for data, text in ((odd, "`z - 1`"), (odd.drop(columns="z"), "z - 1")):
+        assert build("y ~ x + (1 | region)", data, weights=text).weights.tolist() == [2.0] * 60
 
 
 def test_a_response_may_be_given(frame):
