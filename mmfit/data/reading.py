@@ -237,16 +237,11 @@ def _column(texts: pa.ChunkedArray, spelled: bool) -> tuple[pd.Series, pd.Series
 
 
 def _told_by_numbers(texts: pa.ChunkedArray) -> bool:
-    """Whether every text is the label of its number."""
+    """Whether every text is the label of its number, with no digits beyond those of a float."""
     if _all(texts, _COUNT):
         return True
-    try:
-        return all(
-            text is None or value_label(float(text)) == text
-            for text in pc.unique(texts).to_pylist()
-        )
-    except LabelError:
-        return False
+    distinct = pc.unique(texts.drop_null()).to_pylist()
+    return all(abs(float(text)) < _EXACT and value_label(float(text)) == text for text in distinct)
 
 
 def _all(values: pa.ChunkedArray, pattern: str) -> bool:

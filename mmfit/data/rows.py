@@ -72,7 +72,9 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
     needed = {name for names in used.values() for name in names}
     columns = [column for column in frame.columns if column in needed]
-    _refuse_infinite(frame, columns, file)
+    # Labels that their numbers tell stay numbers, as they are in the file.
+    spelled = {name for name in labels if text_column(name) in frame}
+    _refuse_infinite(frame, [name for name in columns if name not in spelled], file)
     complete, missing = _complete(frame, columns)
     if missing and data.missing == "error":
         raise _missing_error(frame, missing, file)
@@ -80,10 +82,7 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     report = RowReport(read, data.where, read - selected, selected - len(kept), missing, len(kept))
     if kept.empty:
         raise DataError(f"{file}: data: no rows are left: {' '.join(report.sentences())}")
-    # Labels that their numbers tell stay numbers, as they are in the file.
-    spelled = (name for name in labels if text_column(name) in kept)
-    categorical = {*data.categorical, *spelled}
-    return code_factors(kept, categorical, columns, columns, file), report
+    return code_factors(kept, {*data.categorical, *spelled}, columns, columns, file), report
 
 
 def _filter(

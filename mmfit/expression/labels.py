@@ -78,6 +78,12 @@ class Labels(Sequence):
         return tuple, (self.texts,)
 
 
+# Whole numbers below are written without an exponent.
+_WHOLE = 1e18
+# Floats of this many steps apart may each stand for several whole numbers that were labels.
+_STEPS = 2
+
+
 class Literal(float):
     """A number as an expression writes it; ``spelling`` is its text."""
 
@@ -120,11 +126,6 @@ def value_label(value: object) -> str:
     missing, as a float), others have R's 15 digits where these give the number back, and all
     their digits where not.
 
-    Raises
-    ------
-    LabelError
-        For a whole number that a float cannot tell from its neighbours.
-
     >>> value_label(100000.0), value_label(0.3), value_label(0.1 + 0.2)
     ('100000', '0.3', '0.30000000000000004')
     """
@@ -150,35 +151,18 @@ def spellings(value: float | bool | str) -> tuple[str, ...]:
     if not isinstance(value, float):
         return (value_label(value),)
     written = (value.spelling,) if isinstance(value, Literal) else ()
-    return (*written, *_safe_label(value), number_label(value))
-
-
-def _safe_label(value: float) -> tuple[str, ...]:
-    try:
-        return (value_label(float(value)),)
-    except LabelError:
-        return ()
+    return (*written, value_label(value), number_label(value))
 
 
 def _float_label(value: float | np.floating) -> str:
-    kind = np.finfo(value.dtype if isinstance(value, np.floating) else float)
-    # The shortest text that gives the number back in its own precision: 0.1 in single precision
-    # is no longer number for it.
-    exact = float(value) if kind.nmant >= 52 else float(str(value))
-    if exact != exact or exact in (float("inf"), float("-inf")):
-        return number_label(exact)
-    if exact == int(exact) and abs(exact) < 2.0 ** (kind.nmant + 1):
+    # In single precision the shortest text that gives the number back there: 0.1 is 0.1.
+    single = isinstance(value, np.floating) and value.dtype.itemsize < 8
+    exact = float(str(value)) if single else float(value)
+    if exact == exact and abs(exact) < _WHOLE and exact == int(exact):
         return str(int(exact))
-    short = _spelled(exact, 15)
-    if abs(exact) >= 2.0 ** (kind.nmant + 1) and float(_spelled(exact, kind.precision)) != exact:
-        raise LabelError(
-            f"{short} is a float beyond {2 ** (kind.nmant + 1)}, from where whole numbers fall "
-            "together; read such labels as text or as integers (dtype 'Int64')"
-        )
-    if float(short) == exact:
-        return short
-    longer = _spelled(exact, 16)
-    return longer if float(longer) == exact else _spelled(exact, 17)
+    digits = (15, 16, 17)
+    texts = (_spelled(exact, count) for count in digits)
+    return next((text for text in texts if float(text) == exact), number_label(exact))
 
 
 def _decimal_label(value: Decimal) -> str:
@@ -199,14 +183,30 @@ def level_labels(values: Iterable[object]) -> list[str]:
     Raises
     ------
     LabelError
-        Where two of the values have the same label, or as ``value_label`` does.
+        Where two of the values have the same label; for whole numbers next to each other among the
+        floats that skip whole numbers (identifiers of 16 and more digits that were read as floats).
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         return [str(value) for value in values.tolist()]
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        _refuse_lost_digits(values)
     values = list(values)
     labels = [value_label(value) for value in values]
     require_distinct(labels, values)
     return labels
+
+
+def _refuse_lost_digits(values: np.ndarray) -> None:
+    exact = 2.0 ** (np.finfo(values.dtype).nmant + 1)
+    large = np.sort(values[np.isfinite(values) & (np.abs(values) >= exact)])
+    close = np.diff(large) <= _STEPS * np.spacing(np.abs(large[1:]))
+    if close.any():
+        a, b = (int(value) for value in large[np.flatnonzero(close)[0] :][:2])
+        raise LabelError(
+            f"the labels {a} and {b} are floats beyond {int(exact)}, where whole numbers fall "
+            "together; read such labels as text, or as integers (dtype 'Int64' where some are "
+            "missing)"
+        )
 
 
 def require_distinct(labels: Sequence[str], values: Sequence[object] | None = None) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmfit.errors import DataError
 from mmfit.formula import RandomTerm, build, build_with_design, parse
 
 REFERENCE = Path(__file__).parents[1] / "reference"
