@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 
-from mmfit.data.spelling import label_column
+from mmfit.expression.labels import label_column
 
 Columns = tuple[str, ...]
 """The data columns whose combinations are the levels of one grouping factor."""

@@ -35,8 +35,7 @@ import pandas as pd
 from pandas.api import types
 
 from mmfit.data.diagnosis import DesignNote, Structure, factor_codes
-from mmfit.data.spelling import label_column
-from mmfit.expression.labels import is_text_column, level_labels
+from mmfit.expression.labels import is_text_column, label_column, level_labels
 from mmfit.spec import Factor
 
 _COUNTED = re.compile(r"(.*?)(\d+)")

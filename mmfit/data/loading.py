@@ -15,10 +15,10 @@ from mmfit.data.reading import read_table
 from mmfit.data.records import Dataset, SourceRecord
 from mmfit.data.rows import prepare_rows
 from mmfit.data.simulation import simulate
-from mmfit.data.spelling import spelled_columns
 from mmfit.errors import MmfitError
 from mmfit.formula import parse
 from mmfit.spec import Analysis, SimulatedData
+from mmfit.spec.label_columns import spelled_columns
 
 
 def load_dataset(analysis: Analysis) -> Dataset:

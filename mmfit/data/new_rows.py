@@ -6,11 +6,11 @@ import pandas as pd
 
 from mmfit.data.reading import read_table
 from mmfit.data.rows import code_factors, with_derived
-from mmfit.data.spelling import pure_labels, spelled_columns
 from mmfit.expression import variables
 from mmfit.expression.columns import Columns
 from mmfit.expression.labels import text_column
 from mmfit.spec import Analysis
+from mmfit.spec.label_columns import pure_labels, spelled_columns
 
 
 def read_new_rows(analysis: Analysis, used: pd.DataFrame) -> pd.DataFrame | None:

@@ -7,7 +7,6 @@ import pandas as pd
 from pandas.api import types
 
 from mmfit.data.records import MissingCount, RowReport
-from mmfit.data.spelling import pure_labels
 from mmfit.errors import DataError, FormulaError
 from mmfit.expression import condition, variables
 from mmfit.expression.columns import numeral_factor
@@ -15,6 +14,7 @@ from mmfit.expression.interface import evaluate_with_texts
 from mmfit.expression.labels import LabelError, is_text_column, level_labels, text_column
 from mmfit.expression.values import sort_codes
 from mmfit.spec import Analysis
+from mmfit.spec.label_columns import pure_labels
 from mmfit.spec.problems import did_you_mean, listing
 
 _SHOWN = 5

@@ -1,6 +1,6 @@
 """Numbers written as R writes them, for the labels of levels and the names of coefficients."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -238,6 +238,12 @@ def text_column(name: str) -> str:
     (``1.1`` and ``1.10``). No formula can name it: names in backticks cannot hold backticks.
     """
     return f"`{name}` as text"
+
+
+def label_column(frame: Container[str], name: str) -> str:
+    """The column of a frame that holds the labels of a factor: its texts, where they are there."""
+    beside = text_column(name)
+    return beside if beside in frame else name
 
 
 def is_text_column(name: object) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mmfit import lmer
@@ -104,8 +104,9 @@ def test_levels_are_the_texts_of_the_file(tmp_path_factory, content, declared):
 @settings(max_examples=20, deadline=None)
 def test_a_grouping_factor_that_is_a_covariate_as_well(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("both")
-    dataset, matrices, _ = run(folder, content, "y ~ g + (1 | g)")
     texts = [row["g"] for row in rows_of(content)]
+    assume(len({float(text) for text in texts}) > 1)
+    dataset, matrices, _ = run(folder, content, "y ~ g + (1 | g)")
     (term,) = matrices.random
     assert [term.levels[code] for code in term.codes] == texts
     assert matrices.X[:, 1].tolist() == [float(text) for text in texts]
@@ -128,8 +129,7 @@ def test_conditions_and_derived_columns_mean_the_texts(tmp_path_factory, content
     left = [text for text in texts if text not in lost]
     declared = ["h"] if declared else []
     model = "y ~ x + (1 | h) + (1 | g)"
-    if len(set(left)) < 2:
-        return
+    assume(len(set(left)) > 1)
     _, matrices, _ = run(folder, content, model, where=where, derive=derive, categorical=declared)
     for term in matrices.random:
         assert [term.levels[code] for code in term.codes] == left
@@ -142,6 +142,7 @@ def test_rows_to_predict_are_read_by_the_same_rule(tmp_path_factory, content, mo
     write_data(folder, content)
     rows = rows_of(content)
     known = dict.fromkeys(row["g"] for row in rows)
+    assume(len({float(text) for text in known}) > 1)
     labels = [*known, "1.100", "3.30"]
     new = "x,g\n" + "".join(f"1,{label}\n" for label in labels)
     predictions = {"predictions": {"file": str(write_data(folder, new, "new.csv"))}}

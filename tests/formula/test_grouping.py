@@ -25,12 +25,12 @@ def sorted_combinations(factors):
     distinct = sorted(set(rows))
     place = {row: k for k, row in enumerate(distinct)}
     labels = [":".join(f.levels[k] for f, k in zip(factors, row, strict=True)) for row in distinct]
-    return [place[row] for row in rows], tuple(labels), distinct
+    return [place[row] for row in rows], tuple(labels)
 
 
 def check(factors):
     groups = combined(factors)
-    codes, levels, distinct = sorted_combinations(factors)
+    codes, levels = sorted_combinations(factors)
     assert groups.codes.tolist() == codes
     assert groups.codes.dtype == np.intp
     assert groups.coding.levels == levels

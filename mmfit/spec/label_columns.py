@@ -1,14 +1,11 @@
 """Which columns of a source are labels, so that their texts count and not their numbers."""
 
-import pandas as pd
-
 from mmfit.expression import variables
-from mmfit.expression.labels import text_column
 from mmfit.expression.nodes import Binary, Name, Sequence, walk
 from mmfit.expression.parser import parse as parse_expression
 from mmfit.formula import parse
 from mmfit.formula.names import label_and_number_columns
-from mmfit.spec import Analysis
+from mmfit.spec.analysis import Analysis
 
 _EQUALITIES = frozenset({"==", "!=", "%in%"})
 
@@ -48,12 +45,6 @@ def _model_columns(analysis: Analysis) -> tuple[set[str], set[str]]:
             if text is not None:
                 numbers |= set(variables(text))
     return labels, numbers
-
-
-def label_column(frame: pd.DataFrame, name: str) -> str:
-    """The column that holds the labels of a grouping factor: its texts, where they stand beside."""
-    beside = text_column(name)
-    return beside if beside in frame.columns else name
 
 
 def _compared(text: str) -> set[str]:
