@@ -143,6 +143,7 @@ class SourceColumns(Columns):
 
 
 _EXACT = 2**53
+_FEW = 10_000
 
 
 def numeral_factor(texts: Any) -> Factor:
@@ -221,13 +222,16 @@ def _categorical(values: Any) -> Factor:
 
 
 def _category_labels(categories: Any) -> Labels | tuple[str, ...]:
-    """Labels of the categories; only texts and integers need no look to be known as distinct."""
+    """Labels of the categories; many texts, and integers, are formed when they are needed."""
     import pandas as pd
 
-    whole = isinstance(categories.dtype, np.dtype) and categories.dtype.kind in "iu"
-    if whole or pd.api.types.infer_dtype(categories, skipna=True) in ("string", "empty"):
+    if isinstance(categories.dtype, np.dtype) and categories.dtype.kind in "iu":
         return Labels(len(categories), lambda: level_labels(categories.to_numpy()))
-    return tuple(level_labels(categories.to_numpy()))
+    if pd.api.types.infer_dtype(categories, skipna=True) not in ("string", "empty"):
+        return tuple(level_labels(categories.to_numpy()))
+    if len(categories) <= _FEW:
+        return tuple(categories.tolist())
+    return Labels(len(categories), categories.tolist)
 
 
 def _convert(values: Any, name: str) -> Value:

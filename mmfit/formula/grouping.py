@@ -14,8 +14,6 @@ from mmfit.formula.variables import match_levels
 # Rows in which it is tried first whether a factor is nested, and their share of all at most.
 _TRIAL = 4096
 _TRIAL_SHARE = 8
-# Levels whose labels are looked at before they are needed.
-_FEW = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +100,8 @@ def code_groups(factor: Factor, rest: Groups | None = None) -> Groups:
         return labels
 
     levels = Labels(len(keys), join)
-    # Now, where that costs little; else when the labels are formed.
-    known = isinstance(slow, tuple) or (factor.kind != "number" and len(slow) <= _FEW)
-    if known and any(":" in label for label in slow):
+    # Else when the labels are formed.
+    if isinstance(slow, tuple) and any(":" in label for label in slow):
         tuple(levels)
     return Groups(codes, GroupCoding(factor.levels, rest.coding, keys, levels))
 
