@@ -138,21 +138,18 @@ def _by_value(factor: Factor) -> Factor:
     return Factor(np.array([*map(place.get, labels), -1], dtype=np.intp)[factor.codes], levels)
 
 
-def _is_label(levels: Sequence[str], value: float | bool | str) -> list[bool]:
-    """Which of the labels a constant means: the one spelt as it is, or else the one of its value.
+def _is_label(levels: Sequence[str], value: float) -> list[bool]:
+    """Which of the labels a number means: the one spelt as it is written, or that of its value.
 
     Raises
     ------
     AmbiguousLabelError
-        Where several labels have the value of a number, and none is spelt as it is written.
+        Where several labels have the value, and none is spelt as it is written.
     """
-    for spelling in spellings(value):
-        if spelling in levels:
-            return [label == spelling for label in levels]
-    if not isinstance(value, float) or isinstance(value, bool):
-        return [False] * len(levels)
-    exact = Decimal(getattr(value, "spelling", value))
-    hits = [Decimal(label) == exact for label in levels]
+    written = str(getattr(value, "spelling", value))
+    if written in levels:
+        return [label == written for label in levels]
+    hits = [Decimal(label) == Decimal(written) for label in levels]
     if sum(hits) > 1:
         found = " and ".join(repr(label) for label, hit in zip(levels, hits, strict=True) if hit)
         raise AmbiguousLabelError(f"this number is each of the labels {found}; put one in quotes")

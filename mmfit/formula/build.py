@@ -20,7 +20,7 @@ from mmfit.formula.formula import Formula, parse
 from mmfit.formula.grouping import Groups, code_groups, term_order, unique_names
 from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
 from mmfit.formula.model_matrix import INTERCEPT, CodedMatrix, model_matrix
-from mmfit.formula.names import column_names
+from mmfit.formula.names import column_names, uses
 from mmfit.formula.rank import independent_columns
 from mmfit.formula.terms import Terms, Variable
 from mmfit.formula.transforms import States
@@ -178,9 +178,21 @@ def _fixed(
 
 
 def _sources(terms: Terms, columns: Columns) -> dict[str, Any]:
-    """The data columns of the fixed part, as the frame holds them."""
-    names = column_names(*(variable.expression.root for variable in terms.variables))
-    return {name: columns[name] for name in names if name in columns}
+    """The data columns of the fixed part, as the frame holds them.
+
+    One that holds numbers with texts beside, and is used as labels alone, is given by its labels.
+    """
+    roots = [variable.expression.root for variable in terms.variables]
+    found = {name: columns[name] for name in column_names(*roots) if name in columns}
+    spelled = {name for name in found if columns.texts(name) is not None}
+    if spelled:
+        import pandas as pd
+
+        numbers = {name for name, as_label in uses(roots) if not as_label}
+        for name in spelled - numbers:
+            factor = columns.factor(name)
+            found[name] = pd.Categorical.from_codes(factor.codes, list(factor.levels))
+    return found
 
 
 def _fixed_terms(terms: Terms, fixed: CodedMatrix) -> tuple[FixedTerm, ...]:

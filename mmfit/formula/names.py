@@ -1,6 +1,6 @@
 """Which data columns the parts of a formula use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mmfit.expression.nodes import Call, Name, Node, children
@@ -40,12 +40,17 @@ def label_and_number_columns(formula: "Formula") -> tuple[frozenset[str], frozen
     ]
     roots = [] if response is None else [response.root]
     roots += [variable.expression.root for variable in variables]
-    used = [use for root in roots for use in _uses(root, False)]
+    used = uses(roots)
     for bar in formula.random:
         for variable in bar.grouping.factors:
             used += _uses(variable.expression.root, True)
     labels = frozenset(name for name, as_label in used if as_label)
     return labels, frozenset(name for name, as_label in used if not as_label)
+
+
+def uses(roots: Iterable[Node]) -> list[tuple[str, bool]]:
+    """Each column in some trees, with whether it is used as labels."""
+    return [use for root in roots for use in _uses(root, False)]
 
 
 def _uses(node: Node, as_label: bool) -> Iterator[tuple[str, bool]]:

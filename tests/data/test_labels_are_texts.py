@@ -7,6 +7,7 @@ renamed to ``L0``, ``L1``, ...: whatever reads texts as numbers gets another par
 import csv
 import io
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -257,3 +258,37 @@ def test_the_shown_cases(tmp_path):
         assert matrices.random[0].levels == levels
         beside = text_column(column) in dataset.frame
         assert beside == (text and model != "y ~ 1 + (1 | clinic)")
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("name", "column", "levels", "rows", "log_lik"),
+    [
+        ("labels_like_numbers", "clinic", 12, 48, -86.80058355194849),
+        ("long_identifiers", "person", 8, 47, -77.9533698515759),
+    ],
+)
+def test_small_inputs_that_failed(tmp_path, declared, name, column, levels, rows, log_lik):
+    """Log-likelihoods from converged fits of lme4 and others to the same rows."""
+    block = {"file": str(CASES / f"{name}.csv"), "categorical": [column] if declared else []}
+    model = f"y ~ t + arm + (1 | {column})"
+    found = analysis(tmp_path, {"m1": model}, data=block)
+    dataset = load_dataset(found)
+    fit = fit_model(candidate_matrices(dataset.frame, found.models["m1"]))
+    assert (fit.nobs, len(fit.groups[0].levels)) == (rows, levels)
+    assert dataset.design.factors[0].levels == levels
+    assert fit.log_lik == pytest.approx(log_lik, rel=1e-10)
+    frame = pd.read_csv(CASES / f"{name}.csv", dtype={column: str})
+    single = lmer(model, frame, categorical=[column] if declared else None)
+    assert single.log_lik == pytest.approx(log_lik, rel=1e-10)
+
+
+def test_an_unclosed_quote_names_its_line(tmp_path):
+    found = analysis(
+        tmp_path, {"m1": "y ~ t + (1 | s)"}, data={"file": str(CASES / "unclosed_quote.csv")}
+    )
+    with pytest.raises(DataError, match=r"unclosed_quote\.csv:31: .* never closed"):
+        load_dataset(found)
