@@ -26,7 +26,13 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from mmfit.errors import DataError
-from mmfit.expression.labels import LabelError, level_labels, text_column, value_label
+from mmfit.expression.labels import (
+    LabelError,
+    is_text_column,
+    level_labels,
+    text_column,
+    value_label,
+)
 from mmfit.spec.data_files import data_file_problem, data_kind
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -192,6 +198,7 @@ def _header(name: str, text: str, delimiter: str) -> list[str]:
     for position, column in enumerate(names):
         if not column:
             raise DataError(f"{name}:{line}: column {position + 1} has no name in the header")
+        _check_name(f"{name}:{line}", column)
         if column in names[:position]:
             first = names.index(column) + 1
             raise DataError(
@@ -206,6 +213,11 @@ def _header(name: str, text: str, delimiter: str) -> list[str]:
             f"name; fields must be separated by {said[delimiter]}"
         )
     return names
+
+
+def _check_name(place: str, column: str) -> None:
+    if is_text_column(column):
+        raise DataError(f"{place}: the name {column!r} is that of the texts of a column; rename it")
 
 
 def _ragged(name: str, text: str, delimiter: str, error: pa.ArrowInvalid) -> DataError:
@@ -261,6 +273,7 @@ def _parquet(name: str, raw: bytes, spelled: Collection[str]) -> pd.DataFrame:
     for column in table.column_names:
         if column.startswith("__index_level_"):
             continue
+        _check_name(name, column)
         try:
             columns[column] = _plain(table[column], column in spelled)
         except LabelError as error:

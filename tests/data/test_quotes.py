@@ -11,7 +11,7 @@ from mmfit.data.reading import read_table
 from mmfit.errors import DataError
 
 FIELDS = st.lists(
-    st.text(st.sampled_from('ab",\n 7'), max_size=6).filter(lambda text: text.strip() == text),
+    st.text(st.sampled_from('ab",\n7'), max_size=6).filter(lambda text: text.strip() == text),
     min_size=3,
     max_size=3,
 )
