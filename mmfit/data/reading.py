@@ -163,9 +163,12 @@ def _frame(columns: dict[str, tuple[pd.Series, pd.Series | None]]) -> pd.DataFra
 
 def _check_quotes(name: str, text: str, delimiter: str) -> None:
     """Refuse a quoted field that does not end with its quote: it would swallow what follows."""
-    end = rf"[ \t]*(?:[{delimiter}\r\n]|\Z)"
-    field = rf'(?:\A|(?<=[{delimiter}\r\n]))"[^"]*(?:""[^"]*)*(?P<end>"(?={end}))?'
-    for found in re.finditer(field, text):
+    start, end = rf"(?:\A|(?<=[{delimiter}\r\n]))", rf"(?=[ \t]*(?:[{delimiter}\r\n]|\Z))"
+    body = r'"[^"]*(?:""[^"]*)*'
+    # One pass without a look at single fields is enough where nothing is left that opens one.
+    if re.search(start + '"', re.sub(f'{start}{body}"{end}', "", text)) is None:
+        return
+    for found in re.finditer(f'{start}{body}(?P<end>"{end})?', text):
         if found["end"]:
             continue
         line = text.count("\n", 0, found.start()) + 1
