@@ -263,9 +263,9 @@ def _choose_labelled(
 
 def _spelt(value: Value) -> Factor | str:
     """One side of a choice as labels, a constant as it is written."""
-    if isinstance(value, float | bool):
-        return spellings(as_numbers(value))[0] if isinstance(value, bool) else spellings(value)[0]
-    return as_factor(as_numbers(value) if is_truth(value) else value)
+    if is_truth(value):
+        value = as_numbers(value)
+    return spellings(value)[0] if isinstance(value, float) else as_factor(value)
 
 
 def is_truth(value: Value) -> bool:
@@ -288,8 +288,5 @@ def _choose_labels(
 
 
 def _spread(side: Factor | LabelledNumbers | str, length: int) -> Factor:
-    return (
-        Factor(np.zeros(length, dtype=np.intp), (side,))
-        if isinstance(side, str)
-        else (as_factor(side))
-    )
+    constant = isinstance(side, str)
+    return Factor(np.zeros(length, dtype=np.intp), (side,)) if constant else as_factor(side)
