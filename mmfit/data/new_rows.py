@@ -10,7 +10,7 @@ from mmfit.expression import variables
 from mmfit.expression.columns import Columns
 from mmfit.expression.labels import text_column
 from mmfit.spec import Analysis
-from mmfit.spec.label_columns import pure_labels, spelled_columns
+from mmfit.spec.label_columns import label_columns, pure_labels, spelled_columns
 
 
 def read_new_rows(analysis: Analysis, used: pd.DataFrame) -> pd.DataFrame | None:
@@ -39,8 +39,9 @@ def read_new_rows(analysis: Analysis, used: pd.DataFrame) -> pd.DataFrame | None
             frame = with_derived(frame, name, text, pure_labels(analysis), wanted.file)
     factors = tuple(c for c in used if isinstance(used[c].dtype, pd.CategoricalDtype))
     frame = code_factors(frame, factors, spelled, [], wanted.file)
-    for column in spelled.intersection(frame.columns, used.columns):
-        frame = _spelled_alike(frame, used, column)
+    for column in label_columns(analysis):
+        if column in frame and column in used:
+            frame = _spelled_alike(frame, used, column)
     return frame
 
 

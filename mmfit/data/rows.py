@@ -126,7 +126,7 @@ def with_derived(
         values = values.astype(object).map({True: "TRUE", False: "FALSE"})
     else:
         _refuse_undefined(frame, values, text, place)
-    frame = frame.drop(columns=[column for column in (text_column(name),) if column in frame])
+    frame = frame.drop(columns=text_column(name), errors="ignore")
     beside = {} if texts is None else {text_column(name): texts}
     return frame.assign(**{name: values, **beside})
 

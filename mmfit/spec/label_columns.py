@@ -17,7 +17,7 @@ def spelled_columns(analysis: Analysis) -> frozenset[str]:
     conditions compare by ``==`` or look up in lists, and what such columns are derived from.
     """
     data = analysis.data
-    found = set(data.categorical) | _model_columns(analysis)[0]
+    found = set(label_columns(analysis))
     texts = [*data.derive.values(), *([data.where] if data.where else [])]
     for text in texts:
         found |= _compared(text)
@@ -25,6 +25,12 @@ def spelled_columns(analysis: Analysis) -> frozenset[str]:
         if name in found:
             found |= set(variables(text))
     return frozenset(found)
+
+
+def label_columns(analysis: Analysis) -> tuple[str, ...]:
+    """Columns that are labels in some place: declared categorical, or used so by some model."""
+    labels, _ = _model_columns(analysis)
+    return tuple(dict.fromkeys((*analysis.data.categorical, *sorted(labels))))
 
 
 def pure_labels(analysis: Analysis) -> tuple[str, ...]:
