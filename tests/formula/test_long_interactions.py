@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from mmfit import lmer
 from mmfit.errors import DataError, FormulaError
 from mmfit.formula import build
+from mmfit.report.inference_pieces import Wanted, means
+from mmfit.selection.records import Candidate
+from mmfit.spec import BootstrapSpec, InferenceSpec
 
 
 @st.composite
@@ -94,3 +97,16 @@ def test_combinations_that_would_be_labelled_alike_are_refused(kind):
         lmer("y ~ 1 + (1 | interaction(p, q))", frame)
     # In the other order they differ: c:a:b, b:c:a.
     assert len(lmer("y ~ 1 + (1 | b:a)", frame).ranef["b:a"]) == 3
+
+
+def test_cells_of_means_that_would_be_labelled_alike_are_refused():
+    frame = CLASH.assign(a=np.resize(["u", "u:v"], 24), b=np.resize(["v:w", "v:w", "w", "w"], 24))
+    for name, clash in (("u:v", True), ("u.v", False)):
+        fit = lmer("y ~ a + b + (1 | q)", frame.assign(a=frame["a"].replace("u:v", name)))
+        candidate = Candidate("m1", fit.matrices, {"REML": fit.record})
+        wanted = Wanted(InferenceSpec(), BootstrapSpec(), "residual")
+        if clash:
+            with pytest.raises(DataError, match="'u:v:w'"):
+                means(candidate, wanted, "a:b")
+        else:
+            assert means(candidate, wanted, "a:b")["means"]["level"].is_unique
