@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from mmfit.alignment import data_index
 from mmfit.errors import DataError, MmfitError
 
 
@@ -61,7 +62,10 @@ def contrast_map(contrasts: Any) -> Mapping[str, Any]:
 
 
 def check_columns(data: Any, name: str) -> None:
-    """Raise DataError unless ``data`` has columns with names, which hold equally many values."""
+    """Raise DataError unless ``data`` has columns with names, which hold equally many values.
+
+    Columns of a mapping that have labels for their rows must have the same, in the same order.
+    """
     if hasattr(data, "columns") and hasattr(data, "iloc"):
         return
     if not isinstance(data, Mapping):
@@ -85,3 +89,4 @@ def check_columns(data: Any, name: str) -> None:
             f"{name}: the column {a!r} has {first} values and {b!r} has {second}; every column "
             "needs one per row"
         )
+    data_index(data)

@@ -261,8 +261,9 @@ def lmer(
     data : DataFrame, or mapping of column names to arrays; rows with missing values in the
         columns used are left out, as lme4 does.
     reml : REML (default) or ML.
-    weights : prior weights (residual variance is sigma^2 / weight): column, expression or array.
-    offset : known part of the mean: column, expression or array.
+    weights : prior weights (residual variance is sigma^2 / weight): column, expression or array; a
+        Series goes by the labels of its index where the data have labels, too.
+    offset : known part of the mean: column, expression, array or Series.
     contrasts : per factor ``"treatment"`` (default), ``"sum"``, ``"helmert"``, ``"poly"``.
     categorical : columns whose numbers are labels; grouping factors need not be named.
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.alignment import aligned
 from mmfit.errors import DataError
 
 
 def complete_rows(parsed, data, weights, offset):
-    """The data without the rows that have a missing value in a column used, and their places."""
+    """The data without the rows that have a missing value in a column used, and their places.
+
+    Weights and offset that are not named are matched to the rows by :func:`aligned`.
+    """
     from mmfit.arguments import check_columns
     from mmfit.expression import variables
     from mmfit.expression.columns import Columns
@@ -28,7 +32,9 @@ def complete_rows(parsed, data, weights, offset):
             mask = _missing(columns[name])
             if mask is not None:
                 missing = mask if missing is None else missing | mask
-    arrays = {k: v if v is None or isinstance(v, str) else np.asarray(v) for k, v in arrays.items()}
+    arrays = {
+        k: v if v is None or isinstance(v, str) else aligned(v, data, k) for k, v in arrays.items()
+    }
     if missing is None or not missing.any():
         return columns, None, arrays
     keep = np.flatnonzero(~missing)
@@ -48,7 +54,16 @@ def take_rows(data: Mapping[str, Any], keep: np.ndarray) -> Mapping[str, Any]:
     """The rows ``keep`` of a DataFrame or a mapping of columns."""
     if hasattr(data, "iloc"):
         return data.iloc[keep]
-    return {name: np.asarray(data[name])[keep] for name in data}
+    return {name: _taken(data[name], keep) for name in data}
+
+
+def _taken(values: Any, keep: np.ndarray) -> Any:
+    """Some of the values of a column, in its own type."""
+    if hasattr(values, "iloc"):
+        return values.iloc[keep]
+    if hasattr(values, "dtype"):
+        return values[keep]
+    return [values[k] for k in keep.tolist()]
 
 
 def _missing(column) -> np.ndarray | None:
@@ -60,9 +75,8 @@ def _missing(column) -> np.ndarray | None:
         missing = np.isnan(np.asarray(column))
         return missing if missing.any() else None
     values = getattr(column, "array", column)
-    if hasattr(values, "categories") and getattr(column, "ndim", 1) == 1:
+    if hasattr(values, "categories"):
         return values.codes < 0 if values.codes.min(initial=0) < 0 else None
     import pandas as pd
 
-    # A DataFrame has no array: its name stands more than once, which is refused later.
     return np.asarray(pd.isna(values))

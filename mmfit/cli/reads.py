@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmfit.formula import parse
 from mmfit.spec import Analysis, FileData
+from mmfit.spec.label_columns import pure_labels, spelled_columns
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -23,14 +24,21 @@ def data_files(analysis: Analysis) -> list[str]:
 
 
 def data(analysis: Analysis) -> str:
-    """The data block, and which variables the models use: they decide which rows are complete."""
+    """The data block, and what the models use: which variables, and which of them as labels.
+
+    The variables decide which rows are complete, and of labels the texts are read.
+    """
     models = analysis.specs.values()
     return _canonical(
         {
-            "data": _plain(analysis.data),
+            "data": {**_plain(analysis.data), "labels": _labels(analysis)},
             "variables": sorted({name for model in models for name in model.variables}),
         }
     )
+
+
+def _labels(analysis: Analysis) -> list[list[str]]:
+    return [sorted(spelled_columns(analysis)), sorted(pure_labels(analysis))]
 
 
 def design(analysis: Analysis) -> str:
@@ -114,6 +122,7 @@ def inference(analysis: Analysis) -> str:
             "inference": _plain(asked),
             "bootstrap": {**_plain(settings), "chunks": None} if bootstrapped else None,
             "derive": None if asked.predictions is None else list(analysis.data.derive.items()),
+            "labels": None if asked.predictions is None else _labels(analysis),
         }
     )
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 
+from mmfit.expression.labels import label_column
+
 Columns = tuple[str, ...]
 """The data columns whose combinations are the levels of one grouping factor."""
 
@@ -102,7 +104,7 @@ def factor_codes(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarra
     """
     codes = np.zeros(len(frame), dtype=np.int64)
     for column in columns:
-        values = frame[column]
+        values = frame[label_column(frame, column)]
         if isinstance(values.dtype, pd.CategoricalDtype):
             own, size = values.cat.codes.to_numpy().astype(np.int64), len(values.cat.categories)
         else:

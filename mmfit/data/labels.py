@@ -35,7 +35,7 @@ import pandas as pd
 from pandas.api import types
 
 from mmfit.data.diagnosis import DesignNote, Structure, factor_codes
-from mmfit.expression.labels import level_labels
+from mmfit.expression.labels import is_text_column, label_column, level_labels
 from mmfit.spec import Factor
 
 _COUNTED = re.compile(r"(.*?)(\d+)")
@@ -178,6 +178,8 @@ def _refining(frame: pd.DataFrame, combination: _Combination) -> str | None:
     if combination.rows < _FEWEST_ROWS:
         return None
     for column in frame.columns:
+        if is_text_column(column):
+            continue
         dtype = frame[column].dtype
         labels = isinstance(dtype, pd.CategoricalDtype) or types.is_integer_dtype(dtype)
         if not labels or column in (combination.outer, combination.inner):
@@ -192,10 +194,11 @@ def _refining(frame: pd.DataFrame, combination: _Combination) -> str | None:
 
 def _counter_restarts(frame: pd.DataFrame, combination: _Combination) -> bool:
     enough = combination.rows >= _FEWEST_ROWS
-    return combination.restarts and enough and is_counter(_labels(frame[combination.inner]))
+    return combination.restarts and enough and is_counter(_labels(frame, combination.inner))
 
 
-def _labels(column: pd.Series) -> list[str]:
+def _labels(frame: pd.DataFrame, name: str) -> list[str]:
+    column = frame[label_column(frame, name)]
     if isinstance(column.dtype, pd.CategoricalDtype):
         return level_labels(column.cat.categories.to_numpy())
     return level_labels(np.unique(column.to_numpy()))
@@ -241,7 +244,7 @@ def _note(frame: pd.DataFrame, combination: _Combination) -> DesignNote:
 
 
 def _same(frame: pd.DataFrame, combination: _Combination) -> str:
-    label = _labels(frame[combination.inner])[0]
+    label = _labels(frame, combination.inner)[0]
     return (
         f"{combination.inner} {label} counts as one and the same in every level of "
         f"{combination.outer} where it occurs"

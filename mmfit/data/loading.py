@@ -18,6 +18,7 @@ from mmfit.data.simulation import simulate
 from mmfit.errors import MmfitError
 from mmfit.formula import parse
 from mmfit.spec import Analysis, SimulatedData
+from mmfit.spec.label_columns import spelled_columns
 
 
 def load_dataset(analysis: Analysis) -> Dataset:
@@ -59,7 +60,7 @@ def _source(analysis: Analysis) -> tuple[pd.DataFrame, SourceRecord]:
         except MmfitError as error:
             raise type(error)(f"{analysis.path}: data.simulate: {error}") from None
         return frame, SourceRecord("simulation", seed=data.simulate.seed)
-    table = read_table(data.file, data.sha256)
+    table = read_table(data.file, data.sha256, spelled_columns(analysis))
     return table.frame, SourceRecord("file", file=table.file, sha256=table.sha256)
 
 

@@ -77,7 +77,8 @@ class Dataset:
     Attributes
     ----------
     frame : DataFrame; factors are categoricals with text labels, no variable of a candidate is
-        missing, all columns of the source and the derived ones are there.
+        missing, all columns of the source and the derived ones are there. A column of numbers whose
+        texts are labels has these in a column beside it (``mmfit.expression.labels.text_column``).
     source : SourceRecord.
     row_report : RowReport.
     design : DesignDiagnosis, how the grouping factors lie to each other.

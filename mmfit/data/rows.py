@@ -1,6 +1,6 @@
 """From the source's rows to the rows used: ``where``, ``derive``, missing values, factors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,13 @@ from pandas.api import types
 
 from mmfit.data.records import MissingCount, RowReport
 from mmfit.errors import DataError, FormulaError
-from mmfit.expression import condition, evaluate, variables
-from mmfit.expression.labels import level_labels
+from mmfit.expression import condition, variables
+from mmfit.expression.columns import numeral_factor
+from mmfit.expression.interface import evaluate_with_texts
+from mmfit.expression.labels import LabelError, is_text_column, level_labels, text_column
+from mmfit.expression.values import sort_codes
 from mmfit.spec import Analysis
+from mmfit.spec.label_columns import pure_labels
 from mmfit.spec.problems import did_you_mean, listing
 
 _SHOWN = 5
@@ -27,7 +31,7 @@ def require_columns(frame: pd.DataFrame, used: Mapping[str, Iterable[str]]) -> N
     ------
     DataError
     """
-    columns = [str(column) for column in frame.columns]
+    columns = [str(column) for column in frame.columns if not is_text_column(column)]
     problems = [
         f"{place}: the data have no column {name!r}{did_you_mean(name, columns)}; "
         f"columns: {listing(columns)}"
@@ -57,18 +61,20 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
         Unknown columns; a condition or expression that cannot be evaluated; no rows left;
         infinite values; missing values under ``missing: error``.
     """
-    data, file = analysis.data, analysis.path
+    data, file, labels = analysis.data, analysis.path, pure_labels(analysis)
     read = len(frame)
     frame = frame.set_axis(pd.RangeIndex(1, read + 1))
-    frame = _filter(frame, data.where, file)
+    frame = _filter(frame, data.where, labels, file)
     selected = len(frame)
     for name, text in data.derive.items():
-        frame = frame.assign(**{name: derived(frame, name, text, file)})
+        frame = with_derived(frame, name, text, labels, file)
     used = {f"{file}: {place}": spec.variables for place, spec in analysis.specs.items()}
     require_columns(frame, {f"{file}: data.categorical": data.categorical, **used})
     needed = {name for names in used.values() for name in names}
     columns = [column for column in frame.columns if column in needed]
-    _refuse_infinite(frame, columns, file)
+    # Labels that their numbers tell stay numbers, as they are in the file.
+    spelled = {name for name in labels if text_column(name) in frame}
+    _refuse_infinite(frame, [name for name in columns if name not in spelled], file)
     complete, missing = _complete(frame, columns)
     if missing and data.missing == "error":
         raise _missing_error(frame, missing, file)
@@ -76,16 +82,18 @@ def prepare_rows(frame: pd.DataFrame, analysis: Analysis) -> tuple[pd.DataFrame,
     report = RowReport(read, data.where, read - selected, selected - len(kept), missing, len(kept))
     if kept.empty:
         raise DataError(f"{file}: data: no rows are left: {' '.join(report.sentences())}")
-    return code_factors(kept, data.categorical, columns, file), report
+    return code_factors(kept, {*data.categorical, *spelled}, columns, columns, file), report
 
 
-def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
+def _filter(
+    frame: pd.DataFrame, where: str | None, labels: tuple[str, ...], file: str
+) -> pd.DataFrame:
     if where is None:
         return frame
     place = f"{file}: data.where"
     require_columns(frame, {place: variables(where)})
     try:
-        kept = frame[condition(where, frame)]
+        kept = frame[condition(where, frame, labels)]
     except FormulaError as error:
         raise DataError(f"{place}: {error}") from None
     if kept.empty:
@@ -93,8 +101,13 @@ def _filter(frame: pd.DataFrame, where: str | None, file: str) -> pd.DataFrame:
     return kept
 
 
-def derived(frame: pd.DataFrame, name: str, text: str, file: str) -> pd.Series:
-    """One entry of ``derive``, a value per row; ``file`` is that of the analysis, for messages.
+def with_derived(
+    frame: pd.DataFrame, name: str, text: str, labels: tuple[str, ...], file: str
+) -> pd.DataFrame:
+    """The frame with one entry of ``derive``; ``file`` is that of the analysis, for messages.
+
+    What is taken over from a column of numbers with texts has the texts, too. ``labels`` are the
+    columns whose numbers are labels.
 
     Raises
     ------
@@ -105,19 +118,30 @@ def derived(frame: pd.DataFrame, name: str, text: str, file: str) -> pd.Series:
     used = variables(text)
     require_columns(frame, {place: used})
     try:
-        values = pd.Series(evaluate(text, frame), index=frame.index)
+        found, texts = evaluate_with_texts(text, frame, labels)
     except FormulaError as error:
         raise DataError(f"{place}: {error}") from None
+    values = pd.Series(found, index=frame.index)
     if types.is_bool_dtype(values.dtype):
-        return values.astype(object).map({True: "TRUE", False: "FALSE"})
-    # A value that comes out missing from values that are not is log(-1) or 0/0, and would be
-    # dropped as missing without a word.
-    undefined = values.isna() & frame[list(used)].notna().all(axis=1)
+        values = values.astype(object).map({True: "TRUE", False: "FALSE"})
+    else:
+        _refuse_undefined(frame, values, text, place)
+    frame = frame.drop(columns=text_column(name), errors="ignore")
+    beside = {} if texts is None else {text_column(name): texts}
+    return frame.assign(**{name: values, **beside})
+
+
+def _refuse_undefined(frame: pd.DataFrame, values: pd.Series, text: str, place: str) -> None:
+    """A value that comes out missing from values that are not is log(-1) or 0/0.
+
+    It would be dropped as missing without a word.
+    """
+    used = list(variables(text))
+    undefined = values.isna() & frame[used].notna().all(axis=1)
     if undefined.any():
         row = undefined.idxmax()
         given = ", ".join(f"{column} = {frame.at[row, column]}" for column in used)
         raise DataError(f"{place}: {text} has no value in row {row} of the data ({given})")
-    return values
 
 
 def _refuse_infinite(frame: pd.DataFrame, columns: list[str], file: str) -> None:
@@ -159,17 +183,39 @@ def rows_text(rows: pd.Index) -> str:
 
 
 def code_factors(
-    frame: pd.DataFrame, categorical: tuple[str, ...], needed: list[str], file: str
+    frame: pd.DataFrame,
+    categorical: Collection[str],
+    spelled: Collection[str],
+    needed: Collection[str],
+    file: str,
 ) -> pd.DataFrame:
-    """Text columns and those in ``categorical`` as categoricals of the levels that occur."""
+    """Text columns and those in ``categorical`` as categoricals of the levels that occur.
+
+    Parameters
+    ----------
+    spelled : columns of numbers whose texts stay beside them, where there are any.
+    needed : columns that cannot be of a kind without labels.
+    """
     coded = {}
     for column in frame.columns:
-        values = frame[column]
-        if column in categorical or not types.is_numeric_dtype(values.dtype):
+        if is_text_column(column):
+            continue
+        values, beside = frame[column], text_column(column)
+        if column in categorical and beside in frame:
+            coded[column] = _by_text(frame[beside])
+        elif column in categorical or not types.is_numeric_dtype(values.dtype):
             coded[column] = _categorical(values, column, column in needed, file)
         else:
             coded[column] = values.array
+            if beside in frame and column in spelled:
+                coded[beside] = _by_text(frame[beside])
     return pd.DataFrame(coded, index=frame.index)
+
+
+def _by_text(texts: pd.Series) -> pd.Categorical:
+    """Numbers in the spelling of their source, by value and then by text."""
+    factor = numeral_factor(texts)
+    return pd.Categorical.from_codes(factor.codes, list(factor.levels))
 
 
 def _categorical(values: pd.Series, column: str, needed: bool, file: str) -> pd.Categorical:
@@ -186,11 +232,11 @@ def _categorical(values: pd.Series, column: str, needed: bool, file: str) -> pd.
         values = values.astype(str).where(values.notna())
     codes, distinct = pd.factorize(values.array)
     order = np.argsort(distinct) if kind != "string" else _by_code_point(distinct)
-    labels = level_labels(np.asarray(distinct)[order])
-    rank = np.empty(len(order) + 1, dtype=np.intp)
-    rank[order] = np.arange(len(order))
-    rank[-1] = -1
-    return pd.Categorical.from_codes(rank[codes], labels)
+    try:
+        labels = level_labels(np.asarray(distinct)[order])
+    except LabelError as error:
+        raise DataError(f"{file}: data: the column {column!r}: {error}") from None
+    return pd.Categorical.from_codes(sort_codes(codes, order), labels)
 
 
 def _by_code_point(labels: Iterable[str]) -> np.ndarray:

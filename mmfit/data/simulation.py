@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.data.diagnosis import factor_codes
+from mmfit.errors import DataError
 from mmfit.formula import build, parse
 from mmfit.formula.matrices import RandomTerm
 from mmfit.spec import RandomEffects, Simulation
@@ -53,9 +54,13 @@ def simulate(simulation: Simulation, replicate: int = 0) -> pd.DataFrame:
     y = stream(seed, replicate, Purpose.RESIDUALS).standard_normal(len(frame))
     y *= simulation.residual_sd
     matrices = build(formula, frame.assign(**{formula.response: y}))
+    names = matrices.all_fixed_names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"two coefficients are named {twice!r}; rename a column of the formula")
     # Sums column by column: a BLAS product may differ in its last bits between machines.
     dropped = set(matrices.dropped)
-    kept = [name for name in matrices.all_fixed_names if name not in dropped]
+    kept = [name for name in names if name not in dropped]
     for name, column in zip(kept, matrices.X.T, strict=True):
         y = y + simulation.fixed[name] * column
     if matrices.offset is not None:

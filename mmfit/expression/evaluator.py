@@ -10,6 +10,7 @@ from mmfit.expression import compare
 from mmfit.expression.columns import Columns
 from mmfit.expression.deparse import deparse
 from mmfit.expression.functions import FUNCTIONS, bind
+from mmfit.expression.labels import LabelError, Literal
 from mmfit.expression.nodes import (
     Binary,
     Boolean,
@@ -23,7 +24,7 @@ from mmfit.expression.nodes import (
     Text,
     Unary,
 )
-from mmfit.expression.values import Factor, Logical, Matrix, Value, as_numbers
+from mmfit.expression.values import Factor, LabelledNumbers, Logical, Matrix, Value, as_numbers
 
 _ARITHMETIC: Mapping[str, Callable] = {
     "+": np.add,
@@ -102,7 +103,9 @@ class Evaluator:
         if node.operator == "!":
             return compare.negate(self.truth(node.operand))
         value = self.numbers(node.operand)
-        return -value if node.operator == "-" else value
+        if node.operator == "+":
+            return value
+        return Literal(f"-{value.spelling}") if isinstance(value, Literal) else -value
 
     def binary(self, node: Binary) -> Value:
         operator = node.operator
@@ -125,7 +128,7 @@ class Evaluator:
         left, right = self.single(node.left), self.single(node.right)
         try:
             return compare.compare(node.operator, left, right)
-        except compare.NoOrderError as error:
+        except (compare.NoOrderError, compare.AmbiguousLabelError, LabelError) as error:
             self.fail(str(error), node)
 
     def membership(self, node: Binary) -> Value:
@@ -138,7 +141,10 @@ class Evaluator:
         for item, value in zip(items, values, strict=True):
             if not isinstance(value, float | bool | str):
                 self.fail("a list holds numbers, texts or truth values, not columns", item)
-        return compare.member(left, values)
+        try:
+            return compare.member(left, values)
+        except (compare.AmbiguousLabelError, LabelError) as error:
+            self.fail(str(error), node)
 
     def call(self, node: Call) -> Value:
         special = self.special.get(node.function)
@@ -164,7 +170,10 @@ class Evaluator:
         given = bind(node, names)
         test, yes, no = (given[name] for name in names)
         left, right = self.single(yes), self.single(no)
-        if isinstance(left, Factor | str) != isinstance(right, Factor | str):
+        labels = [isinstance(side, Factor | str) for side in (left, right)]
+        if any(labels) and not all(
+            isinstance(v, Factor | str | LabelledNumbers) for v in (left, right)
+        ):
             self.fail("ifelse would mix numbers and texts in one column", node)
         return compare.choose(self.truth(test), left, right, self.columns.length)
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from mmfit.errors import FormulaError
-from mmfit.expression.columns import Columns
+from mmfit.expression.columns import SourceColumns
 from mmfit.expression.compare import is_truth
 from mmfit.expression.evaluator import evaluate_value
 from mmfit.expression.nodes import Expression, Name, walk
 from mmfit.expression.parser import parse
-from mmfit.expression.values import Factor, Logical, Value
+from mmfit.expression.values import Factor, LabelledNumbers, Logical, Value
 
 
 def variables(expression: Expression | str) -> tuple[str, ...]:
@@ -43,11 +43,25 @@ def evaluate(expression: Expression | str, frame: Mapping[str, Any]) -> Any:
     FormulaError
         Malformed text, unknown column or function, operands of the wrong kind.
     """
-    columns = Columns(frame)
-    return _result(evaluate_value(_parsed(expression), columns), columns.length)
+    return evaluate_with_texts(expression, frame)[0]
 
 
-def condition(expression: Expression | str, frame: Mapping[str, Any]) -> np.ndarray:
+def evaluate_with_texts(
+    expression: Expression | str, frame: Mapping[str, Any], categorical: tuple[str, ...] = ()
+) -> tuple[Any, np.ndarray | None]:
+    """``evaluate``, and the texts of numbers that are labels as well, (n,) objects, or None.
+
+    ``categorical`` are the columns whose numbers are labels: ``==`` compares them as texts.
+    """
+    columns = SourceColumns(frame, categorical)
+    value = evaluate_value(_parsed(expression), columns)
+    texts = _labels(value.factor) if isinstance(value, LabelledNumbers) else None
+    return _result(value, columns.length), texts
+
+
+def condition(
+    expression: Expression | str, frame: Mapping[str, Any], categorical: tuple[str, ...] = ()
+) -> np.ndarray:
     """The rows for which an expression is true, as an (n,) bool array.
 
     Where a missing value makes the answer unknown, the row does not count as true: both ``x > 3``
@@ -59,7 +73,7 @@ def condition(expression: Expression | str, frame: Mapping[str, Any]) -> np.ndar
         As ``evaluate``, and where the expression gives numbers or texts.
     """
     parsed = _parsed(expression)
-    columns = Columns(frame)
+    columns = SourceColumns(frame, categorical)
     value = evaluate_value(parsed, columns)
     if isinstance(value, Logical):
         return value.true
@@ -81,6 +95,8 @@ def _result(value: Value, length: int) -> Any:
         return BooleanArray(value.true.copy(), value.unknown.copy())
     if isinstance(value, Factor):
         return _labels(value)
+    if isinstance(value, LabelledNumbers):
+        return value.numbers.copy()
     if isinstance(value, str):
         return np.full(length, value, dtype=object)
     if isinstance(value, np.ndarray):

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from mmfit.errors import FormulaError
 from mmfit.expression.functions import FUNCTIONS, check_calls
+from mmfit.expression.labels import Literal
 from mmfit.expression.nodes import (
     Argument,
     Binary,
@@ -144,7 +145,7 @@ class Parser:
         token = self.advance()
         match token.kind:
             case "number":
-                return Number(float(token.value), token.position)
+                return Number(Literal(token.value), token.position)
             case "text":
                 return Text(token.value, token.position)
             case "quoted":

@@ -1,14 +1,15 @@
 """What an expression can be while it is evaluated.
 
 Numbers are float64 arrays (missing: NaN) or Python floats; truth values are bool arrays, or
-``Logical`` where some are unknown; texts are ``Factor`` (columns) or ``str`` (constants).
+``Logical`` where some are unknown; texts are ``Factor`` (columns) or ``str`` (constants). Columns
+that are numbers and labels at once are ``LabelledNumbers`` in conditions and derived columns.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmfit.expression.labels import Labels, level_labels
+from mmfit.expression.labels import Labels, level_labels, require_distinct, value_label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,26 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LabelledNumbers:
+    """A column of numbers whose texts matter: arithmetic takes the numbers, ``==`` the labels.
+
+    Attributes
+    ----------
+    numbers : (n,) float64 array.
+    factor : Factor, the labels; each is a decimal number.
+    categorical : bool, whether two spellings of one number are two labels; if not, ``==`` compares
+        the numbers, with all their digits.
+    """
+
+    numbers: np.ndarray
+    factor: Factor
+    categorical: bool
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Logical:
     """Truth values of which some are unknown (Kleene's logic, R's NA).
 
@@ -78,7 +99,7 @@ class Matrix:
         return len(self.columns)
 
 
-Value = np.ndarray | float | bool | str | Factor | Logical | Matrix
+Value = np.ndarray | float | bool | str | Factor | LabelledNumbers | Logical | Matrix
 
 # Codes are renumbered through a table as long as it stays in proportion to the rows.
 TABLE_PER_ROW = 16
@@ -121,27 +142,26 @@ def present_codes(codes: np.ndarray, span: int) -> tuple[np.ndarray | None, np.n
 def code_numbers(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...] | Labels]:
     """Codes (by value, ascending; -1 for NaN) and labels of a numeric column.
 
-    Two floats with one label (equal to 15 digits) are one level, as in R's ``factor``.
+    Different numbers are different levels, also where R's 15 digits are the same.
+
+    Raises
+    ------
+    LabelError
+        For whole numbers that a float cannot tell from their neighbours.
     """
     values = _whole_numbers(values)
     if values.dtype.kind in "iu":
         return _code_integers(values)
     codes, distinct = _code_sorted(values)
-    labels = level_labels(distinct)
-    if len(set(labels)) == len(labels):
-        return codes, tuple(labels)
-    first = {}
-    for label in labels:
-        first.setdefault(label, len(first))
-    merged = np.array([first[label] for label in labels] + [-1], dtype=np.intp)
-    return merged[codes], tuple(first)
+    return codes, tuple(level_labels(distinct))
 
 
 def _whole_numbers(values: np.ndarray) -> np.ndarray:
     """A float column of whole numbers as the integers that it is labelled by."""
     if values.dtype.kind != "f" or not len(values) or float(values[0]) % 1:
         return values
-    if not np.isfinite(values).all() or max(-float(values.min()), float(values.max())) >= 1e15:
+    exact = 2.0 ** (np.finfo(values.dtype).nmant + 1)
+    if not np.isfinite(values).all() or max(-float(values.min()), float(values.max())) >= exact:
         return values
     whole = values.astype(np.int64)
     return whole if (whole == values).all() else values
@@ -183,18 +203,80 @@ def sort_codes(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
     return rank[codes]
 
 
+def compact(key: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of keys among the sorted distinct ones, and those."""
+    if span <= max(TABLE_PER_ROW * len(key), 1024):
+        keys, position = present_codes(key, span)
+        return (key, np.arange(span)) if position is None else (position[key], keys)
+    import pandas as pd
+
+    codes, keys = pd.factorize(key)
+    order = np.argsort(keys, kind="stable")
+    return sort_codes(codes, order), keys[order]
+
+
 def code_texts(values) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Codes (by label, in code point order; -1 where missing) and labels of a column of texts."""
+    """Codes (by label, in code point order; -1 where missing) and labels of a column of texts.
+
+    Raises
+    ------
+    LabelError
+        Where different values have one label: the number 1 and the text "1".
+    """
     import pandas as pd
 
     if len(values) < _FEW and isinstance(values.dtype, pd.StringDtype) and not values.isna().any():
         return _code_few(values.tolist())
+    mixed = not isinstance(values.dtype, pd.StringDtype)
+    if mixed and pd.api.types.infer_dtype(values, skipna=True) != "string":
+        values = _labelled_objects(values)
     codes, distinct = pd.factorize(values)
-    labels = level_labels(distinct.tolist() if hasattr(distinct, "tolist") else list(distinct))
-    levels = sorted(set(labels))
+    labels = [str(label) for label in distinct.tolist()]
+    levels = sorted(labels)
     position = {label: k for k, label in enumerate(levels)}
-    merged = np.array([position[label] for label in labels] + [-1], dtype=np.intp)
-    return merged[codes], tuple(levels)
+    ordered = np.array([position[label] for label in labels] + [-1], dtype=np.intp)
+    return ordered[codes], tuple(levels)
+
+
+def _labelled_objects(values) -> np.ndarray:
+    """The labels of a column of mixed values, None where missing.
+
+    Python takes 1, 1.0 and True for one value, and two of these have a label of their own.
+    """
+    import pandas as pd
+
+    values = np.asarray(values, dtype=object)
+    missing = pd.isna(values)
+    labels = np.full(len(values), None, dtype=object)
+    kinds: dict[str, tuple[bool, object]] = {}
+    for row in np.flatnonzero(~missing).tolist():
+        value = values[row]
+        labels[row] = label = value_label(value)
+        text, first = kinds.setdefault(label, (isinstance(value, str), value))
+        if text != isinstance(value, str):
+            require_distinct((label, label), (first, value))
+    return labels
+
+
+def code_objects(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Codes (by value, ascending; -1 where missing) and labels of numbers that are Python objects.
+
+    Parameters
+    ----------
+    values : (n,) object array of integers of any size, floats and Decimals.
+
+    Raises
+    ------
+    LabelError
+        As ``level_labels``.
+    """
+    import pandas as pd
+
+    codes, distinct = pd.factorize(values)
+    order = sorted(range(len(distinct)), key=distinct.__getitem__)
+    return sort_codes(codes, np.array(order, dtype=np.intp)), tuple(
+        level_labels([distinct[k] for k in order])
+    )
 
 
 def _code_few(texts: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -208,6 +290,8 @@ def as_factor(value: Value) -> Factor:
     """Any column as a factor: numbers by value, truth values as FALSE and TRUE."""
     if isinstance(value, Factor):
         return value
+    if isinstance(value, LabelledNumbers):
+        return value.factor
     if isinstance(value, Logical):
         codes = value.true.astype(np.intp)
         codes[value.unknown] = -1
@@ -218,8 +302,10 @@ def as_factor(value: Value) -> Factor:
     return Factor(codes, labels, kind="number")
 
 
-def as_numbers(value: np.ndarray | float | bool | Logical) -> np.ndarray | float:
+def as_numbers(value: np.ndarray | float | bool | LabelledNumbers | Logical) -> np.ndarray | float:
     """Numbers as they are, truth values as 0 and 1 (unknown: NaN)."""
+    if isinstance(value, LabelledNumbers):
+        return value.numbers
     if isinstance(value, Logical):
         return np.where(value.unknown, np.nan, value.true.astype(float))
     if isinstance(value, bool):

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from mmfit.alignment import aligned
 from mmfit.arguments import contrast_map
-from mmfit.errors import DataError
+from mmfit.errors import DataError, FormulaError
 from mmfit.expression.columns import Columns
 from mmfit.expression.evaluator import unknown_column
+from mmfit.expression.labels import LabelError
 from mmfit.expression.nodes import Expression, Name
 from mmfit.expression.parser import parse as parse_expression
 from mmfit.formula import checks
@@ -18,7 +20,7 @@ from mmfit.formula.formula import Formula, parse
 from mmfit.formula.grouping import Groups, code_groups, term_order, unique_names
 from mmfit.formula.matrices import FixedTerm, ModelMatrices, RandomTerm
 from mmfit.formula.model_matrix import INTERCEPT, CodedMatrix, model_matrix
-from mmfit.formula.names import column_names
+from mmfit.formula.names import column_names, uses
 from mmfit.formula.rank import independent_columns
 from mmfit.formula.terms import Terms, Variable
 from mmfit.formula.transforms import States
@@ -43,7 +45,8 @@ def build(
     ----------
     formula : Formula or str.
     frame : DataFrame (or mapping of arrays) without missing values in the columns used.
-    weights, offset : name of a column, text of an expression, or (n,) array.
+    weights, offset : name of a column, text of an expression, or (n,) array; a Series is matched
+        by its index, see ``mmfit.alignment``.
     contrasts : contrast by variable of the fixed part (``{"sex": "sum"}``, ``{"factor(Days)":
         matrix}``); like lme4's, they leave the random terms alone. Names of columns that the
         formula does not use are ignored.
@@ -142,7 +145,8 @@ def _columns(frame: Mapping[str, Any], categorical: Sequence[str]) -> Columns:
 def _response(formula: Formula, reader: VariableReader, given: np.ndarray | None) -> np.ndarray:
     label = formula.response or "response"
     if given is not None:
-        y = checks.checked_column(given, label, reader.columns.length, "response")
+        values = aligned(given, reader.columns.frame, "the response")
+        y = checks.checked_column(values, label, reader.columns.length, "response")
     elif formula.response_expression is None:
         raise DataError("the formula names no response, and none is given")
     else:
@@ -174,9 +178,21 @@ def _fixed(
 
 
 def _sources(terms: Terms, columns: Columns) -> dict[str, Any]:
-    """The data columns of the fixed part, as the frame holds them."""
-    names = column_names(*(variable.expression.root for variable in terms.variables))
-    return {name: columns[name] for name in names if name in columns}
+    """The data columns of the fixed part, as the frame holds them.
+
+    One that holds numbers with texts beside, and is used as labels alone, is given by its labels.
+    """
+    roots = [variable.expression.root for variable in terms.variables]
+    found = {name: columns[name] for name in column_names(*roots) if name in columns}
+    spelled = {name for name in found if columns.texts(name) is not None}
+    if spelled:
+        import pandas as pd
+
+        numbers = {name for name, as_label in uses(roots) if not as_label}
+        for name in spelled - numbers:
+            factor = columns.factor(name)
+            found[name] = pd.Categorical.from_codes(factor.codes, list(factor.levels))
+    return found
 
 
 def _fixed_terms(terms: Terms, fixed: CodedMatrix) -> tuple[FixedTerm, ...]:
@@ -213,7 +229,11 @@ def _groups(factors: tuple[Variable, ...], reader: VariableReader, known: dict) 
     key = tuple(variable.label for variable in factors)
     if key not in known:
         rest = _groups(factors[1:], reader, known) if len(factors) > 1 else None
-        known[key] = code_groups(reader.factor(factors[0]), rest)
+        factor = reader.factor(factors[0])
+        try:
+            known[key] = code_groups(factor, rest)
+        except LabelError as error:
+            raise DataError(f"the grouping factor {':'.join(key)}: {error}") from None
     return known[key]
 
 
@@ -250,11 +270,31 @@ def _random_term(
     return term, RandomDesign(bar, name, matrix.names, codings, groups.coding)
 
 
-def _named_column(text: str, columns: Columns) -> Variable:
-    """A column of this name, or an expression."""
+def _named_column(text: str, columns: Columns, role: str) -> Variable:
+    """A column of this name, or an expression.
+
+    Raises
+    ------
+    DataError
+        Where the text is both: the name of a column, and an expression of other columns.
+    """
     if text in columns:
+        if not text.isidentifier() and _is_expression(text, columns):
+            raise DataError(
+                f"{role}: {text!r} is a column of the data and an expression of others; write "
+                f"`{text}` (in backticks) for the column, or rename it"
+            )
         return Variable(text, Expression(Name(text), text))
     return Variable(text, parse_expression(text))
+
+
+def _is_expression(text: str, columns: Columns) -> bool:
+    """Whether a text, which is the name of a column, can be computed from other columns."""
+    try:
+        root = parse_expression(text).root
+    except FormulaError:
+        return False
+    return root != Name(text) and all(name in columns for name in column_names(root))
 
 
 def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.ndarray | None]:
@@ -262,8 +302,9 @@ def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.nda
     if weights is None:
         return None, None
     if not isinstance(weights, str):
-        return None, checks.checked_weights(weights, "given", columns.length)
-    variable = _named_column(weights, columns)
+        values = aligned(weights, columns.frame, "weights")
+        return None, checks.checked_weights(values, "given", columns.length)
+    variable = _named_column(weights, columns, "weights")
     reader = VariableReader(columns, variable.expression.text, States())
     values = reader.numbers(variable, "weights")
     return variable, checks.checked_weights(values, weights, columns.length)
@@ -277,5 +318,6 @@ def _offset(
     if offset is None:
         return known, None
     if isinstance(offset, str):
-        return (*known, _named_column(offset, columns)), None
-    return known, checks.checked_column(offset, "given", columns.length, "offset")
+        return (*known, _named_column(offset, columns, "offset")), None
+    values = aligned(offset, columns.frame, "offset")
+    return known, checks.checked_column(values, "given", columns.length, "offset")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.errors import DataError
+from mmfit.expression.labels import value_label
 from mmfit.formula.orthogonal import orthogonal_basis
 
 KINDS = ("treatment", "sum", "helmert", "poly", "SAS")
@@ -48,13 +49,16 @@ def contrast_kind(name: str) -> str:
     return next((kind for kind in KINDS if kind.lower() == short.lower()), "")
 
 
-def read_choice(value: object, factor: str) -> object:
+def read_choice(value: object, factor: str, levels: Sequence[str] = ()) -> object:
     """A user's contrast for a factor: a name, or a matrix with a row per level.
+
+    The rows of a DataFrame whose index holds labels are those of the levels of these labels.
 
     Raises
     ------
     DataError
-        For a name that is no contrast, or something else altogether.
+        For a name that is no contrast, an index of other labels than the levels, or something else
+        altogether.
     """
     if isinstance(value, ContrastChoice):
         return value
@@ -73,7 +77,20 @@ def read_choice(value: object, factor: str) -> object:
             f"the contrast of {factor} must be one of {', '.join(KINDS)}, or a matrix of numbers"
             " with a row per level"
         )
-    return matrix
+    return matrix[_by_label(value, factor, levels)] if hasattr(value, "iloc") else matrix
+
+
+def _by_label(frame, factor: str, levels: Sequence[str]) -> list[int]:
+    """The rows of a DataFrame in the order of the levels that its index names."""
+    rows = [value_label(label) for label in frame.index.tolist()]
+    if len(set(rows)) == len(rows) and set(rows) == set(levels):
+        return [rows.index(level) for level in levels]
+    if rows == [str(k) for k in range(len(rows))]:
+        return list(range(len(rows)))
+    raise DataError(
+        f"the rows of the contrast matrix of {factor} are labelled {', '.join(map(repr, rows))}, "
+        f"and its levels are {', '.join(map(repr, levels))}; they must be the same"
+    )
 
 
 def make_contrast(choice: object, levels: Sequence[str], factor: str) -> Contrast:

@@ -1,6 +1,6 @@
 """Functions of the formula language that give factors."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +9,9 @@ from mmfit.expression.compare import is_truth
 from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator, Special
 from mmfit.expression.functions import bind
-from mmfit.expression.labels import value_label
+from mmfit.expression.labels import LabelError, require_distinct, spellings, value_label
 from mmfit.expression.nodes import Call, Name, Node, Sequence, Text
-from mmfit.expression.values import Factor, Logical, as_factor
+from mmfit.expression.values import Factor, Logical, as_factor, compact
 from mmfit.formula.contrasts import KINDS, ContrastChoice, contrast_kind
 from mmfit.formula.transforms import (
     bspline,
@@ -32,7 +32,10 @@ def factor_of(evaluator: Evaluator, node: Node) -> Factor:
         evaluator.fail("a column is needed here, not a constant", node)
     if not isinstance(value, Factor | Logical) and not is_truth(value):
         _require_finite(evaluator, node, value)
-    return as_factor(value)
+    try:
+        return as_factor(value)
+    except LabelError as error:
+        return evaluator.fail(f"{deparse(node)}: {error}", node)
 
 
 def _require_finite(evaluator: Evaluator, node: Node, value: np.ndarray) -> None:
@@ -68,7 +71,7 @@ def _factor(evaluator: Evaluator, node: Call, ordered: bool) -> Factor:
 
 
 def _with_levels(evaluator: Evaluator, factor: Factor, node: Node) -> Factor:
-    wanted = _labels(evaluator, node)
+    wanted = _labels(evaluator, node, factor.levels)
     lost = [label for label in factor.levels if label not in wanted]
     if lost or len(set(wanted)) != len(wanted):
         what = f"level {lost[0]!r} occurs but is not listed" if lost else "a level is listed twice"
@@ -77,12 +80,17 @@ def _with_levels(evaluator: Evaluator, factor: Factor, node: Node) -> Factor:
     return replace(factor, codes=place[factor.codes], levels=wanted).without_unused()
 
 
-def _labels(evaluator: Evaluator, node: Node) -> tuple[str, ...]:
+def _labels(evaluator: Evaluator, node: Node, known: Collection[str] = ()) -> tuple[str, ...]:
+    """Constants as labels: of those that they may mean, one that is known."""
     items = node.items if isinstance(node, Sequence) else (node,)
     values = [evaluator.value(item) for item in items]
     if not all(isinstance(value, float | bool | str) for value in values):
         evaluator.fail("labels are needed here, such as c('a', 'b')", node)
-    return tuple(value_label(value) for value in values)
+    known = set(known)
+    return tuple(
+        next((label for label in spellings(value) if label in known), value_label(value))
+        for value in values
+    )
 
 
 def _shown(factor: Factor) -> str:
@@ -94,7 +102,7 @@ def releveled(evaluator: Evaluator, node: Call) -> Factor:
     """``relevel(x, ref)``: x with one level moved to the front."""
     arguments = bind(node, ("x", "ref"))
     factor = factor_of(evaluator, arguments["x"])
-    label = _labels(evaluator, arguments["ref"])[0]
+    label = _labels(evaluator, arguments["ref"], factor.levels)[0]
     if label not in factor.levels:
         evaluator.fail(f"{label!r} is not a level: {_shown(factor)}", arguments["ref"])
     if factor.ordered:
@@ -109,11 +117,20 @@ def crossed(evaluator: Evaluator, node: Call) -> Factor:
     factors = [factor_of(evaluator, argument.value) for argument in node.arguments]
     codes, levels = factors[0].codes, factors[0].levels
     for factor in factors[1:]:
-        joined = codes + len(levels) * factor.codes
-        joined[(codes < 0) | (factor.codes < 0)] = -1
-        names = tuple(f"{a}.{b}" for b in factor.levels for a in levels)
-        reduced = Factor(joined, names).without_unused()
-        codes, levels = reduced.codes, reduced.levels
+        missing = (codes < 0) | (factor.codes < 0)
+        keys = factor.codes[~missing] * len(levels) + codes[~missing]
+        pairs, kept = compact(keys, len(levels) * len(factor.levels))
+        codes = np.full(len(codes), -1, dtype=np.intp)
+        codes[~missing] = pairs
+        second, first = np.divmod(kept, len(levels))
+        names, others = tuple(levels), tuple(factor.levels)
+        levels = tuple(
+            f"{names[a]}.{others[b]}" for a, b in zip(first.tolist(), second.tolist(), strict=True)
+        )
+        try:
+            require_distinct(levels)
+        except LabelError as error:
+            evaluator.fail(f"{deparse(node)}: {error}", node)
     return Factor(codes, levels)
 
 

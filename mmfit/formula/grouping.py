@@ -1,6 +1,5 @@
 """Grouping factors as codes, and the names and order of random terms in lme4."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmfit.expression.labels import Labels
-from mmfit.expression.values import TABLE_PER_ROW, Factor, present_codes
+from mmfit.expression.labels import Labels, require_distinct
+from mmfit.expression.values import Factor, compact
 from mmfit.formula.variables import match_levels
 
 # Rows in which it is tried first whether a factor is nested, and their share of all at most.
@@ -23,23 +22,35 @@ class GroupCoding:
 
     Attributes
     ----------
-    parts : per factor, its own levels.
-    keys : (L,) int64 array, ascending: the combinations that occur, as mixed-radix numbers with
-        the first factor slowest.
+    factor : tuple of str or Labels, the own levels of the (slowest) factor.
+    rest : GroupCoding of the factors that follow it, or None.
+    keys : (L,) int64 array, ascending: the combinations that occur, each as the place among the
+        factor's own levels times the number of levels of the rest, plus the place among these. A
+        key counts combinations of two levels that occur, so it stays below n^2 for n rows,
+        however many factors are combined.
     levels : tuple of str or Labels, length L, ``a:b``.
     """
 
-    parts: tuple[tuple[str, ...] | Labels, ...]
+    factor: tuple[str, ...] | Labels
+    rest: "GroupCoding | None"
     keys: np.ndarray
     levels: tuple[str, ...] | Labels
 
+    @property
+    def parts(self) -> tuple[tuple[str, ...] | Labels, ...]:
+        """Per factor, its own levels."""
+        return (self.factor, *(self.rest.parts if self.rest else ()))
+
     def codes(self, factors: Sequence[Factor]) -> np.ndarray:
         """The level of each row of new data; -1 where it is none of these. (n,) intp."""
-        pieces = [match_levels(f, part) for f, part in zip(factors, self.parts, strict=True)]
-        key = _mixed_radix(pieces, [len(part) for part in self.parts])
+        own = match_levels(factors[0], self.factor)
+        if self.rest is None:
+            return own
+        others = self.rest.codes(factors[1:])
+        key = own.astype(np.int64) * len(self.rest.levels) + others
         place = np.searchsorted(self.keys, key)
         place[place == len(self.keys)] = 0
-        known = (self.keys[place] == key) & (np.min(pieces, axis=0) >= 0)
+        known = (self.keys[place] == key) & (own >= 0) & (others >= 0)
         return np.where(known, place, -1).astype(np.intp)
 
 
@@ -64,24 +75,35 @@ def code_groups(factor: Factor, rest: Groups | None = None) -> Groups:
     Parameters
     ----------
     factor : Factor, nothing missing;  rest : Groups, those of the factors that follow it.
+
+    Raises
+    ------
+    LabelError
+        Where two combinations have one label; for labels that are not formed yet, when they are.
     """
     own = len(factor.levels)
     if rest is None:
         keys = np.arange(own, dtype=np.int64)
-        return Groups(factor.codes, GroupCoding((factor.levels,), keys, factor.levels))
-    others = len(rest.coding.keys)
+        return Groups(factor.codes, GroupCoding(factor.levels, None, keys, factor.levels))
+    others = len(rest.coding.levels)
     codes, first, second = _combine(factor.codes, own, rest.codes, others)
-    # Sixty-three bits hold three factors of a million levels each.
-    radix = math.prod(len(part) for part in rest.coding.parts)
-    keys = first.astype(np.int64) * radix + rest.coding.keys[second]
+    keys = first.astype(np.int64) * others + second
     slow, fast = factor.levels, rest.coding.levels
 
     def join() -> list[str]:
         a, b = tuple(slow), tuple(fast)
-        return [f"{a[i]}:{b[j]}" for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        labels = [f"{a[i]}:{b[j]}" for i, j in pairs]
+        # a:b with c and a with b:c; only a colon in the slower labels can do that.
+        if any(":" in label for label in a):
+            require_distinct(labels, [(a[i], b[j]) for i, j in zip(first, second, strict=True)])
+        return labels
 
-    parts = (factor.levels, *rest.coding.parts)
-    return Groups(codes, GroupCoding(parts, keys, Labels(len(keys), join)))
+    levels = Labels(len(keys), join)
+    # Else when the labels are formed.
+    if isinstance(slow, tuple) and any(":" in label for label in slow):
+        tuple(levels)
+    return Groups(codes, GroupCoding(factor.levels, rest.coding, keys, levels))
 
 
 def _combine(
@@ -103,7 +125,7 @@ def _combine(
             place = np.empty(count_b, dtype=np.intp)
             place[order] = np.arange(count_b)
             return place[b], parent[order], order
-    codes, keys = _compact(a * count_b + b, count_a * count_b)
+    codes, keys = compact(a * count_b + b, count_a * count_b)
     return codes, *np.divmod(keys, count_b)
 
 
@@ -120,27 +142,6 @@ def _nested(inner: np.ndarray, count: int, outer: np.ndarray) -> tuple[np.ndarra
     parent = np.full(count, -1, dtype=np.intp)
     parent[inner] = outer
     return parent, bool((parent.take(inner) == outer).all())
-
-
-def _mixed_radix(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
-    key = codes[0].astype(np.int64)
-    for more, size in zip(codes[1:], sizes[1:], strict=True):
-        key = key * size + more
-    return key
-
-
-def _compact(key: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of keys among the sorted distinct ones, and those."""
-    if span <= max(TABLE_PER_ROW * len(key), 1024):
-        keys, position = present_codes(key, span)
-        return (key, np.arange(span)) if position is None else (position[key], keys)
-    import pandas as pd
-
-    codes, keys = pd.factorize(key)
-    order = np.argsort(keys, kind="stable")
-    place = np.empty(len(order), dtype=np.intp)
-    place[order] = np.arange(len(order))
-    return place[codes], keys[order]
 
 
 def term_order(level_counts: Sequence[int]) -> list[int]:

@@ -165,7 +165,7 @@ def code_variable(
     DataError
         For contrasts that do not fit.
     """
-    chosen = contrasts.get(variable.label) if contrasts else None
+    chosen = _chosen(variable, contrasts) if contrasts else None
     if isinstance(value, np.ndarray) and value.dtype.kind == "b":
         value = Factor(value.astype(np.intp), ("FALSE", "TRUE"))
     if not isinstance(value, Factor):
@@ -181,9 +181,18 @@ def code_variable(
         raise DesignError(too_large(variable.label, len(value.levels) - 1, len(value.codes)))
     choice = value.contrast or ContrastChoice("poly" if value.ordered else "treatment")
     if chosen is not None:
-        choice = read_choice(chosen, variable.label)
+        choice = read_choice(chosen, variable.label, value.levels)
     contrast = make_contrast(choice, value.levels, variable.label)
     return Coded(Coding(variable, tuple(value.levels), contrast, ("",)), value.codes)
+
+
+def _chosen(variable: Variable, contrasts: Mapping[str, object]) -> object:
+    """The contrast given for a variable by its label, or for a column by its name."""
+    label, root = variable.label, variable.expression.root
+    name = root.name if isinstance(root, Name) else label
+    if name != label and name in contrasts and label in contrasts:
+        raise DataError(f"contrasts: {name!r} and {label!r} are one column; give one contrast")
+    return contrasts.get(label, contrasts.get(name))
 
 
 def too_large(label: str, columns: int, rows: int) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mmfit import inference
 from mmfit.expression import variables
+from mmfit.expression.labels import require_distinct
 from mmfit.formula.names import column_names
 from mmfit.inference.intervals.parameters import estimates, parameters
 from mmfit.inference.marginal.predictors import COVARIATE, label_text, predictors
@@ -300,5 +301,7 @@ def _labelled(table: pd.DataFrame, first: str) -> pd.DataFrame:
     """The columns before ``first``, which hold levels, as one: ``level``, ``a:b`` for two."""
     names = list(table.columns[: table.columns.get_loc(first)])
     columns = [[label_text(label) for label in table[name]] for name in names]
-    levels = [":".join(parts) for parts in zip(*columns, strict=True)] or [None] * len(table)
-    return table.assign(level=levels)
+    cells = list(zip(*columns, strict=True))
+    distinct = list(dict.fromkeys(cells))
+    require_distinct([":".join(parts) for parts in distinct], distinct)
+    return table.assign(level=[":".join(parts) for parts in cells] or [None] * len(table))

@@ -56,7 +56,8 @@ def changed(tmp_path, old, new, content=ANALYSIS):
         ("title: Sleep", "title: No sleep", {"report", "index"}),
         ("(1 + Days | Subject)", "(Days || Subject)", {"m2", "report"}),
         ("m1: Reaction ~ Days", "m1: Reaction ~ 1", {"m1", "report"}),
-        ("Days + (1 | Subject)", "Days + (1 | Subject:Days)", {"m1", "design", "report"}),
+        # The texts of a column are read where it is a grouping factor.
+        ("Days + (1 | Subject)", "Days + (1 | Subject:Days)", {"m1", "data", "design", "report"}),
         ("m1: Reaction ~ Days", "m1: Reaction ~ Days + age", {"m1", "data", "report"}),
         ("models:\n", "weights: Days + 1\nmodels:\n", {"m1", "m2", "report"}),
         ("models:\n", "weights: w\nmodels:\n", {"m1", "m2", "data", "report"}),

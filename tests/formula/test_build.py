@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmfit.errors import DataError
 from mmfit.formula import RandomTerm, build, build_with_design, parse
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -170,10 +171,11 @@ def test_levels_of_each_kind_of_column(kind):
             assert (labels[first] == labels[second]) == same
 
 
-def test_floats_equal_to_fifteen_digits_are_one_level():
+def test_floats_equal_to_fifteen_digits_are_two_levels():
     frame = pd.DataFrame({"y": [1.0, 2, 3, 5], "g": [0.1 + 0.2, 0.3, 0.5, 0.5]})
     (term,) = build("y ~ 1 + (1 | g)", frame).random
-    assert (term.levels, term.codes.tolist()) == (("0.3", "0.5"), [0, 0, 1, 1])
+    levels = ("0.3", "0.30000000000000004", "0.5")
+    assert (term.levels, term.codes.tolist()) == (levels, [1, 0, 2, 2])
 
 
 def test_long_columns_are_coded_as_short_ones():
@@ -210,9 +212,13 @@ def test_weights_and_offset_by_name_expression_or_array(frame):
         assert matrices.fixed_names == ("(Intercept)", "x")
 
 
-def test_a_column_name_that_reads_like_an_expression_is_a_column(frame):
+def test_a_column_name_that_reads_like_an_expression_is_a_column_unless_it_is_one(frame):
     odd = frame.assign(**{"z - 1": 2.0})
-    assert build("y ~ x + (1 | region)", odd, weights="z - 1").weights.tolist() == [2.0] * 60
+    for given in ({"weights": "z - 1"}, {"offset": "z - 1"}):
+        with pytest.raises(DataError, match="'z - 1' is a column of the data and an expression"):
+            build("y ~ x + (1 | region)", odd, **given)
+    for data, text in ((odd, "`z - 1`"), (odd.drop(columns="z"), "z - 1")):
+        assert build("y ~ x + (1 | region)", data, weights=text).weights.tolist() == [2.0] * 60
 
 
 def test_a_response_may_be_given(frame):

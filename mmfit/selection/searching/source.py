@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from mmfit.errors import ComparisonError
-from mmfit.expression.labels import level_labels
+from mmfit.expression.columns import Columns
+from mmfit.expression.values import Factor, sort_codes
 from mmfit.formula import ModelMatrices, build, parse
 from mmfit.rows import take_rows
 
@@ -92,7 +93,8 @@ def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
     picked = rng.integers(len(known.rows), size=len(known.rows))
     rows = np.concatenate([known.rows[level] for level in picked])
     draw = np.repeat(np.arange(len(picked)), [len(known.rows[level]) for level in picked])
-    new = {name: _relabelled(source.frame[name], rows, draw) for name in known.relabelled}
+    columns = Columns(source.frame)
+    new = {name: _relabelled(columns.factor(name), rows, draw) for name in known.relabelled}
     frame = take_rows(source.frame, rows)
     if hasattr(frame, "assign"):
         frame = frame.reset_index(drop=True).assign(**new)
@@ -105,15 +107,17 @@ def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
     return replace(source, frame=frame, **arrays)
 
 
-def _relabelled(column: Any, rows: np.ndarray, draw: np.ndarray):
+def _relabelled(factor: Factor, rows: np.ndarray, draw: np.ndarray):
     """A label for each combination of a draw and an old level."""
     import pandas as pd
 
-    codes, levels = pd.factorize(np.asarray(column), sort=True)
-    combined = draw * len(levels) + codes[rows]
+    labels, codes = tuple(factor.levels), factor.codes
+    if factor.kind == "categorical":
+        order = np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.intp)
+        labels, codes = tuple(labels[k] for k in order), sort_codes(codes, order)
+    combined = draw * len(labels) + codes[rows]
     found, places = np.unique(combined, return_inverse=True)
-    labels = level_labels(levels)
-    names = [f"{labels[k % len(levels)]}.{k // len(levels) + 1}" for k in found.tolist()]
+    names = [f"{labels[k % len(labels)]}.{k // len(labels) + 1}" for k in found.tolist()]
     return pd.Categorical.from_codes(places, categories=names)
 
 
