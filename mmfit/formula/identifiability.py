@@ -1,0 +1,167 @@
+"""Which covariance parameters of a model a design can tell apart.
+
+They are identified where the matrices P V_e P (see ``moments``) are linearly independent, the
+residual variance's among them, which is where the expected information of the restricted likelihood
+has full rank at every interior point (Searle, Casella & McCulloch 1992, section 6.6.e). It is a
+property of the design alone and is taken for fits by ML as well: under ML the determinant of V may
+move what no response can tell.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.formula.moments import Moments, lower, moments
+from mmfit.formula.rank import reduced_echelon
+
+# Squared share of itself in which a parameter's covariance must differ from all combinations of the
+# others. Inner products are good to 1e-15 (a sum of a million rows to 1e-13), and what differs by
+# less than 3e-6 could not be estimated either.
+_SQUARED = 1e-11
+# Share of a null vector that rounding does not reach.
+_PART = 1e-4
+# Entries of a reduced basis that are rounding.
+_ROUNDING = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class NullMoves:
+    """Moves of the covariance parameters, in the user's units, that the data do not see.
+
+    Attributes
+    ----------
+    parameters : tuple of (group, term_1, term_2), ``""`` for the second term of a variance.
+    directions : (d, k) array in reduced echelon form, pivots from the first parameter on.
+    beside_fixed : (d,) bool, whether a move is unseen only because the fixed part takes it up.
+    """
+
+    parameters: tuple[tuple[str, str, str], ...]
+    directions: np.ndarray
+    beside_fixed: np.ndarray
+
+
+def residual_confounded(
+    X: np.ndarray, random: Sequence[RandomTerm], weights: np.ndarray | None = None
+) -> tuple[RandomTerm, ...]:
+    """The fewest terms that the residual variance cannot be told from; empty where it can.
+
+    That takes as many random effects as there are rows beyond those that the fixed effects use up,
+    so that other designs cost nothing.
+    """
+    spare = X.shape[0] - X.shape[1]
+    if sum(len(term.levels) * len(term.effects) for term in random) < spare:
+        return ()
+    found = moments(X, random, weights)
+    kept = list(range(len(random)))
+    if not _residual_inside(found, kept):
+        return ()
+    for place in reversed(range(len(random))):
+        fewer = [other for other in kept if other != place]
+        if _residual_inside(found, fewer):
+            kept = fewer
+    return tuple(random[place] for place in kept)
+
+
+def null_moves(matrices: ModelMatrices) -> NullMoves:
+    """A basis of what the data of a model cannot tell, the residual variance being told.
+
+    Each direction is a change of the covariances of the random effects that leaves the covariance
+    of the data, as far as the fixed part lets it be seen, as it is.
+    """
+    parameters = tuple(name for term in matrices.random for name in _parameters(term))
+    k = len(parameters)
+    if not k:
+        return NullMoves((), np.zeros((0, 0)), np.zeros(0, dtype=bool))
+    found = moments(matrices.X, matrices.random, matrices.weights)
+    plain = found.plain[:-1, :-1]
+    null = _null_vectors(found.projected[:-1, :-1], plain)
+    factors = [term.factor for term in found.terms]
+    moves = np.hstack([_in_users_units(null, factors), _without_effect(factors)]).T
+    if not len(moves):
+        return NullMoves(parameters, np.zeros((0, k)), np.zeros(0, dtype=bool))
+    scale = _contributions(found)
+    reduced = reduced_echelon((moves * scale)[:, ::-1])[:, ::-1]
+    reduced[np.abs(reduced) < _ROUNDING] = 0.0
+    whitened = reduced / scale @ _change([_to_whitened(f) for f in factors]).T
+    seen = np.einsum("de,ef,df->d", whitened, plain, whitened)
+    directions = reduced / scale
+    pivots = np.array([np.flatnonzero(row)[0] for row in directions])
+    directions /= directions[np.arange(len(pivots)), pivots][:, None]
+    return NullMoves(parameters, directions, seen > 1e-8)
+
+
+def _parameters(term: RandomTerm) -> list[tuple[str, str, str]]:
+    rows, columns = lower(len(term.effects))
+    return [
+        (term.group, term.effects[c], "" if r == c else term.effects[r])
+        for r, c in zip(rows, columns, strict=True)
+    ]
+
+
+def _null_vectors(projected: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """(k, d): combinations of the parameters whose covariances vanish in P."""
+    size = np.sqrt(np.diag(plain))
+    size[size == 0] = 1.0
+    values, vectors = np.linalg.eigh(projected / size / size[:, None])
+    return vectors[:, values < _SQUARED] / size[:, None]
+
+
+def _residual_inside(found: Moments, kept: Sequence[int]) -> bool:
+    """Whether the residual's covariance is a combination of those of the terms ``kept``."""
+    counts = [len(lower(term.size)[0]) for term in found.terms]
+    starts = np.cumsum([0, *counts])
+    places = [np.arange(starts[t], starts[t + 1]) for t in kept]
+    at = np.concatenate([*places, [starts[-1]]]).astype(np.intp)
+    plain = found.plain[np.ix_(at, at)]
+    null = _null_vectors(found.projected[np.ix_(at, at)], plain)
+    share = null[-1] * np.sqrt(plain[-1, -1])
+    return bool(np.linalg.norm(share) > _PART)
+
+
+def _to_whitened(factor: np.ndarray) -> np.ndarray:
+    """(r(r+1)/2, q(q+1)/2): the entries of R Psi R' from those of Psi, R (r, q)."""
+    (i, j), (a, b) = lower(factor.shape[0]), lower(factor.shape[1])
+    R = factor
+    i, j = i[:, None], j[:, None]
+    return R[i, a] * R[j, b] + np.where(a != b, R[i, b] * R[j, a], 0.0)
+
+
+def _change(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    out = np.zeros(np.sum([block.shape for block in blocks], axis=0))
+    row = column = 0
+    for block in blocks:
+        out[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return out
+
+
+def _in_users_units(null: np.ndarray, factors: Sequence[np.ndarray]) -> np.ndarray:
+    """(k, d): moves of the user's covariances that are the given ones in whitened coordinates."""
+    return _change([_to_whitened(_pseudo_inverse(factor)) for factor in factors]) @ null
+
+
+def _pseudo_inverse(factor: np.ndarray) -> np.ndarray:
+    length = np.sqrt(np.einsum("ij,ij->j", factor, factor))
+    length[length == 0] = 1.0
+    return np.linalg.pinv(factor / length) / length[:, None]
+
+
+def _without_effect(factors: Sequence[np.ndarray]) -> np.ndarray:
+    """(k, d): moves that dependent columns of a term's own model matrix leave without effect."""
+    blocks = []
+    for factor in factors:
+        change = _to_whitened(factor)
+        length = np.sqrt(np.einsum("ij,ij->j", change, change))
+        length[length == 0] = 1.0
+        rows = np.linalg.svd(change / length)[2]
+        blocks.append(rows[change.shape[0] :].T / length[:, None])
+    return _change(blocks)
+
+
+def _contributions(found: Moments) -> np.ndarray:
+    """(k,) size of what each of the user's parameters gives to the covariance of the data."""
+    change = _change([_to_whitened(term.factor) for term in found.terms])
+    size = np.sqrt(np.einsum("ea,ef,fa->a", change, found.plain[:-1, :-1], change))
+    return np.where(size > 0, size, 1.0)
