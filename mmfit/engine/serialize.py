@@ -69,7 +69,8 @@ def _variance_term(raw) -> VarianceTerm:
 
 
 def _unidentified(raw) -> Unidentified:
-    tables = {name: tuple(map(tuple, raw[name])) for name in ("parameters", "directions", "functions")}
+    names = "parameters", "directions", "functions"
+    tables = {name: tuple(map(tuple, raw[name])) for name in names}
     return Unidentified(**tables, text=raw["text"])
 
 

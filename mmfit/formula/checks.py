@@ -1,4 +1,4 @@
-"""Refusals of designs that cannot identify a model (cf. lme4's ``checkNlevels``, ``checkZdims``)."""
+"""Refusals of designs that cannot identify a model, and of unusable columns."""
 
 from collections.abc import Sequence
 
@@ -26,9 +26,7 @@ def check_random(terms: Sequence[RandomTerm]) -> None:
             )
 
 
-def check_residual(
-    X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None
-) -> None:
+def check_residual(X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None) -> None:
     """Refuse a random part that the residual variance is a case of, found by rank.
 
     As many random effects as rows are no such sign: a person seen twice at times of their own has

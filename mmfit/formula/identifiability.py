@@ -20,6 +20,9 @@ from mmfit.formula.rank import reduced_echelon
 # others. Inner products are good to 1e-15 (a sum of a million rows to 1e-13), and what differs by
 # less than 3e-6 could not be estimated either.
 _SQUARED = 1e-11
+# Size of a parameter's covariance beside the largest that is rounding: it occurs in no row, as the
+# covariance of two effects that no level has both of.
+_ABSENT = 1e-10
 # Share of a null vector that rounding does not reach.
 _PART = 1e-4
 # Entries of a reduced basis that are rounding.
@@ -103,9 +106,10 @@ def _parameters(term: RandomTerm) -> list[tuple[str, str, str]]:
 def _null_vectors(projected: np.ndarray, plain: np.ndarray) -> np.ndarray:
     """(k, d): combinations of the parameters whose covariances vanish in P."""
     size = np.sqrt(np.diag(plain))
-    size[size == 0] = 1.0
-    values, vectors = np.linalg.eigh(projected / size / size[:, None])
-    return vectors[:, values < _SQUARED] / size[:, None]
+    inverse = 1 / np.where(size > _ABSENT * size.max(initial=0.0), size, np.inf)
+    values, vectors = np.linalg.eigh(projected * inverse * inverse[:, None])
+    # What occurs in no row is a null vector of its own, whatever its scale.
+    return vectors[:, values < _SQUARED] * np.where(inverse > 0, inverse, 1.0)[:, None]
 
 
 def _residual_inside(found: Moments, kept: Sequence[int]) -> bool:
@@ -161,7 +165,17 @@ def _without_effect(factors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _contributions(found: Moments) -> np.ndarray:
-    """(k,) size of what each of the user's parameters gives to the covariance of the data."""
-    change = _change([_to_whitened(term.factor) for term in found.terms])
-    size = np.sqrt(np.einsum("ea,ef,fa->a", change, found.plain[:-1, :-1], change))
-    return np.where(size > 0, size, 1.0)
+    """(k,) size of what each of the user's parameters can give to the covariance of the data.
+
+    Of a covariance it is the geometric mean of the variances', also where no level has both.
+    """
+    parts, start = [], 0
+    for term in found.terms:
+        change = _to_whitened(term.factor)
+        inner = found.plain[start : start + len(change), start : start + len(change)]
+        start += len(change)
+        rows, columns = lower(term.factor.shape[1])
+        square = np.einsum("ea,ef,fa->a", change, inner, change)[rows == columns]
+        size = np.sqrt(np.where(square > 0, square, 1.0))
+        parts.append(np.sqrt(size[rows] * size[columns]))
+    return np.concatenate(parts)

@@ -50,12 +50,13 @@ def _connected(involved: np.ndarray) -> list[np.ndarray]:
     """The rows of (d, k) bool that share columns, set by set, in the order of their first rows."""
     sets: list[tuple[np.ndarray, list[int]]] = []
     for place, columns in enumerate(involved):
-        joined = [one for one in sets if (one[0] & columns).any()]
-        rows = [place]
-        for one in joined:
-            columns, rows = columns | one[0], one[1] + rows
-            sets.remove(one)
-        sets.append((columns, sorted(rows)))
+        apart, rows = [], [place]
+        for others, members in sets:
+            if (others & columns).any():
+                columns, rows = columns | others, members + rows
+            else:
+                apart.append((others, members))
+        sets = [*apart, (columns, sorted(rows))]
     return sorted((np.array(rows) for _, rows in sets), key=lambda rows: rows[0])
 
 

@@ -51,7 +51,8 @@ class Diagnosis:
         """Convergence, what is not identified or singular, and the checks worth a look."""
         singular = tuple(f"Singular: {direction.text}." for direction in self.singular_directions)
         looks = self.checks.loc[self.checks["verdict"] == "look"]
-        told = looks.loc[~looks["check"].isin(["convergence", "singularity", IDENTIFICATION]), "text"]
+        elsewhere = looks["check"].isin(["convergence", "singularity", IDENTIFICATION])
+        told = looks.loc[~elsewhere, "text"]
         unknown = tuple(f"Not identified: {record.text}." for record in self.unidentified)
         return (self.convergence, *unknown, *singular, *told)
 
@@ -64,9 +65,10 @@ class Diagnosis:
 def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
     """Convergence in words, the combinations of effects without variance, and standard checks.
 
-    The checks are of the optimum, of identification, of singularity, of the design (levels of the grouping factors,
-    rank, scales and collinearity of the fixed part), of curvature of the fixed part, of the
-    residuals (normality, outliers, spread against fitted values and by level, leverage) and of the
+    The checks are of the optimum, of identification, of singularity, of the design (levels of the
+    grouping factors, rank, scales and collinearity of the fixed part), of curvature of the fixed
+    part, of the residuals (normality, outliers, spread against fitted values and by level,
+    leverage) and of the
     normality of the random effects; each states its source. Residuals are conditional,
     over sigma, times the root of the prior weight.
     """
