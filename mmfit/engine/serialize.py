@@ -71,7 +71,7 @@ def _variance_term(raw) -> VarianceTerm:
 def _unidentified(raw) -> Unidentified:
     names = "parameters", "directions", "functions"
     tables = {name: tuple(map(tuple, raw[name])) for name in names}
-    return Unidentified(**tables, text=raw["text"])
+    return Unidentified(**{**raw, **tables})
 
 
 def _group(raw) -> GroupModes:

@@ -67,6 +67,22 @@ def residual_confounded(
     return tuple(random[place] for place in kept)
 
 
+def dimensions(
+    X: np.ndarray, random: Sequence[RandomTerm], weights: np.ndarray | None = None
+) -> tuple[int, int]:
+    """How many covariance parameters the data tell apart beside the fixed part, and without it.
+
+    The residual variance is not counted.
+    """
+    if not random:
+        return 0, 0
+    found = moments(X, random, weights)
+    plain, projected = found.plain[:-1, :-1], found.projected[:-1, :-1]
+    lost = (_null_vectors(inner, plain).shape[1] for inner in (projected, plain))
+    told, shown = (len(plain) - count for count in lost)
+    return told, shown
+
+
 def null_moves(matrices: ModelMatrices) -> NullMoves:
     """A basis of what the data of a model cannot tell, the residual variance being told.
 

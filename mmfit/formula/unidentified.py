@@ -26,12 +26,15 @@ class Unidentified:
         weights, in the user's units, changes nothing that the data could show.
     functions : tuples of float, the weights of the combinations of the parameters that the data do
         tell; none where they tell nothing of them.
+    beside_fixed : bool, whether a move goes unseen only because the fixed part takes it up. It then
+        moves standard errors of fixed effects.
     text : str, a sentence without its full stop.
     """
 
     parameters: tuple[Parameter, ...]
     directions: tuple[tuple[float, ...], ...]
     functions: tuple[tuple[float, ...], ...]
+    beside_fixed: bool
     text: str
 
 
@@ -71,6 +74,7 @@ def _record(moves: NullMoves, members: np.ndarray) -> Unidentified:
         parameters=parameters,
         directions=tuple(tuple(row) for row in directions.tolist()),
         functions=tuple(tuple(row) for row in functions.tolist()),
+        beside_fixed=beside,
         text=_sentence(parameters, functions, beside),
     )
 

@@ -159,10 +159,10 @@ def unidentified_words(fit: Fit) -> tuple[str, ...]:
     if not fit.unidentified:
         return ()
     told = " ".join(f"{record.text[0].upper()}{record.text[1:]}." for record in fit.unidentified)
-    return (
-        f"Not identified: {told} Of these parameters the table shows one of many equally good "
-        "values. The criterion, the fixed effects and their standard errors are the same for all.",
-    )
+    text = f"Not identified: {told} The table shows one of many equally good values of these."
+    if any(record.beside_fixed for record in fit.unidentified):
+        return (f"{text} Standard errors of fixed effects that hang on them are not told either.",)
+    return (f"{text} The criterion, the fixed effects and their standard errors are the same.",)
 
 
 def singular_words(fit: Fit) -> str | None:
