@@ -95,20 +95,20 @@ def null_moves(matrices: ModelMatrices) -> NullMoves:
         return NullMoves((), np.zeros((0, 0)), np.zeros(0, dtype=bool))
     found = moments(matrices.X, matrices.random, matrices.weights)
     plain = found.plain[:-1, :-1]
-    null = _null_vectors(found.projected[:-1, :-1], plain)
     factors = [term.factor for term in found.terms]
-    moves = np.hstack([_in_users_units(null, factors), _without_effect(factors)]).T
+    null = _null_vectors(found.projected[:-1, :-1], plain)
+    back = _blocks([_to_whitened(np.linalg.pinv(factor)) for factor in factors])
+    moves = np.hstack([back @ null, _without_effect(factors)]).T
     if not len(moves):
         return NullMoves(parameters, np.zeros((0, k)), np.zeros(0, dtype=bool))
-    scale = _contributions(found)
-    reduced = reduced_echelon((moves * scale)[:, ::-1])[:, ::-1]
+    # The elimination is done on contributions to the covariance of the data, so that what it takes
+    # for rounding does not depend on units or on numbers of levels.
+    size = _contributions(found)
+    reduced = reduced_echelon((moves * size)[:, ::-1])[:, ::-1]
     reduced[np.abs(reduced) < _ROUNDING] = 0.0
-    whitened = reduced / scale @ _change([_to_whitened(f) for f in factors]).T
+    whitened = reduced / size @ _blocks([_to_whitened(factor) for factor in factors]).T
     seen = np.einsum("de,ef,df->d", whitened, plain, whitened)
-    directions = reduced / scale
-    pivots = np.array([np.flatnonzero(row)[0] for row in directions])
-    directions /= directions[np.arange(len(pivots)), pivots][:, None]
-    return NullMoves(parameters, directions, seen > 1e-8)
+    return NullMoves(parameters, _in_users_units(reduced, size, found), seen > 1e-8)
 
 
 def _parameters(term: RandomTerm) -> list[tuple[str, str, str]]:
@@ -148,7 +148,8 @@ def _to_whitened(factor: np.ndarray) -> np.ndarray:
     return R[i, a] * R[j, b] + np.where(a != b, R[i, b] * R[j, a], 0.0)
 
 
-def _change(blocks: Sequence[np.ndarray]) -> np.ndarray:
+def _blocks(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """The block diagonal matrix."""
     out = np.zeros(np.sum([block.shape for block in blocks], axis=0))
     row = column = 0
     for block in blocks:
@@ -157,31 +158,34 @@ def _change(blocks: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _in_users_units(null: np.ndarray, factors: Sequence[np.ndarray]) -> np.ndarray:
-    """(k, d): moves of the user's covariances that are the given ones in whitened coordinates."""
-    return _change([_to_whitened(_pseudo_inverse(factor)) for factor in factors]) @ null
-
-
-def _pseudo_inverse(factor: np.ndarray) -> np.ndarray:
-    length = np.sqrt(np.einsum("ij,ij->j", factor, factor))
-    length[length == 0] = 1.0
-    return np.linalg.pinv(factor / length) / length[:, None]
-
-
 def _without_effect(factors: Sequence[np.ndarray]) -> np.ndarray:
     """(k, d): moves that dependent columns of a term's own model matrix leave without effect."""
     blocks = []
     for factor in factors:
         change = _to_whitened(factor)
-        length = np.sqrt(np.einsum("ij,ij->j", change, change))
-        length[length == 0] = 1.0
-        rows = np.linalg.svd(change / length)[2]
-        blocks.append(rows[change.shape[0] :].T / length[:, None])
-    return _change(blocks)
+        blocks.append(np.linalg.svd(change)[2][len(change) :].T)
+    return _blocks(blocks)
+
+
+def _in_users_units(reduced: np.ndarray, size: np.ndarray, found: Moments) -> np.ndarray:
+    """(d, k) moves of the user's covariances, each pivot being 1."""
+    first, second, start = [], [], 0
+    for term in found.terms:
+        rows, columns = lower(len(term.lengths))
+        part = np.sqrt(size[start : start + len(rows)])
+        start += len(rows)
+        first.append(part * term.lengths[rows])
+        second.append(part * term.lengths[columns])
+    a, b = np.concatenate(first), np.concatenate(second)
+    pivots = np.array([np.flatnonzero(row)[0] for row in reduced])[:, None]
+    # Ratio by ratio, and within the range of numbers, since units may be extreme.
+    with np.errstate(over="ignore", under="ignore"):
+        units = np.clip((a[pivots] / a) * (b[pivots] / b), 1e-300, 1e300)
+    return reduced * units
 
 
 def _contributions(found: Moments) -> np.ndarray:
-    """(k,) size of what each of the user's parameters can give to the covariance of the data.
+    """(k,) size of what each parameter of the columns at unit length can give to the data.
 
     Of a covariance it is the geometric mean of the variances', also where no level has both.
     """

@@ -27,13 +27,15 @@ class Whitened:
     Attributes
     ----------
     codes : (n,) intp array;  levels : int.
-    rows : (r, n) array Q with QQ' = n I;  factor : (r, q) array R, the model matrix being Q'R.
+    rows : (r, n) array Q with QQ' = n I;  lengths : (q,), root mean squares of the columns;
+    factor : (r, q) array R, the columns over their lengths being Q'R.
     fixed : (levels, r, p) array, the sums over each level of rows times the basis of X.
     """
 
     codes: np.ndarray
     levels: int
     rows: np.ndarray
+    lengths: np.ndarray
     factor: np.ndarray
     fixed: np.ndarray
 
@@ -102,7 +104,7 @@ def _whitened(model, codes, levels: int, basis: np.ndarray) -> Whitened:
     for i, row in enumerate(rows):
         for s, column in enumerate(basis):
             fixed[:, i, s] = np.bincount(codes, row * column, levels)
-    return Whitened(codes, levels, rows, (rows @ unit / n) * lengths, fixed)
+    return Whitened(codes, levels, rows, lengths, rows @ unit / n, fixed)
 
 
 def _pair(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray]:
