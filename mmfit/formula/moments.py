@@ -30,6 +30,8 @@ class Whitened:
     rows : (r, n) array Q with QQ' = n I;  lengths : (q,), root mean squares of the columns;
     factor : (r, q) array R, the columns over their lengths being Q'R.
     fixed : (levels, r, p) array, the sums over each level of rows times the basis of X.
+    spread : (r r, p p) array, the sum over the levels of W_is W_jt at [(i, j), (s, t)], W a level's
+        sums.
     """
 
     codes: np.ndarray
@@ -38,6 +40,7 @@ class Whitened:
     lengths: np.ndarray
     factor: np.ndarray
     fixed: np.ndarray
+    spread: np.ndarray
 
     @property
     def size(self) -> int:
@@ -104,7 +107,9 @@ def _whitened(model, codes, levels: int, basis: np.ndarray) -> Whitened:
     for i, row in enumerate(rows):
         for s, column in enumerate(basis):
             fixed[:, i, s] = np.bincount(codes, row * column, levels)
-    return Whitened(codes, levels, rows, lengths, rows @ unit / n, fixed)
+    r, p = len(rows), len(basis)
+    spread = np.tensordot(fixed, fixed, axes=(0, 0)).transpose(0, 2, 1, 3).reshape(r * r, p * p)
+    return Whitened(codes, levels, rows, lengths, rows @ unit / n, fixed, spread)
 
 
 def _pair(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray]:
@@ -116,12 +121,9 @@ def _pair(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray]:
     """
     first, second, S = _common(a, b)
     Y = np.einsum("cis,cjs->cij", a.fixed[first], b.fixed[second])
-    everywhere = np.einsum("lis,ljt->isjt", a.fixed, a.fixed, optimize=True)
-    other = np.einsum("mks,mht->ksht", b.fixed, b.fixed, optimize=True)
-    whole = np.einsum("isjt,ksht->ikjh", everywhere, other, optimize=True)
-    plain = _quadratic(S)
-    projected = whole - _quadratic(Y) + _quadratic(S - Y)
-    return _entries(plain), _entries(projected)
+    whole = (a.spread @ b.spread.T).reshape(a.size, a.size, b.size, b.size)
+    projected = whole.transpose(0, 2, 1, 3) - _quadratic(Y) + _quadratic(S - Y)
+    return _entries(_quadratic(S)), _entries(projected)
 
 
 def _common(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
