@@ -5,6 +5,7 @@
 #   matrices FORMULA                 the fit alone, from a parsed formula
 #   table FORMULA                    lmerTest's table of fixed effects, given the fit
 #   many FORMULA RESPONSES OUTPUT    refit for each column of a file
+#   default FORMULA REML             the criterion of a fit by REML (1) or ML (0); none if refused
 #   tight FORMULA                    the criterion after a search with tolerances near rounding
 #   at THETA                         the criterion of the last fit's model at another theta
 #   collect                          clear away garbage, before a turn
@@ -87,7 +88,7 @@ repeat {
   if (length(line) == 0) break
   words <- strsplit(line, "\t")[[1]]
   command <- words[1]
-  if (command %in% c("fit", "matrices", "table", "many", "tight")) f <- as.formula(words[2])
+  if (command %in% c("fit", "matrices", "table", "many", "default", "tight")) f <- as.formula(words[2])
   if (command == "collect") {
     gc(FALSE)
     answer(done = 1)
@@ -119,6 +120,10 @@ repeat {
     t <- timed(refit_all(m, responses))
     writeBin(t$value, words[4], endian = "little")
     answer(seconds = t$seconds, cpu = t$cpu)
+  } else if (command == "default") {
+    m <- quietly(try(lme4::lmer(f, d, REML = words[3] == "1"), silent = TRUE))
+    if (inherits(m, "try-error")) answer(refused = 1)
+    else answer(objective = -2 * as.numeric(logLik(m)))
   } else if (command == "tight") {
     first <- quietly(lme4::lmer(f, d))
     m <- quietly(lme4::lmer(f, d, start = getME(first, "theta"), control = tight))
