@@ -18,6 +18,8 @@ from mmfit.formula.rank import independent_columns
 # Share of a column's length below which it adds no direction to those before it: a clock that
 # counts seconds still does, the rounding of a sum does not.
 _NEW = 1e-10
+# Numbers gathered at once, where the pairs of levels are many.
+_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ def _pair(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray]:
     rows and Y_lm = W_l W_m' of rank p for all, so that only pairs with common rows are formed.
     """
     first, second, S = _common(a, b)
-    Y = np.einsum("cis,cjs->cij", a.fixed[first], b.fixed[second])
+    Y = np.empty_like(S)
+    step = max(1, _AT_ONCE // max(1, a.fixed.shape[2] * (a.size + b.size)))
+    for start in range(0, len(S), step):
+        part = slice(start, start + step)
+        np.einsum("cis,cjs->cij", a.fixed[first[part]], b.fixed[second[part]], out=Y[part])
     whole = (a.spread @ b.spread.T).reshape(a.size, a.size, b.size, b.size)
     projected = whole.transpose(0, 2, 1, 3) - _quadratic(Y) + _quadratic(S - Y)
     return _entries(_quadratic(S)), _entries(projected)

@@ -126,3 +126,22 @@ def test_no_test_counts_a_variance_that_the_fixed_part_takes_up():
     pair = mmfit.compare(mmfit.lmer("y ~ g", data), mmfit.lmer("y ~ g + (1 | g)", data))
     assert (pair.valid, pair.outcome) == (False, "no_degrees_of_freedom")
     assert "cannot be told from the fixed part" in pair.reason
+
+
+def test_a_level_per_row_is_told_from_the_residual_by_weights_or_by_a_slope():
+    """The variance of a study beside its known error, as in a meta-analysis; one in proportion."""
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"w": rng.uniform(0.2, 8, 80), "x": rng.normal(size=80)})
+    data["row"] = [f"r{i}" for i in range(80)]
+    error = np.sqrt(1 / data["w"]) * rng.normal(size=80)
+    data["y"] = data["x"] + rng.normal(size=80) + error
+    for formula, weights in (("y ~ x + (1 | row)", "w"), ("y ~ 1 + (0 + x | row)", None)):
+        fit = mmfit.lmer(formula, data, weights=weights)
+        assert fit.converged
+        assert not fit.singular
+        assert fit.unidentified == ()
+        assert fit.objective == pytest.approx(objective(fit.matrices, fit.theta, True), abs=1e-8)
+        for change in (0.98, 1.02):
+            assert objective(fit.matrices, change * fit.theta, True) > fit.objective
+    with pytest.raises(mmfit.DesignError, match="80 levels for 80 rows"):
+        mmfit.lmer("y ~ x + (1 | row)", data)
