@@ -73,10 +73,11 @@ read_responses <- function(path, rows) {
 }
 tight <- lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE, optCtrl = list(
   xtol_abs = 1e-12, ftol_abs = 1e-14, xtol_rel = 0, maxeval = 2000))
-report <- function(t, ...) {
+report <- function(t, control) {
   m <- t$value
   answer(seconds = t$seconds, cpu = t$cpu, objective = criterion(m),
-         evaluations = m@optinfo$feval, theta = getME(m, "theta"), ...)
+         evaluations = m@optinfo$feval, theta = getME(m, "theta"),
+         derivatives = as.numeric(control$calc.derivs))
 }
 session <- sessionInfo()
 answer(versions = paste0("lme4 ", packageVersion("lme4"), ", lmerTest ",
@@ -99,14 +100,14 @@ repeat {
     control <- today(f, d)
     t <- timed(lme4::lmer(f, d, control = control))
     m <- t$value
-    report(t)
+    report(t, control)
   } else if (command == "matrices") {
     # Parsed anew each time: the fit changes the parsed terms in place.
     parsed <- quietly(lFormula(f, d))
     control <- today(f, d)
     t <- timed(prepared_fit(parsed, control))
     m <- t$value
-    report(t)
+    report(t, control)
   } else if (command == "table") {
     control <- today(f, d)
     t <- timed(lme4::lmer(f, d, control = control))

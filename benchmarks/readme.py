@@ -1,4 +1,4 @@
-"""The rows of the README's speed table that ``results.json`` has the numbers of."""
+"""What the README says of speed: which lme4 was timed, and the rows that ``results.json`` has."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +16,28 @@ ROWS = {
     "1,000 refits of sleepstudy": "refits, balanced",
     "1,000 refits, rows removed at random": "refits, rows removed",
 }
+# A line of the README that begins so tells which lme4 was timed.
+_LME4 = "lme4 is "
+_AS_TODAY = (
+    "as by default since 1.1-38 without derivatives at the end of the search from 10,000 rows on, "
+    "and with its `refit` mended as in 1.1-33:"
+)
+_AS_BEFORE = (
+    "with derivatives at the end of the search, which are left out by default since 1.1-38 from "
+    "10,000 rows on, and with its `refit` as it was before 1.1-33 (by REML, of another criterion):"
+)
 
 
 def update_readme(results: Mapping[str, Any], path: Path = README) -> None:
-    """Write the rows anew; those of other measurements stay as they are.
+    """Write the rows anew, and the line above them; rows of other measurements stay as they are.
 
     Raises
     ------
     ValueError
         When the table has no row of one of the labels.
     """
+    if "lme4" not in results["environment"]["versions"]:
+        return
     lines = path.read_text(encoding="utf-8").split("\n")
     for label, name in ROWS.items():
         if name not in results["cases"]:
@@ -34,7 +46,16 @@ def update_readme(results: Mapping[str, Any], path: Path = README) -> None:
         if len(places) != 1:
             raise ValueError(f"{path.name} has {len(places)} rows named {label}")
         lines[places[0]] = f"| {label} | {' | '.join(_cells(results['cases'][name]))} |"
+    place = next(i for i, line in enumerate(lines) if line.startswith(_LME4))
+    lines[place] = _which_lme4(results)
     path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _which_lme4(results: Mapping[str, Any]) -> str:
+    version = results["environment"]["versions"]["lme4"].split(",")[0].removeprefix("lme4 ")
+    version = "-".join(version.rsplit(".", 1))
+    large = results["cases"].get("5 x 5 covariance", {}).get("engines", {}).get("lme4", {})
+    return f"{_LME4}{version}, {_AS_TODAY if large.get('derivatives') == 0 else _AS_BEFORE}"
 
 
 def _cells(case: Mapping[str, Any]) -> list[str]:
