@@ -34,6 +34,7 @@ bench: $(VENV)/.run
 	$(BIN)/python -m benchmarks.run --heavy --figures
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.intervals --large
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.testing
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.agreement
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.size
 
 # The environment: made once, brought up to date when a lock or the package's settings change.

@@ -15,6 +15,7 @@ from benchmarks.machine import commit, machine
 from benchmarks.memory import small_model, warm
 from benchmarks.page import results_page
 from benchmarks.peers import Engine, Process, engines
+from benchmarks.readme import update_readme
 from benchmarks.results import begin, read_results, write_results
 from benchmarks.store import Store
 from benchmarks.timing import quick, time_case
@@ -94,6 +95,8 @@ def main() -> None:
     results = read_results(numbers)
     drawn = draw(results["growth"], arguments.output.with_name("figures"))
     arguments.output.write_text(results_page(results, drawn), encoding="utf-8")
+    if arguments.output == PAGE and not arguments.quick:
+        update_readme(results)
 
 
 if __name__ == "__main__":

@@ -129,10 +129,9 @@ def _checks(case: Case, processes, engines, words) -> dict[str, float]:
     """lme4's criterion after a tight search, and at mmfit's theta."""
     if "lme4" not in engines or any("failed" in engines[name] for name in ("mmfit", "lme4")):
         return {}
-    lme4 = processes["lme4"]
     if case.mode == "many":
-        return _many_checks(lme4, words)
-    checks = {}
+        return _many_checks(words)
+    lme4, checks = processes["lme4"], {}
     theta = ",".join(map(repr, engines["mmfit"]["theta"]))
     with noted(checks):
         checks["at_ours"] = float(lme4.ask("at", theta)["objective"])
@@ -141,22 +140,16 @@ def _checks(case: Case, processes, engines, words) -> dict[str, float]:
     return checks
 
 
-def _many_checks(lme4: Process, words) -> dict[str, float]:
-    """Response by response against ``lmer``: ``refit`` minimises another criterion.
-
-    lme4 1.1-31 gives ``mkRespMod`` whether a fit is by REML where it takes the number of fixed
-    effects, so that its refits by REML count one fixed effect however many there are.
-    """
-    _, formula, responses, output = words("lme4")
-    checks = {}
-    with noted(checks):
-        lme4.ask("each", formula, responses, output)
-        ours, theirs = (read_matrix(words(name)[-1], RESPONSES)[:, 0] for name in ("mmfit", "lme4"))
-        gaps = ours - theirs
-        checks |= {"highest": float(gaps.max()), "lowest": float(gaps.min())}
-        checks["above"] = int(np.sum(gaps > TOLERANCE))
-        checks["responses"] = RESPONSES
-    return checks
+def _many_checks(words) -> dict[str, float]:
+    """Response by response against the criteria of the refits."""
+    ours, theirs = (read_matrix(words(name)[-1], RESPONSES)[:, 0] for name in ("mmfit", "lme4"))
+    gaps = ours - theirs
+    return {
+        "highest": float(gaps.max()),
+        "lowest": float(gaps.min()),
+        "above": int(np.sum(gaps > TOLERANCE)),
+        "responses": RESPONSES,
+    }
 
 
 def _memory(engines, processes, small, folder, words) -> None:

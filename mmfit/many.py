@@ -14,6 +14,7 @@ from mmfit.engine.many import ManyFits, fit_many, many_uncertainty
 from mmfit.engine.system import fitted_exactly
 from mmfit.errors import DesignError
 from mmfit.formula import Formula, ModelMatrices, build, parse
+from mmfit.formula.unidentified import unidentified, unidentified_text
 from mmfit.responses import check_length, response_columns, row_patterns, stand_in
 from mmfit.rows import complete_rows, take_rows
 
@@ -102,6 +103,16 @@ class ManyModels:
     def converged(self) -> pd.Series:
         """Whether the search ended at a minimum, by response."""
         return self._series("converged", lambda fits: fits.converged, False)
+
+    @cached_property
+    def unidentified(self) -> pd.Series:
+        """Which covariance parameters the rows of a response do not tell apart; empty for none."""
+        import pandas as pd
+
+        out = np.full(len(self.responses), "", dtype=object)
+        for pattern in self._patterns:
+            out[pattern.members] = unidentified_text(unidentified(pattern.matrices))
+        return pd.Series(out, index=self._index, name="unidentified")
 
     @cached_property
     def evaluations(self) -> pd.Series:

@@ -12,6 +12,7 @@ from mmfit.arguments import name_list
 from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values
 from mmfit.errors import ComparisonError
 from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula.unidentified import Unidentified
 from mmfit.model_inference import InferenceMethods
 from mmfit.rows import complete_rows
 
@@ -84,6 +85,11 @@ class LinearMixedModel(InferenceMethods):
     @property
     def singular(self) -> bool:
         return self.record.singular
+
+    @property
+    def unidentified(self) -> tuple[Unidentified, ...]:
+        """Covariance parameters that the design does not tell apart; empty where it tells all."""
+        return self.record.unidentified
 
     @property
     def converged(self) -> bool:

@@ -27,7 +27,7 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
     DataError, DesignError or FormulaError
         The class is that of the first problem: a response that is no number or constant; a
         covariate that is constant; weights that are not positive; a factor or grouping factor
-        with one level; a grouping factor with a level per row; more random effects than rows;
+        with one level; a random part that the residual variance cannot be told from;
         expressions without a finite value (see ``mmfit.formula.build``).
     """
     problems: list[tuple[str, MmfitError]] = []

@@ -20,6 +20,7 @@ from mmfit.engine.solvers import Solver, choose_solver
 from mmfit.engine.start import starting_theta
 from mmfit.engine.system import System, build_system
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.formula.unidentified import unidentified
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ def _to_fit(matrices: ModelMatrices, optima: Optima) -> Fit:
         groups=Later(_group_modes, matrices, at, float(found.sigma[0])),
         singular=bool(singular),
         singular_groups=singular,
+        unidentified=Later(unidentified, matrices),
         uncertainty=Later(_uncertainty, at),
         optimizer=_optimizer_record(optima),
     )

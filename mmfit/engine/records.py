@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.late import LateField, LateRecord
+from mmfit.formula.unidentified import Unidentified
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class VarianceUncertainty:
 class Fit(LateRecord):
     """One fitted linear mixed model; plain numbers and names only, JSON and back without loss.
 
-    ``groups`` and ``uncertainty`` are computed when they are first asked for.
+    ``groups``, ``uncertainty`` and ``unidentified`` are computed when they are first asked for.
 
     Attributes
     ----------
@@ -108,6 +109,8 @@ class Fit(LateRecord):
     terms : tuple of VarianceTerm, lme4's order.
     groups : tuple of GroupModes, one per grouping factor, in the order of ``terms``.
     singular : bool;  singular_groups : tuple of str, terms whose covariance lacks full rank.
+    unidentified : tuple of Unidentified, the covariance parameters that the design does not tell
+        apart: of these the fit has one of many equally good values.
     uncertainty : VarianceUncertainty.
     optimizer : OptimizerRecord.
     """
@@ -127,6 +130,7 @@ class Fit(LateRecord):
     groups: tuple[GroupModes, ...] = LateField()
     singular: bool
     singular_groups: tuple[str, ...]
+    unidentified: tuple[Unidentified, ...] = LateField()
     uncertainty: VarianceUncertainty = LateField()  # noqa: RUF009
     optimizer: OptimizerRecord
 

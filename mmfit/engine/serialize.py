@@ -13,6 +13,7 @@ from mmfit.engine.records import (
     VarianceUncertainty,
 )
 from mmfit.errors import DataError
+from mmfit.formula.unidentified import Unidentified
 
 
 def fit_to_json(fit: Fit) -> str:
@@ -37,6 +38,7 @@ def fit_from_json(text: str) -> Fit:
             covariance=np.array(raw["uncertainty"]["covariance"]).reshape(k + 1, k + 1),
             jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
         )
+        raw["unidentified"] = tuple(_unidentified(one) for one in raw["unidentified"])
         raw["optimizer"] = OptimizerRecord(**raw["optimizer"])
         for name in ("fixed_names", "dropped", "singular_groups"):
             raw[name] = tuple(raw[name])
@@ -64,6 +66,12 @@ def _variance_term(raw) -> VarianceTerm:
     raw["effects"] = tuple(raw["effects"])
     raw["covariance"] = np.array(raw["covariance"], dtype=float)
     return VarianceTerm(**raw)
+
+
+def _unidentified(raw) -> Unidentified:
+    names = "parameters", "directions", "functions"
+    tables = {name: tuple(map(tuple, raw[name])) for name in names}
+    return Unidentified(**{**raw, **tables})
 
 
 def _group(raw) -> GroupModes:

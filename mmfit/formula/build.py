@@ -93,7 +93,7 @@ def build_with_design(
     fixed, coded = _fixed(formula.fixed, reader, _contrasts(contrasts, formula, columns))
     kept = independent_columns(fixed.distinct)
     random, designs = _random(formula.random, reader)
-    checks.check_random(random, columns.length)
+    checks.check_random(random)
     checks.check_fixed(len(kept), columns.length)
     known_weights, prior = _weights(weights, columns)
     known, given = _offset(formula, offset, columns)
@@ -101,6 +101,8 @@ def build_with_design(
     if given is not None:
         total = given if total is None else total + given
     everything = len(kept) == len(fixed.names)
+    X = fixed.matrix if everything else fixed.matrix.T[kept].T
+    checks.check_residual(X, random, prior)
     numbers = set(kept.tolist())
     design = DesignInfo(
         formula=formula,
@@ -119,7 +121,7 @@ def build_with_design(
         formula=formula.text,
         response=formula.response,
         y=y,
-        X=fixed.matrix if everything else fixed.matrix.T[kept].T,
+        X=X,
         fixed_names=tuple(fixed.names[k] for k in kept),
         dropped=tuple(name for k, name in enumerate(fixed.names) if k not in numbers),
         fixed_terms=_fixed_terms(formula.fixed, fixed),

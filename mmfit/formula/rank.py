@@ -1,4 +1,4 @@
-"""Which columns of a matrix are linearly independent of those before them."""
+"""Which columns of a matrix are linearly independent of those before them; reduced bases."""
 
 import numpy as np
 
@@ -83,3 +83,25 @@ def _gram_schmidt(matrix: np.ndarray, tolerance: float) -> np.ndarray:
             basis[:, len(kept)] = column / rest
             kept.append(k)
     return np.array(kept, dtype=np.intp)
+
+
+def reduced_echelon(A: np.ndarray) -> np.ndarray:
+    """Reduced row echelon form of (d, q) rows of full rank, pivots from the last column backwards.
+
+    The entries of a row should be of one size, since what is small beside the rest is rounding.
+    """
+    A = A.copy()
+    row = 0
+    for column in range(A.shape[1] - 1, -1, -1):
+        if row == len(A):
+            break
+        pivot = row + int(np.argmax(np.abs(A[row:, column])))
+        if abs(A[pivot, column]) < 1e-6 * np.abs(A[row:]).max():
+            continue
+        A[[row, pivot]] = A[[pivot, row]]
+        A[row] /= A[row, column]
+        for other in range(len(A)):
+            if other != row:
+                A[other] -= A[other, column] * A[row]
+        row += 1
+    return np.where(np.abs(A) < 1e-10, 0.0, A)

@@ -154,6 +154,17 @@ def convergence_words(fit: Fit) -> str:
     return _typeset(convergence_text(fit))
 
 
+def unidentified_words(fit: Fit) -> tuple[str, ...]:
+    """What the data do not tell of the covariances and what the shown numbers are then."""
+    if not fit.unidentified:
+        return ()
+    told = " ".join(f"{record.text[0].upper()}{record.text[1:]}." for record in fit.unidentified)
+    text = f"Not identified: {told} The table shows one of many equally good values of these."
+    if any(record.beside_fixed for record in fit.unidentified):
+        return (f"{text} Standard errors of fixed effects that hang on them are not told either.",)
+    return (f"{text} The criterion, the fixed effects and their standard errors are the same.",)
+
+
 def singular_words(fit: Fit) -> str | None:
     """What is singular in a fit and what that means; None for a regular fit."""
     text = singular_text(fit)

@@ -18,6 +18,7 @@ from mmfit.report.chosen import (
     random_table,
     residual_quantiles,
     singular_words,
+    unidentified_words,
 )
 from mmfit.report.data_section import data_section
 from mmfit.report.figures import (
@@ -37,10 +38,10 @@ from mmfit.report.provenance import flat, provenance
 from mmfit.report.records import ReportInput
 from mmfit.report.search_section import stability_table
 from mmfit.report.sections import (
+    candidate_notes,
     candidates_table,
     comparison_paragraphs,
     comparison_tables,
-    dropped_notes,
     ranking_table,
     steps_words,
 )
@@ -93,7 +94,7 @@ def build_page(report: ReportInput) -> Page:
         alerts=alerts(report),
         data=data_section(report),
         candidates=(candidates_table(report),),
-        candidate_notes=tuple(dropped_notes(report)),
+        candidate_notes=tuple(candidate_notes(report)),
         comparisons=Section(
             paragraphs=tuple(comparison_paragraphs(report.comparisons)),
             tables=_comparison_tables(report),
@@ -154,7 +155,7 @@ def chosen_section(report: ReportInput) -> Section:
     criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."
     return Section(
         paragraphs=(" ".join([criterion, *extras]), convergence_words(fit)),
-        warnings=() if singular is None else (singular,),
+        warnings=(*unidentified_words(fit), *(() if singular is None else (singular,))),
         tables=tuple(one for one in tables if one is not None),
     )
 

@@ -52,14 +52,20 @@ def state_words(fits) -> str:
     return ", ".join(states) or "regular"
 
 
-def dropped_notes(report: ReportInput) -> list[str]:
-    """Which columns of which model's fixed part were left out."""
-    return [
+def candidate_notes(report: ReportInput) -> list[str]:
+    """Which columns of the fixed part were left out, and which covariances the data do not tell."""
+    dropped = [
         f"{candidate.name}: the fixed part is rank deficient; left out: "
         f"{', '.join(candidate.matrices.dropped)}."
         for candidate in report.candidates
         if candidate.matrices.dropped
     ]
+    records = [
+        (candidate.name, record)
+        for candidate in report.candidates
+        for record in candidate.fits["REML"].unidentified
+    ]
+    return dropped + [f"{name}: {record.text}." for name, record in records]
 
 
 def comparison_tables(comparisons: Sequence[Comparison]) -> list[Table]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine import fitted_values
+from mmfit.formula.unidentified import unidentified_text
 from mmfit.inference import anova, random_effects, tidy, varcorr
 from mmfit.report.csvfile import write_csv
 from mmfit.report.null_tables import null_distributions_table
@@ -30,6 +31,7 @@ MODELS = (
     "sigma",
     "singular",
     "converged",
+    "unidentified",
 )
 COEFFICIENTS = (
     "model",
@@ -42,7 +44,7 @@ COEFFICIENTS = (
     "conf_low",
     "conf_high",
 )
-VARIANCE_COMPONENTS = ("model", "group", "term_1", "term_2", "vcov", "sdcor")
+VARIANCE_COMPONENTS = ("model", "group", "term_1", "term_2", "vcov", "sdcor", "note")
 RANDOM_EFFECTS = (
     "model",
     "group",
@@ -120,6 +122,7 @@ def models_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
             fit.sigma,
             fit.singular,
             fit.converged,
+            unidentified_text(fit.unidentified),
         )
         for candidate in candidates
         for fit in (candidate.fits[criterion] for criterion in CRITERIA)
@@ -144,11 +147,18 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
 
 
 def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """Variances and covariances of the REML fits (see ``mmfit.inference.varcorr``)."""
-    parts = [
-        _labelled(varcorr(candidate.fits["REML"]), candidate.name, VARIANCE_COMPONENTS)
-        for candidate in candidates
-    ]
+    """Variances and covariances of the REML fits (see ``mmfit.inference.varcorr``).
+
+    ``note`` says of an entry why the data do not tell it.
+    """
+    parts = []
+    for candidate in candidates:
+        fit = candidate.fits["REML"]
+        table = varcorr(fit)
+        told = {one: record.text for record in fit.unidentified for one in record.parameters}
+        names = zip(table["group"], table["term_1"], table["term_2"].fillna(""), strict=True)
+        noted = table.assign(note=[told.get(name, "") for name in names])
+        parts.append(_labelled(noted, candidate.name, VARIANCE_COMPONENTS))
     return _stacked(parts, VARIANCE_COMPONENTS)
 
 

@@ -1,7 +1,7 @@
 """The first paragraph of the report: what was decided, on what grounds, and what to beware of."""
 
 from mmfit.inference import tidy
-from mmfit.report.chosen import interval_texts, singular_words
+from mmfit.report.chosen import interval_texts, singular_words, unidentified_words
 from mmfit.report.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.report.records import ReportInput
 from mmfit.report.tables import LEVEL
@@ -69,6 +69,8 @@ def alerts(report: ReportInput) -> tuple[str, ...]:
             "The tests and intervals below take the model as given. It was searched for in the "
             "same data, which makes p-values smaller and intervals narrower than they should be."
         )
+    unknown = unidentified_words(report.chosen.fits["REML"])
+    texts += [f"{report.chosen.name}: {text}" for text in unknown]
     singular = singular_words(report.chosen.fits["REML"])
     if singular is not None:
         texts.append(f"{report.chosen.name}: {singular}")

@@ -88,21 +88,6 @@ def embed_term(term: FamilyTerm, outer: tuple[FamilyTerm, ...]) -> Embedding | N
     return None
 
 
-def dimension(terms: tuple[FamilyTerm, ...]) -> int:
-    """Dimension of the covariances that terms on one partition can give together."""
-    if sum(t.rank for t in terms) == 1:
-        return 1
-    group = _group(terms)
-    Q = len(group.owner)
-    design = group.root @ np.kron(group.mixing, group.mixing)
-    columns = []
-    for a, b in ((i // Q, i % Q) for i in group.inside):
-        if a >= b:
-            columns.append(design[:, a * Q + b] + design[:, b * Q + a])
-    values = np.linalg.svd(np.column_stack(columns), compute_uv=False)
-    return int(np.sum(values > SPECTRUM_TOLERANCE * values[0]))
-
-
 def _group(terms: tuple[FamilyTerm, ...]) -> _Group:
     model = np.column_stack([t.model for t in terms])
     n = len(model)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.formula.identifiability import dimensions
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.selection.embedding import Embedding, dimension, embed_term
-from mmfit.selection.terms import FamilyTerm, by_partition, family_term
+from mmfit.selection.embedding import Embedding, embed_term
+from mmfit.selection.terms import FamilyTerm, family_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,20 @@ class CovarianceFamily:
     redundant : tuple of str, labels of the terms left out for that reason.
     parameters : int, covariance parameters as the model counts them (lme4's thetas).
     dimension : int, dimension of the family, sigma^2 not counted.
+    told : int, the same of what the fixed part leaves of it: less where a fixed effect takes up
+        what a random one adds, as in ``g + (1 | g)``.
     """
 
     terms: tuple[FamilyTerm, ...]
     redundant: tuple[str, ...]
     parameters: int
     dimension: int
+    told: int
 
     @property
     def regular(self) -> bool:
         """Whether the kept terms' covariance parameters are all identified."""
-        return self.dimension == sum(t.rank * (t.rank + 1) // 2 for t in self.terms)
+        return self.told == sum(t.rank * (t.rank + 1) // 2 for t in self.terms)
 
 
 def covariance_family(matrices: ModelMatrices) -> CovarianceFamily:
@@ -48,12 +52,16 @@ def covariance_family(matrices: ModelMatrices) -> CovarianceFamily:
             terms = list(rest)
             redundant.append(term.label)
     kept = tuple(terms)
+    told, dimension = dimensions(
+        matrices.X, [matrices.random[t.position] for t in kept], matrices.weights
+    )
     counts = (len(term.effects) for term in matrices.random)
     return CovarianceFamily(
         terms=kept,
         redundant=tuple(reversed(redundant)),
         parameters=sum(q * (q + 1) // 2 for q in counts),
-        dimension=sum(dimension(tuple(kept[i] for i in places)) for places in by_partition(kept)),
+        dimension=dimension,
+        told=told,
     )
 
 

@@ -167,21 +167,28 @@ def random_relation(first: Structure, second: Structure) -> RandomRelation:
 
 def _nested(null, alternative, fixed, random, *, swapped) -> PairAssessment:
     fixed_df = alternative.span.rank - null.span.rank
-    df = fixed_df + alternative.family.dimension - null.family.dimension
+    criterion = "REML" if fixed == EQUAL else "ML"
+    shown = fixed_df + alternative.family.dimension - null.family.dimension
+    df = alternative.family.told - null.family.told if criterion == "REML" else shown
+    if df <= 0 < shown:
+        reason = (
+            f"no degrees of freedom: what {alternative.name} adds to {null.name} cannot be told "
+            "from the fixed part"
+        )
+        return PairAssessment("no_degrees_of_freedom", reason, null, alternative)
     if df <= 0:
         reason = (
             f"no degrees of freedom: {null.name} is {alternative.name} with covariances restricted "
             "to a part of their range, and has as many parameters; there is no chi-square for that"
         )
         return PairAssessment("no_degrees_of_freedom", reason, null, alternative)
-    criterion = "REML" if fixed == EQUAL else "ML"
     notes = []
     if fixed != EQUAL and random.kind != EQUAL:
         notes.append(
             "two things change at once, the fixed and the random part: "
             "a small p-value does not say which of them matters"
         )
-    notes += _redundancy_notes(null) + _redundancy_notes(alternative)
+    notes += _redundancy_notes(null, criterion) + _redundancy_notes(alternative, criterion)
     return PairAssessment(
         outcome="valid",
         reason=_nested_words(null, alternative, fixed, random.kind),
@@ -256,9 +263,10 @@ def _advice(first, second, fixed) -> str:
     return "compare AIC or BIC of the ML fits (the fixed parts differ)"
 
 
-def _redundancy_notes(model: Structure) -> list[str]:
+def _redundancy_notes(model: Structure, criterion: str) -> list[str]:
     family = model.family
-    surplus = family.parameters - family.dimension
+    counted = family.told if criterion == "REML" else family.dimension
+    surplus = family.parameters - counted
     if surplus == 0:
         return []
     because = f" ({_listed(family.redundant)} adds nothing to the rest)" if family.redundant else ""

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import mmfit
+from benchmarks.readme import update_readme
 from mmfit.cli import main
 from mmfit.spec import load_analysis
 
@@ -71,3 +72,11 @@ def test_the_python_shown_runs(readme, tmp_path, monkeypatch):
     script.write_text(block, encoding="utf-8")
     names = runpy.run_path(str(script))
     assert f"# {names['found'].formula};" in block
+
+
+def test_the_times_shown_are_those_measured(tmp_path):
+    copy = tmp_path / "README.md"
+    copy.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    numbers = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    update_readme(numbers, copy)
+    assert copy.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8")

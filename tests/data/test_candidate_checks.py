@@ -83,11 +83,11 @@ MISTAKES = {
     ),
     "as_many_random_effects_as_rows": (
         TABLE,
-        "y ~ x + (x + I(x^2) | h)",
+        "y ~ x + (g | h)",
         {},
         DesignError,
-        "the random term of (Intercept), x, I(x^2) by h has 12 random effects (3 for each of 4 "
-        "levels), but there are only 12 rows",
+        "the random term of (Intercept), gb, gc by h has 12 random effects (3 for each of 4 "
+        "levels) for 12 rows, and in this design its covariance cannot be told from the residual",
     ),
     "weights_negative": (
         TABLE,

@@ -162,7 +162,7 @@ def test_data_errors(formula, options, message):
         ("y ~ x + (1 | same)", "same has a single level .'only'.; a variance between groups"),
         ("y ~ x + (1 | row)", "row has 24 levels for 24 rows"),
         ("y ~ x + (1 | g/f)", "f:g has 24 levels for 24 rows"),
-        ("y ~ x + (f | g)", r"24 random effects \(4 for each of 6 levels\).* only 24 rows"),
+        ("y ~ x + (f | g)", r"24 random effects \(4 for each of 6 levels\) for 24 rows"),
         ("y ~ same + (1 | g)", "the factor same has a single level .'only'.; two are needed"),
         ("y ~ factor(row) + (1 | g)", "24 coefficients for 24 rows"),
         ("one ~ x + (1 | g)", "the response one is 1 in every row"),

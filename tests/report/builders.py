@@ -65,6 +65,7 @@ def fit(case: str, criterion: str, model: ModelMatrices) -> Fit:
         groups=tuple(_modes(record, term, model) for term in terms),
         singular=record["singular"],
         singular_groups=tuple(t.group for t in terms if not np.linalg.det(t.covariance) > 0),
+        unidentified=(),
         uncertainty=_uncertainty(record, len(theta), p),
         optimizer=OptimizerRecord(
             "nested",

@@ -40,13 +40,14 @@ def written(candidates, tmp_path_factory):
     [
         (
             "models",
-            "model formula criterion npar nobs log_lik deviance aic bic sigma singular converged",
+            "model formula criterion npar nobs log_lik deviance aic bic sigma singular converged "
+            "unidentified",
         ),
         (
             "coefficients",
             "model term estimate std_error df statistic p_value conf_low conf_high",
         ),
-        ("variance_components", "model group term_1 term_2 vcov sdcor"),
+        ("variance_components", "model group term_1 term_2 vcov sdcor note"),
         ("random_effects", "model group level term estimate std_error conf_low conf_high"),
         ("anova", "model type term sum_sq mean_sq num_df den_df statistic p_value"),
         (

@@ -85,6 +85,7 @@ def fit_record(
         groups=(),
         singular=singular,
         singular_groups=(model.random[0].group,) if singular else (),
+        unidentified=(),
         uncertainty=VarianceUncertainty(np.zeros((k + 1, k + 1)), np.zeros((k + 1, p, p))),
         optimizer=OptimizerRecord(
             solver="nested",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.formula.unidentified import Unidentified, unidentified_text
 from mmfit.inference.diagnosis.design_checks import curvature_check, design_checks
 from mmfit.inference.diagnosis.residual_checks import (
     Check,
@@ -22,6 +23,7 @@ from mmfit.inference.diagnosis.singular_directions import (
 
 __all__ = ["Diagnosis", "SingularDirection", "convergence_text", "diagnose", "singular_text"]
 
+IDENTIFICATION = "identification"
 CHECKS = ("check", "value", "p_value", "verdict", "text")
 
 
@@ -33,6 +35,7 @@ class Diagnosis:
     ----------
     converged : bool;  convergence : str, how the optimum was found, in one paragraph.
     singular_directions : tuple of SingularDirection, empty for a regular fit.
+    unidentified : tuple of Unidentified, covariance parameters that the design does not tell apart.
     checks : DataFrame, a row per check: check, value (statistic), p_value, verdict (``ok`` or
         ``look``), text (a sentence).
     """
@@ -40,15 +43,18 @@ class Diagnosis:
     converged: bool
     convergence: str
     singular_directions: tuple[SingularDirection, ...]
+    unidentified: tuple[Unidentified, ...]
     checks: pd.DataFrame
 
     @property
     def text(self) -> tuple[str, ...]:
-        """Convergence, every singular direction, and the checks that are worth a look."""
+        """Convergence, what is not identified or singular, and the checks worth a look."""
         singular = tuple(f"Singular: {direction.text}." for direction in self.singular_directions)
         looks = self.checks.loc[self.checks["verdict"] == "look"]
-        told = looks.loc[~looks["check"].isin(["convergence", "singularity"]), "text"]
-        return (self.convergence, *singular, *told)
+        elsewhere = looks["check"].isin(["convergence", "singularity", IDENTIFICATION])
+        told = looks.loc[~elsewhere, "text"]
+        unknown = tuple(f"Not identified: {record.text}." for record in self.unidentified)
+        return (self.convergence, *unknown, *singular, *told)
 
     @property
     def to_look_at(self) -> pd.DataFrame:
@@ -59,14 +65,16 @@ class Diagnosis:
 def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
     """Convergence in words, the combinations of effects without variance, and standard checks.
 
-    The checks are of the optimum, of singularity, of the design (levels of the grouping factors,
-    rank, scales and collinearity of the fixed part), of curvature of the fixed part, of the
-    residuals (normality, outliers, spread against fitted values and by level, leverage) and of the
+    The checks are of the optimum, of identification, of singularity, of the design (levels of the
+    grouping factors, rank, scales and collinearity of the fixed part), of curvature of the fixed
+    part, of the residuals (normality, outliers, spread against fitted values and by level,
+    leverage) and of the
     normality of the random effects; each states its source. Residuals are conditional,
     over sigma, times the root of the prior weight.
     """
     directions = singular_directions(fit, matrices)
-    checks = [_convergence(fit), _singularity(fit, directions), *design_checks(fit, matrices)]
+    checks = [_convergence(fit), _identification(fit), _singularity(fit, directions)]
+    checks += design_checks(fit, matrices)
     curvature = curvature_check(fit, matrices)
     checks += [] if curvature is None else [curvature]
     checks += residual_checks(fit, matrices)
@@ -75,6 +83,7 @@ def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
         converged=fit.converged,
         convergence=convergence_text(fit),
         singular_directions=directions,
+        unidentified=fit.unidentified,
         checks=_frame(checks),
     )
 
@@ -119,6 +128,18 @@ def _convergence(fit: Fit) -> Check:
         f"{promised:.2g}."
     )
     return Check("convergence", float(promised), np.nan, verdict(not fit.converged), text)
+
+
+def _identification(fit: Fit) -> Check:
+    """Of the covariance parameters, by the rank of their information (see ``identifiability``)."""
+    count = sum(len(record.directions) for record in fit.unidentified)
+    if not count:
+        text = "The design tells all covariance parameters apart."
+        if not fit.terms:
+            text = "The model has no covariance parameters but the residual variance."
+        return Check(IDENTIFICATION, 0.0, np.nan, "ok", text)
+    text = unidentified_text(fit.unidentified)
+    return Check(IDENTIFICATION, float(count), np.nan, "look", f"{text[0].upper()}{text[1:]}.")
 
 
 def _singularity(fit: Fit, directions: tuple[SingularDirection, ...]) -> Check:

@@ -8,6 +8,7 @@ import numpy as np
 from mmfit.engine.estimates import SINGULAR
 from mmfit.engine.records import Fit, VarianceTerm
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.formula.rank import reduced_echelon
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,9 @@ def _null_space(covariance: np.ndarray, M: np.ndarray, fit: Fit) -> np.ndarray:
     if not flat.any():
         return np.zeros((0, len(M)))
     scale = np.sqrt(np.diag(M))
-    # The elimination is done on contributions, so that its pivots do not depend on units.
-    rows = _echelon((vectors[:, flat].T @ root) / scale) * scale
+    # The elimination is done on contributions, so that its pivots do not depend on units. The last
+    # effects of a term are usually slopes and interactions, given in terms of those before them.
+    rows = reduced_echelon((vectors[:, flat].T @ root) / scale) * scale
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
@@ -111,29 +113,6 @@ def _half(M: np.ndarray) -> np.ndarray:
     """R with R'R = M, also where columns are dependent."""
     values, vectors = np.linalg.eigh(M)
     return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
-
-
-def _echelon(A: np.ndarray) -> np.ndarray:
-    """Reduced row echelon form of (d, q) rows of full rank, pivots from the last column backwards.
-
-    The last effects of a term are usually slopes and interactions, which are given in terms of the
-    intercept and the effects before them.
-    """
-    A = A.copy()
-    row = 0
-    for column in range(A.shape[1] - 1, -1, -1):
-        if row == len(A):
-            break
-        pivot = row + int(np.argmax(np.abs(A[row:, column])))
-        if abs(A[pivot, column]) < 1e-6 * np.abs(A[row:]).max():
-            continue
-        A[[row, pivot]] = A[[pivot, row]]
-        A[row] /= A[row, column]
-        for other in range(len(A)):
-            if other != row:
-                A[other] -= A[other, column] * A[row]
-        row += 1
-    return np.where(np.abs(A) < 1e-10, 0.0, A)
 
 
 def _direction(fit: Fit, term: VarianceTerm, weights: np.ndarray, scale) -> SingularDirection:

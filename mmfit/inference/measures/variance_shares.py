@@ -11,10 +11,11 @@ R squared is marginal, the share of the fixed part, or conditional, that of the 
 part (Nakagawa & Schielzeth 2013; Johnson 2014; Nakagawa, Johnson & Schielzeth 2017).
 
 These are the numbers of ``r2_nakagawa`` of the R package performance where that counts all terms:
-version 0.10.2 leaves out further terms on the same factor (``||``) and random effects that are no
-columns of X, and has no conditional value for singular fits. It also takes sigma^2 as it stands
-under prior weights, which depends on the unit of the weights. An offset is a known part of the
-mean, not an explained one: what is divided up is the variance of the response less its offset.
+version 0.10.2 leaves out random effects that are no columns of X (and, as later ones do not,
+further terms on the same factor, ``||``), and has no conditional value for singular fits. It also
+takes sigma^2 as it stands under prior weights, which depends on the unit of the weights. An offset
+is a known part of the mean, not an explained one: what is divided up is the variance of the
+response less its offset.
 """
 
 from dataclasses import dataclass

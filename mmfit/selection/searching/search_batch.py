@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from mmfit.engine.late import Later
 from mmfit.engine.many import ManyFits, fit_many
 from mmfit.engine.records import Fit, OptimizerRecord, VarianceTerm
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.formula.unidentified import unidentified
 from mmfit.selection.searching.moves import State
 from mmfit.selection.searching.search_models import Fits, Models
 
@@ -83,6 +85,7 @@ def member_fit(matrices: ModelMatrices, many: ManyFits, member: int) -> Fit:
         groups=(),
         singular=bool(singular),
         singular_groups=singular,
+        unidentified=Later(unidentified, matrices),
         uncertainty=None,
         optimizer=OptimizerRecord(
             solver="batch",
