@@ -1,0 +1,210 @@
+"""Responses that leave no residual variance: then the likelihood has no maximum.
+
+As sigma goes to 0 with the covariances of the random effects held, -2 log L has the limit of
+(n - r) log sigma^2 + y'Qy / sigma^2, with r the rank of Z (ML) or of [X Z] (REML) and Q the
+projection that is left after [X Z]. It falls without bound where r < n and y lies in the span of
+[X Z], and only there, for the model or for one whose random effects are some of its own (the rest
+go to zero). This is asked of the data, not of a search: where that ends is rounding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import scipy.linalg
+
+from mmfit.engine.late import Later
+from mmfit.engine.optimizer import Optima
+from mmfit.engine.records import Fit, GroupModes, VarianceUncertainty
+from mmfit.formula.matrices import ModelMatrices, RandomTerm
+
+NO_RESIDUAL = (
+    "not converged: the fixed and the random effects fit the response exactly, so there is no "
+    "residual variance, and the likelihood grows without bound"
+)
+# A residual below this share of the response is rounding; as for the fixed effects alone.
+_EXACT = 1e-13
+# What is left of a column below this share of its length is rounding too.
+_DEPENDENT = 1e-10
+# Searches that end with more than this residual variance (of that beside the fixed effects) at a
+# minimum have not gone where the likelihood is unbounded.
+_SUSPECT = 1e-6
+# Numbers in the columns of factors that are not nested, and effects whose subsets are tried, above
+# which nothing is found (the search then says itself that it has not ended).
+_MAX_NUMBERS = 4_000_000
+_MAX_EFFECTS = 6
+
+
+def suspects(optima: Optima) -> np.ndarray:
+    """(B,) bool: whose search has not ended at a minimum with a residual variance to speak of."""
+    at = optima.evaluation
+    return ~(optima.converged & (at.r2 > _SUSPECT * at.problem.nu))
+
+
+def without_estimates(fit: Fit) -> Fit:
+    """The record of a fit whose likelihood has no maximum: nothing is estimated."""
+    terms = tuple(replace(term, covariance=_missing(term.covariance)) for term in fit.terms)
+    k, p = len(fit.theta), len(fit.fixef)
+    uncertainty = VarianceUncertainty(_missing((k + 1, k + 1)), _missing((k + 1, p, p)))
+    return replace(
+        fit,
+        objective=np.nan,
+        sigma=np.nan,
+        theta=_missing(fit.theta),
+        fixef=_missing(fit.fixef),
+        vcov=_missing(fit.vcov),
+        terms=terms,
+        groups=Later(_missing_modes, fit),
+        singular=False,
+        singular_groups=(),
+        uncertainty=uncertainty,
+        optimizer=replace(
+            fit.optimizer, objective=np.nan, curvature=np.nan, converged=False, message=NO_RESIDUAL
+        ),
+    )
+
+
+def _missing(like) -> np.ndarray:
+    return np.full(like.shape if isinstance(like, np.ndarray) else like, np.nan)
+
+
+def _missing_modes(fit: Fit) -> tuple[GroupModes, ...]:
+    return tuple(
+        replace(group, modes=_missing(group.modes), covariance=_missing(group.covariance))
+        for group in fit.groups
+    )
+
+
+def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> np.ndarray:
+    """(B,) bool: which of the responses (B, n) leave the criterion without a minimum."""
+    root = None if matrices.weights is None else np.sqrt(matrices.weights)
+    Y = responses if matrices.offset is None else responses - matrices.offset
+    X = matrices.X.T
+    if root is not None:
+        Y, X = Y * root, X * root
+    largest = np.abs(Y).max(axis=1, keepdims=True)
+    Y = Y / np.where(largest > 0, largest, 1.0)
+    size = np.sqrt(np.einsum("bn,bn->b", Y, Y))
+    found = np.zeros(len(Y), dtype=bool)
+    for terms in _submodels(matrices.random):
+        span = random_span(terms, root)
+        if span is None:
+            return found
+        whole = span.joined(X)
+        if (whole if reml else span).rank >= matrices.nobs:
+            continue
+        rest = whole.residual(Y)
+        found |= np.sqrt(np.einsum("bn,bn->b", rest, rest)) <= _EXACT * size
+        if found.all() or whole.rank < matrices.nobs and terms is matrices.random:
+            # What the whole span does not hold, no part of it does.
+            break
+    return found
+
+
+def _submodels(random: tuple[RandomTerm, ...]) -> Iterator[tuple[RandomTerm, ...]]:
+    """The random terms, and then those that are left when some of the effects have no variance."""
+    yield random
+    effects = [(t, k) for t, term in enumerate(random) for k in range(len(term.effects))]
+    if len(effects) > _MAX_EFFECTS:
+        return
+    for count in range(len(effects) - 1, 0, -1):
+        for chosen in combinations(effects, count):
+            terms = []
+            for t, term in enumerate(random):
+                columns = [k for at, k in chosen if at == t]
+                if columns:
+                    names = tuple(term.effects[k] for k in columns)
+                    terms.append(
+                        replace(term, model=term.model[:, columns], effects=names, constant=())
+                    )
+            yield tuple(terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An orthonormal basis of the columns of a design.
+
+    Attributes
+    ----------
+    blocks : tuple of (codes (n,), levels, columns (q, n)): the columns of each level are those of
+        the block in its rows, orthonormal or zero, and orthogonal to the blocks before.
+    dense : (d, n), orthonormal rows, orthogonal to the blocks.
+    rank : int.
+    """
+
+    blocks: tuple[tuple[np.ndarray, int, np.ndarray], ...]
+    dense: np.ndarray
+    rank: int
+
+    def residual(self, rows: np.ndarray) -> np.ndarray:
+        """What is left of each row (B, n) beside the span."""
+        rest = np.array(rows, dtype=float)
+        # Twice, for what cancellation left.
+        for _ in range(2):
+            for codes, levels, columns in self.blocks:
+                for column in columns:
+                    for row in rest:
+                        row -= column * np.bincount(codes, column * row, levels)[codes]
+            rest -= (rest @ self.dense.T) @ self.dense
+        return rest
+
+    def joined(self, rows: np.ndarray) -> "Span":
+        """The span of these rows (m, n) too."""
+        length = np.sqrt(np.einsum("mn,mn->m", rows, rows))
+        rows = rows[length > 0] / length[length > 0, None]
+        rest = self.residual(rows)
+        if not len(rest):
+            return self
+        Q, R, _ = scipy.linalg.qr(rest.T, mode="economic", pivoting=True)
+        new = Q[:, np.abs(np.diag(R)) > _DEPENDENT].T
+        return Span(self.blocks, np.concatenate([self.dense, new]), self.rank + len(new))
+
+
+def random_span(terms: tuple[RandomTerm, ...], root: np.ndarray | None) -> Span | None:
+    """The span of Z, rows scaled by ``root``; None where it would take too much memory."""
+    n = len(terms[0].codes) if terms else 0
+    blocks, crossed, rank = [], [], 0
+    for term in sorted(terms, key=lambda term: -len(term.levels)):
+        levels, columns = len(term.levels), np.array(term.model.T)
+        if root is not None:
+            columns = columns * root
+        if all(_nested(codes, count, term.codes) for codes, count, _ in blocks):
+            before = Span(tuple(blocks), np.zeros((0, n)), 0)
+            columns, independent = _within(before, columns, term.codes, levels)
+            blocks.append((term.codes, levels, columns))
+            rank += independent
+        else:
+            crossed.append((term.codes, levels, columns))
+    span = Span(tuple(blocks), np.zeros((0, n)), rank)
+    if n * sum(levels * len(columns) for _, levels, columns in crossed) > _MAX_NUMBERS:
+        return None
+    wide = [
+        np.where(codes == level, columns[:, None], 0.0).reshape(-1, n)
+        for codes, levels, columns in crossed
+        for level in range(levels)
+    ]
+    return span.joined(np.concatenate(wide)) if wide else span
+
+
+def _nested(inner: np.ndarray, count: int, outer: np.ndarray) -> bool:
+    parent = np.zeros(count, dtype=outer.dtype)
+    parent[inner] = outer
+    return bool((parent[inner] == outer).all())
+
+
+def _within(
+    before: Span, columns: np.ndarray, codes: np.ndarray, levels: int
+) -> tuple[np.ndarray, int]:
+    """An orthonormal basis within each level of columns (q, n), beside a span whose blocks are
+    nested in the levels; and its rank over all levels."""
+    basis, independent = [], 0
+    for column in columns:
+        whole = np.bincount(codes, column**2, levels)
+        span = Span((*before.blocks, *((codes, levels, b[None]) for b in basis)), before.dense, 0)
+        rest = span.residual(column[None])[0]
+        left = np.bincount(codes, rest**2, levels)
+        new = left > _DEPENDENT**2 * whole
+        basis.append(rest * np.where(new, 1 / np.sqrt(np.where(new, left, 1.0)), 0.0)[codes])
+        independent += int(new.sum())
+    return np.array(basis), independent
