@@ -96,7 +96,7 @@ def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool)
             continue
         rest = whole.residual(Y)
         found |= np.sqrt(np.einsum("bn,bn->b", rest, rest)) <= _EXACT * size
-        if found.all() or whole.rank < matrices.nobs and terms is matrices.random:
+        if found.all() or (whole.rank < matrices.nobs and terms is matrices.random):
             # What the whole span does not hold, no part of it does.
             break
     return found

@@ -5,7 +5,7 @@ response's arithmetic depends on the others, so that results do not depend on th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -49,6 +49,13 @@ class ManyFits:
     converged: np.ndarray
     evaluations: np.ndarray
     messages: np.ndarray
+
+    def of(self, members: np.ndarray) -> "ManyFits":
+        """The fits of some of the responses, (A,) intp or (B,) bool."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        covariances = tuple(block[members] for block in arrays.pop("covariances"))
+        chosen = {name: array[members] for name, array in arrays.items()}
+        return ManyFits(reml=self.reml, covariances=covariances, **chosen)
 
 
 def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True) -> ManyFits:
