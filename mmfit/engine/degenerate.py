@@ -30,16 +30,26 @@ _DEPENDENT = 1e-10
 # Searches that end with more than this residual variance (of that beside the fixed effects) at a
 # minimum have not gone where the likelihood is unbounded.
 _SUSPECT = 1e-6
-# Numbers in the columns of factors that are not nested, and effects whose subsets are tried, above
-# which nothing is found (the search then says itself that it has not ended).
+# Numbers in the columns of factors that are not nested, and in those of all submodels, above which
+# nothing is found (the search then says itself that it has not ended).
 _MAX_NUMBERS = 4_000_000
-_MAX_EFFECTS = 6
 
 
-def suspects(optima: Optima) -> np.ndarray:
-    """(B,) bool: whose search has not ended at a minimum with a residual variance to speak of."""
+def doubtful(matrices: ModelMatrices, optima: Optima, singular: np.ndarray) -> np.ndarray:
+    """(B,) bool: of which responses :func:`without_residual` must be asked.
+
+    Those whose search has not ended at a minimum with a residual variance to speak of. Where there
+    are nearly as many coefficients as rows, a likelihood without bound may have such minima too:
+    then all are asked of, or the singular ones (B,) bool where any response in the span of the
+    columns is so by its structure alone.
+    """
     at = optima.evaluation
-    return ~(optima.converged & (at.r2 > _SUSPECT * at.problem.nu))
+    suspect = ~(optima.converged & (at.r2 > _SUSPECT * at.problem.nu))
+    n = matrices.nobs
+    columns = matrices.X.shape[1] + sum(len(t.levels) * len(t.effects) for t in matrices.random)
+    if columns >= n:
+        return np.ones_like(suspect)
+    return suspect | singular if 2 * columns >= n else suspect
 
 
 def without_estimates(fit: Fit) -> Fit:
@@ -106,7 +116,7 @@ def _submodels(random: tuple[RandomTerm, ...]) -> Iterator[tuple[RandomTerm, ...
     """The random terms, and then those that are left when some of the effects have no variance."""
     yield random
     effects = [(t, k) for t, term in enumerate(random) for k in range(len(term.effects))]
-    if len(effects) > _MAX_EFFECTS:
+    if 2 ** len(effects) * len(random[0].codes) > _MAX_NUMBERS:
         return
     for count in range(len(effects) - 1, 0, -1):
         for chosen in combinations(effects, count):
@@ -122,18 +132,55 @@ def _submodels(random: tuple[RandomTerm, ...]) -> Iterator[tuple[RandomTerm, ...
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Columns of a grouping factor: those of a level are ``columns`` (q, n) in its rows.
+
+    Attributes
+    ----------
+    codes : (n,) intp, level of each row;  order : (n,), the rows by level;  starts : (levels,).
+    """
+
+    codes: np.ndarray
+    order: np.ndarray
+    starts: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, term: RandomTerm, root: np.ndarray | None) -> "Block":
+        """The columns of a random term, its rows scaled by ``root``."""
+        columns = term.model.T if root is None else term.model.T * root
+        counts = np.bincount(term.codes, minlength=len(term.levels))
+        order = np.argsort(term.codes, kind="stable")
+        return cls(term.codes, order, np.cumsum(counts) - counts, columns)
+
+    def sums(self, rows: np.ndarray) -> np.ndarray:
+        """(B, levels) of rows (B, n)."""
+        return np.add.reduceat(rows[:, self.order], self.starts, axis=1)
+
+    def within(self, outer: "Block") -> bool:
+        """Whether these levels are nested in those of another block."""
+        return bool((outer.codes == outer.codes[self.order[self.starts]][self.codes]).all())
+
+    def wide(self) -> np.ndarray:
+        """(levels q, n), every column of every level by itself."""
+        levels = np.arange(len(self.starts))
+        rows = np.where(self.codes == levels[:, None, None], self.columns, 0.0)
+        return rows.reshape(-1, len(self.codes))
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """An orthonormal basis of the columns of a design.
 
     Attributes
     ----------
-    blocks : tuple of (codes (n,), levels, columns (q, n)): the columns of each level are those of
-        the block in its rows, orthonormal or zero, and orthogonal to the blocks before.
+    blocks : tuple of Block; their columns are, level by level, orthonormal or zero, and orthogonal
+        to the blocks before.
     dense : (d, n), orthonormal rows, orthogonal to the blocks.
     rank : int.
     """
 
-    blocks: tuple[tuple[np.ndarray, int, np.ndarray], ...]
+    blocks: tuple[Block, ...]
     dense: np.ndarray
     rank: int
 
@@ -142,10 +189,9 @@ class Span:
         rest = np.array(rows, dtype=float)
         # Twice, for what cancellation left.
         for _ in range(2):
-            for codes, levels, columns in self.blocks:
-                for column in columns:
-                    for row in rest:
-                        row -= column * np.bincount(codes, column * row, levels)[codes]
+            for block in self.blocks:
+                for column in block.columns:
+                    rest -= column * block.sums(rest * column)[:, block.codes]
             rest -= (rest @ self.dense.T) @ self.dense
         return rest
 
@@ -164,47 +210,26 @@ class Span:
 def random_span(terms: tuple[RandomTerm, ...], root: np.ndarray | None) -> Span | None:
     """The span of Z, rows scaled by ``root``; None where it would take too much memory."""
     n = len(terms[0].codes) if terms else 0
-    blocks, crossed, rank = [], [], 0
+    span, crossed = Span((), np.zeros((0, n)), 0), []
     for term in sorted(terms, key=lambda term: -len(term.levels)):
-        levels, columns = len(term.levels), np.array(term.model.T)
-        if root is not None:
-            columns = columns * root
-        if all(_nested(codes, count, term.codes) for codes, count, _ in blocks):
-            before = Span(tuple(blocks), np.zeros((0, n)), 0)
-            columns, independent = _within(before, columns, term.codes, levels)
-            blocks.append((term.codes, levels, columns))
-            rank += independent
+        block = Block.of(term, root)
+        if all(before.within(block) for before in span.blocks):
+            span = _with_block(span, block)
         else:
-            crossed.append((term.codes, levels, columns))
-    span = Span(tuple(blocks), np.zeros((0, n)), rank)
-    if n * sum(levels * len(columns) for _, levels, columns in crossed) > _MAX_NUMBERS:
+            crossed.append(block)
+    if n * sum(len(b.starts) * len(b.columns) for b in crossed) > _MAX_NUMBERS:
         return None
-    wide = [
-        np.where(codes == level, columns[:, None], 0.0).reshape(-1, n)
-        for codes, levels, columns in crossed
-        for level in range(levels)
-    ]
-    return span.joined(np.concatenate(wide)) if wide else span
+    return span.joined(np.concatenate([b.wide() for b in crossed])) if crossed else span
 
 
-def _nested(inner: np.ndarray, count: int, outer: np.ndarray) -> bool:
-    parent = np.zeros(count, dtype=outer.dtype)
-    parent[inner] = outer
-    return bool((parent[inner] == outer).all())
-
-
-def _within(
-    before: Span, columns: np.ndarray, codes: np.ndarray, levels: int
-) -> tuple[np.ndarray, int]:
-    """An orthonormal basis within each level of columns (q, n), beside a span whose blocks are
-    nested in the levels; and its rank over all levels."""
-    basis, independent = [], 0
-    for column in columns:
-        whole = np.bincount(codes, column**2, levels)
-        span = Span((*before.blocks, *((codes, levels, b[None]) for b in basis)), before.dense, 0)
-        rest = span.residual(column[None])[0]
-        left = np.bincount(codes, rest**2, levels)
+def _with_block(span: Span, block: Block) -> Span:
+    """A span and a block in whose levels all those of its blocks are nested."""
+    basis, rank = [], span.rank
+    for column in block.columns:
+        known = replace(block, columns=np.array(basis).reshape(len(basis), len(column)))
+        rest = replace(span, blocks=(*span.blocks, known)).residual(column[None])
+        left, whole = block.sums(rest**2)[0], block.sums(column[None] ** 2)[0]
         new = left > _DEPENDENT**2 * whole
-        basis.append(rest * np.where(new, 1 / np.sqrt(np.where(new, left, 1.0)), 0.0)[codes])
-        independent += int(new.sum())
-    return np.array(basis), independent
+        basis.append(rest[0] * np.where(new, 1 / np.sqrt(np.where(new, left, 1.0)), 0)[block.codes])
+        rank += int(new.sum())
+    return Span((*span.blocks, replace(block, columns=np.array(basis))), span.dense, rank)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.criterion import Evaluation, Problem
-from mmfit.engine.degenerate import suspects, without_estimates, without_residual
+from mmfit.engine.degenerate import doubtful, without_estimates, without_residual
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
 from mmfit.engine.late import Later
 from mmfit.engine.optimizer import Optima, optimize
@@ -56,7 +56,7 @@ def fit_model(
     Parameters
     ----------
     matrices : the model;  reml : the criterion.
-    start : (k,) theta in lme4's order and scale, or None for MINQUE(0).
+    start : (k,) theta in lme4's order and scale; MINQUE(0) for None, or NaN.
     prepared : the result of :func:`prepare` for the same matrices, to share its work.
 
     Raises
@@ -68,10 +68,16 @@ def fit_model(
     """
     prepared = prepare(matrices) if prepared is None else prepared
     problem = Problem(prepared.system, prepared.solver, reml)
-    theta = starting_theta(problem) if start is None else _whitened_start(problem.system, start)
+    if start is None or not np.isfinite(start).all():
+        theta = starting_theta(problem)
+    else:
+        theta = _whitened_start(problem.system, start)
     optima = optimize(problem, theta)
     fit = _to_fit(matrices, optima)
-    if suspects(optima)[0] and without_residual(matrices, matrices.y[None], reml)[0]:
+    if (
+        doubtful(matrices, optima, np.array([fit.singular]))[0]
+        and without_residual(matrices, matrices.y[None], reml)[0]
+    ):
         return without_estimates(fit)
     return fit
 
@@ -80,8 +86,7 @@ def fit_both(matrices: ModelMatrices) -> dict[str, Fit]:
     """The REML and the ML fit from the same cross-products, ML started at the REML theta."""
     prepared = prepare(matrices)
     reml = fit_model(matrices, reml=True, prepared=prepared)
-    start = reml.theta if np.isfinite(reml.theta).all() else None
-    ml = fit_model(matrices, reml=False, start=start, prepared=prepared)
+    ml = fit_model(matrices, reml=False, start=reml.theta, prepared=prepared)
     return {"REML": reml, "ML": ml}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.degenerate import NO_RESIDUAL, suspects, without_residual
+from mmfit.engine.degenerate import NO_RESIDUAL, doubtful, without_residual
 from mmfit.engine.estimates import estimates, variance_uncertainty
 from mmfit.engine.fit import prepare
 from mmfit.engine.optimizer import Optima, optimize
@@ -71,12 +71,12 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
     ComputationError
         When a criterion cannot be evaluated at its starting value.
     """
-    parts, doubtful = [], []
+    parts, asked = [], []
     for problem in blocks(matrices, responses, reml):
         optima = optimize(problem, starting_theta(problem))
-        doubtful.append(suspects(optima))
         at = optima.evaluation
         found = estimates(at)
+        asked.append(doubtful(matrices, optima, found.singular.any(axis=1)))
         parts.append(
             ManyFits(
                 reml=reml,
@@ -94,7 +94,7 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
             )
         )
     fits = _joined(parts, len(responses))
-    return _without_residual(matrices, responses, fits, np.concatenate(doubtful)[: len(responses)])
+    return _without_residual(matrices, responses, fits, np.concatenate(asked)[: len(responses)])
 
 
 def _messages(optima: Optima) -> np.ndarray:
@@ -105,10 +105,10 @@ def _messages(optima: Optima) -> np.ndarray:
 
 
 def _without_residual(
-    matrices: ModelMatrices, responses: np.ndarray, fits: ManyFits, doubtful: np.ndarray
+    matrices: ModelMatrices, responses: np.ndarray, fits: ManyFits, asked: np.ndarray
 ) -> ManyFits:
     """The fits, without the numbers of those whose likelihood has no maximum."""
-    members = np.flatnonzero(doubtful)
+    members = np.flatnonzero(asked)
     if len(members):
         members = members[without_residual(matrices, responses[members], fits.reml)]
     if not len(members):

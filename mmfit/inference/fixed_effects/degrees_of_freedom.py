@@ -144,10 +144,10 @@ def satterthwaite_df(
 ) -> np.ndarray:
     """nu = 2 variance^2 / (slope' A slope) for variances (...), slopes (..., k + 1) and A.
 
-    Infinite where the variance is certain.
+    Infinite where the variance is certain, NaN where nothing is estimated.
     """
     spread = ((slopes[..., None, :] @ covariance)[..., 0, :] * slopes).sum(axis=-1)
-    known = spread > 0
+    known = ~(spread <= 0)
     return np.where(known, 2 * variance**2 / np.where(known, spread, 1.0), np.inf)
 
 
