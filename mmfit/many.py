@@ -78,7 +78,7 @@ class ManyModels:
     def _index(self) -> pd.Index:
         import pandas as pd
 
-        return pd.Index(self.responses, name="response")
+        return pd.Index(self.responses, name="response", tupleize_cols=False)
 
     @cached_property
     def objective(self) -> pd.Series:
@@ -179,7 +179,7 @@ class ManyModels:
             raise DesignError("none of the responses could be fitted; see `message`")
         whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         whole = whole.sort_values("response", kind="stable", ignore_index=True)
-        whole["response"] = np.array(self.responses, dtype=object)[whole["response"]]
+        whole["response"] = self._index.take(whole["response"]).to_numpy(dtype=object)
         return whole
 
 
@@ -227,7 +227,7 @@ def lmer_many(
         categorical=name_list(categorical, "categorical"),
         **given,
     )
-    failures = infinite_values(names, columns)
+    failures = infinite_values(names, columns, rows)
     subsets, patterns = RowSubsets(whole), []
     for keep, members in row_patterns(np.isfinite(values), failures):
         try:

@@ -95,7 +95,11 @@ def _covariances(subset: RowSubset, fits: ManyFits) -> list[np.ndarray]:
 
 def _spread(block: np.ndarray, places: np.ndarray) -> np.ndarray:
     """The entries of the last axis at ``places``, NaN for -1."""
-    return np.where(places >= 0, block[..., places], np.nan)
+    if (places >= 0).all():
+        return block[..., places]
+    out, known = np.full((*block.shape[:-1], len(places)), np.nan), places >= 0
+    out[..., known] = block[..., places[known]]
+    return out
 
 
 def missing_note(subset: RowSubset) -> str:

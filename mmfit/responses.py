@@ -63,7 +63,7 @@ def _of_array(responses: np.ndarray) -> tuple[tuple, np.ndarray]:
 
 
 def _of_columns(responses, data: Mapping[str, Any]) -> tuple[tuple, np.ndarray]:
-    names = tuple(responses.columns.tolist() if hasattr(responses, "columns") else responses)
+    names = tuple(responses.columns if hasattr(responses, "columns") else responses)
     if not names:
         raise DataError("responses: there is none")
     if len(set(names)) < len(names):
@@ -89,15 +89,21 @@ def _of_columns(responses, data: Mapping[str, Any]) -> tuple[tuple, np.ndarray]:
     return names, np.array(parts)
 
 
-def infinite_values(names: tuple, columns: np.ndarray) -> dict[int, str]:
-    """What :func:`mmfit.lmer` says of each of the responses (B, n) that has infinite values."""
+def infinite_values(names: tuple, columns: np.ndarray, rows: np.ndarray | None) -> dict[int, str]:
+    """What :func:`mmfit.lmer` says of each of the responses (B, n) that has infinite values in the
+    ``rows`` used (None: all)."""
     failures = {}
-    for i in np.flatnonzero(np.isinf(columns).any(axis=1)).tolist():
+    infinite = np.isinf(columns)
+    if rows is not None:
+        used = np.zeros(columns.shape[1], dtype=bool)
+        used[rows] = True
+        infinite &= used
+    for i in np.flatnonzero(infinite.any(axis=1)).tolist():
         name = str(names[i])
         variable = Variable(name, Expression(Name(name), name))
-        values = np.where(np.isnan(columns[i]), 0.0, columns[i])
+        values = {name: np.where(infinite[i], columns[i], 0.0)}
         try:
-            VariableReader(Columns({name: values}), name, States()).numbers(variable, "response")
+            VariableReader(Columns(values), name, States()).numbers(variable, "response")
         except FormulaError as error:
             failures[i] = error.reason
     return failures

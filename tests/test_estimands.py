@@ -156,6 +156,19 @@ def test_a_reference_level_that_was_not_seen_changes_no_contrast():
     assert np.isnan(relevelled["no A", 'relevel(c, "B")A'])
 
 
+def test_columns_that_are_zero_in_all_rows_of_a_response():
+    rng = np.random.default_rng(6)
+    data = _data(rng).assign(w=lambda d: np.where(d["g"] < 5, d["x"], 0.0))
+    y = rng.normal(size=72) + rng.normal(size=9)[data["g"]]
+    responses = {"all": y, "zero": np.where(data["g"] < 5, np.nan, y)}
+    many = mmfit.lmer_many("~ 0 + w + (1 | g) + (0 + w | g)", data, responses)
+    assert many.message.tolist() == ["", ""]
+    assert many.tidy()["estimate"].isna().tolist() == [False, True]
+    assert many.varcorr["vcov"].isna().tolist() == [False] * 4 + [True, False]
+    alone = mmfit.lmer("y ~ 0 + (1 | g)", data.assign(y=responses["zero"]))
+    assert many.objective["zero"] == pytest.approx(alone.objective, abs=1e-8)
+
+
 def test_scale_is_learnt_once():
     rng = np.random.default_rng(2)
     data = _data(rng)

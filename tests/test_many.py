@@ -205,6 +205,21 @@ def test_other_degrees_of_freedom(sleepstudy, simulated, df):
     np.testing.assert_allclose(rows["p_value"], expected["p_value"], rtol=1e-5)
 
 
+def test_names_of_any_kind(sleepstudy, simulated):
+    named = simulated.iloc[:, :2].set_axis([("a", 1), ("b", 2)], axis=1)
+    many = mmfit.lmer_many(DESIGN, sleepstudy, named.assign(flat=1.0))
+    assert many.sigma.index.tolist() == [("a", 1), ("b", 2), "flat"]
+    assert many.tidy()["response"].tolist()[::2] == [("a", 1), ("b", 2)]
+
+
+def test_infinite_values_count_in_the_rows_used(sleepstudy, simulated):
+    data, Y = sleepstudy.astype({"Days": float}), simulated.iloc[:, :2].to_numpy(copy=True)
+    data.loc[3, "Days"] = np.nan
+    Y[3, 0], Y[9, 1] = np.inf, -np.inf
+    many = mmfit.lmer_many(DESIGN, data, Y)
+    assert many.message.tolist() == ["", "2 must be finite, but is -inf in row 10"]
+
+
 def test_bad_input_is_named(sleepstudy, simulated):
     with pytest.raises(FormulaError, match="no response"):
         mmfit.lmer_many("Reaction ~ Days + (Days | Subject)", sleepstudy, simulated)

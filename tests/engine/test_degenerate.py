@@ -115,9 +115,9 @@ def test_as_many_effects_as_rows_are_no_reason_by_themselves():
         assert np.isfinite(fit_model(m, reml=reml).objective)
 
 
-@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_one_fit_and_many_both_give_no_estimate(structure, reml):
+def test_one_fit_and_many_both_give_no_estimate(structure):
+    reml = STRUCTURES.index(structure) % 2 == 0
     rng = np.random.default_rng(10 + STRUCTURES.index(structure))
     m = _design(rng, structure, 30, 4)
     names, Y = _responses(m, rng)
