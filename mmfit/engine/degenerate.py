@@ -38,10 +38,9 @@ _MAX_NUMBERS = 4_000_000
 def doubtful(matrices: ModelMatrices, optima: Optima, singular: np.ndarray) -> np.ndarray:
     """(B,) bool: of which responses :func:`without_residual` must be asked.
 
-    Those whose search has not ended at a minimum with a residual variance to speak of. Where there
-    are nearly as many coefficients as rows, a likelihood without bound may have such minima too:
-    then all are asked of, or the singular ones (B,) bool where any response in the span of the
-    columns is so by its structure alone.
+    Those whose search has not ended at a minimum with a residual variance to speak of. Where rows
+    are few for the coefficients, a likelihood without bound may have such a minimum too: then the
+    ``singular`` (B,) are asked of, and all where there are no more rows than coefficients.
     """
     at = optima.evaluation
     suspect = ~(optima.converged & (at.r2 > _SUSPECT * at.problem.nu))
