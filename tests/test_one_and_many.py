@@ -138,3 +138,38 @@ def test_whatever_the_response(structure, reml):
         _agree(many, tables, name, fit, 100 * np.finfo(float).eps * spread)
     assert said >= 4
     assert many.objective["twice"] == many.objective["plain"]
+
+
+def test_whatever_is_asked_of_a_fit_without_estimates():
+    """No number is invented, and no error is another's."""
+    rng = np.random.default_rng(2)
+    data = _data(rng).assign(f=lambda d: np.where(d["z"] > 0, "p", "q"))
+    data["y"] = rng.normal(size=6)[data["a"]]
+    fit = mmfit.lmer("y ~ x + f + (x | a)", data)
+    for table in (
+        fit.tidy(df="kenward-roger"),
+        fit.anova(type=2)[["sum_sq", "den_df", "statistic", "p_value"]],
+        fit.contest({"x": 1}),
+        fit.confint(method="wald"),
+        fit.means("f"),
+        fit.contrasts("f"),
+        fit.slopes("x"),
+        fit.predict(data, interval="confidence"),
+    ):
+        numbers = table.select_dtypes("number").drop(columns="num_df", errors="ignore")
+        assert numbers.isna().all(axis=None), table
+    for value in (fit.fitted, fit.conditional_aic().caic, fit.r_squared().marginal):
+        assert np.isnan(value).all()
+    diagnosis = fit.diagnose()
+    assert "fit the response exactly" in diagnosis.convergence
+    assert "nan" not in " ".join([*diagnosis.text, *diagnosis.checks["text"]])
+    assert not {"singularity", "outliers"} & set(diagnosis.checks["check"])
+    assert "fit the response exactly" in fit.tidy().attrs["note"]
+    assert not fit.refit(reml=False).converged
+    smaller = mmfit.lmer("y ~ x + (1 | z)", data)
+    compared = mmfit.compare(smaller, mmfit.lmer("y ~ x + (1 | z) + (1 | a)", data))
+    assert not compared.valid
+    assert "fit the response exactly" in compared.reason
+    for ask in (fit.confint, lambda: fit.simulate(2), lambda: fit.confint(method="bootstrap")):
+        with pytest.raises(MmfitError, match="exactly"):
+            ask()

@@ -33,6 +33,8 @@ _SUSPECT = 1e-6
 # Numbers in the columns of factors that are not nested, and in those of all submodels, above which
 # nothing is found (the search then says itself that it has not ended).
 _MAX_NUMBERS = 4_000_000
+# Responses that are projected together.
+_ROWS = 64
 
 
 def doubtful(matrices: ModelMatrices, optima: Optima, singular: np.ndarray) -> np.ndarray:
@@ -87,6 +89,9 @@ def _missing_modes(fit: Fit) -> tuple[GroupModes, ...]:
 
 def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> np.ndarray:
     """(B,) bool: which of the responses (B, n) leave the criterion without a minimum."""
+    found = np.zeros(len(responses), dtype=bool)
+    if not matrices.random:
+        return found
     root = None if matrices.weights is None else np.sqrt(matrices.weights)
     Y = responses if matrices.offset is None else responses - matrices.offset
     X = matrices.X.T
@@ -94,21 +99,26 @@ def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool)
         Y, X = Y * root, X * root
     largest = np.abs(Y).max(axis=1, keepdims=True)
     Y = Y / np.where(largest > 0, largest, 1.0)
-    size = np.sqrt(np.einsum("bn,bn->b", Y, Y))
-    found = np.zeros(len(Y), dtype=bool)
     for terms in _submodels(matrices.random):
         span = random_span(terms, root)
         if span is None:
             return found
         whole = span.joined(X)
-        if (whole if reml else span).rank >= matrices.nobs:
-            continue
-        rest = whole.residual(Y)
-        found |= np.sqrt(np.einsum("bn,bn->b", rest, rest)) <= _EXACT * size
+        if (whole if reml else span).rank < matrices.nobs:
+            found |= _inside(whole, Y)
         if found.all() or (whole.rank < matrices.nobs and terms is matrices.random):
             # What the whole span does not hold, no part of it does.
             break
     return found
+
+
+def _inside(span: "Span", Y: np.ndarray) -> np.ndarray:
+    """(B,) bool: which of the rows (B, n) lie in the span, a few at a time."""
+    left, size = np.empty(len(Y)), np.sqrt(np.einsum("bn,bn->b", Y, Y))
+    for begin in range(0, len(Y), _ROWS):
+        rest = span.residual(Y[begin : begin + _ROWS])
+        left[begin : begin + _ROWS] = np.sqrt(np.einsum("bn,bn->b", rest, rest))
+    return left <= _EXACT * size
 
 
 def _submodels(random: tuple[RandomTerm, ...]) -> Iterator[tuple[RandomTerm, ...]]:
