@@ -39,7 +39,7 @@ def _responses(data, rng, far):
         "flat": np.full(n, 2.5),
         "line": 2 * data["x"],
         "covariate and noise": data["x"] + 1e-7 * e,
-        "levels and noise": within + 1e-3 * e,
+        "levels and noise": within + 1e-2 * e,
         "tiny": 1e-12 * (e + within),
         "huge": 1e12 * (e + within),
         "far away": far + e,
