@@ -41,11 +41,6 @@ class RowSubset:
     terms: tuple[int, ...]
     effects: tuple[np.ndarray, ...]
 
-    @property
-    def complete(self) -> bool:
-        """Whether these rows determine whatever all rows do."""
-        return all((place >= 0).all() for place in (self.fixed, *self.effects))
-
 
 class RowSubsets:
     """The subsets of rows of one design.
@@ -77,13 +72,13 @@ class RowSubsets:
         random, terms, effects = self._random(keep)
         checks.check_random(random, len(keep))
         checks.check_fixed(len(kept), len(keep))
-        names = whole.fixed_names
+        names, independent = whole.fixed_names, set(kept.tolist())
         matrices = replace(
             whole,
             y=whole.y[keep],
             X=X,
             fixed_names=tuple(names[k] for k in kept),
-            dropped=(*whole.dropped, *(n for k, n in enumerate(names) if k not in set(kept))),
+            dropped=(*whole.dropped, *(n for k, n in enumerate(names) if k not in independent)),
             random=random,
             weights=None if whole.weights is None else whole.weights[keep],
             offset=None if whole.offset is None else whole.offset[keep],
