@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmfit.arguments import name_list
-from mmfit.engine.many import ManyFits, fit_many, many_uncertainty
+from mmfit.arguments import check_columns, name_list
+from mmfit.engine import fit_model
+from mmfit.engine.degenerate import NO_RESIDUAL
+from mmfit.engine.many import ManyFits, fit_many
 from mmfit.engine.system import fitted_exactly
-from mmfit.errors import DesignError
-from mmfit.formula import Formula, ModelMatrices, build, parse
+from mmfit.errors import DesignError, MmfitError
+from mmfit.formula import build, parse
+from mmfit.formula.checks import check_response
+from mmfit.formula.row_subset import RowSubset, RowSubsets
 from mmfit.formula.unidentified import unidentified, unidentified_text
-from mmfit.responses import check_length, response_columns, row_patterns, stand_in
-from mmfit.rows import complete_rows, take_rows
+from mmfit.many_tables import missing_note, tidy_rows, varcorr_rows
+from mmfit.responses import infinite_values, response_columns, row_patterns, stand_in
+from mmfit.rows import complete_rows
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_EXTREME = (
-    "the criterion cannot be evaluated at its start in double precision; a variance ratio is too "
-    "extreme for these data"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Pattern:
 
     members: np.ndarray
     values: np.ndarray
-    matrices: ModelMatrices
+    subset: RowSubset
     fits: ManyFits
 
 
@@ -46,7 +46,9 @@ class ManyModels:
     """One linear mixed model fitted to each of many responses.
 
     A response that cannot be fitted has missing estimates, ``converged`` false, and its reason in
-    ``message``; the others do not depend on it.
+    ``message``; the others do not depend on it. A term stands for the same in all responses: bases,
+    levels and contrasts are those of all rows of the design, and what the rows of a response do not
+    determine is missing there and named in ``note``.
 
     Attributes
     ----------
@@ -77,7 +79,7 @@ class ManyModels:
     def _index(self) -> pd.Index:
         import pandas as pd
 
-        return pd.Index(self.responses, name="response")
+        return pd.Index(self.responses, name="response", tupleize_cols=False)
 
     @cached_property
     def objective(self) -> pd.Series:
@@ -126,35 +128,52 @@ class ManyModels:
 
         out = np.zeros(len(self.responses), dtype=int)
         for pattern in self._patterns:
-            out[pattern.members] = pattern.matrices.nobs
+            out[pattern.members] = pattern.subset.matrices.nobs
         return pd.Series(out, index=self._index, name="nobs")
 
     @cached_property
     def message(self) -> pd.Series:
-        """Why a response was not fitted; empty where it was."""
+        """Why a response was not fitted, or its search has not converged; empty otherwise.
+
+        In the words of the error, or of the fit's ``optimizer.message``, of ``mmfit.lmer``.
+        """
+        texts = dict(self._failures)
+        for pattern in self._patterns:
+            texts.update(zip(pattern.members.tolist(), pattern.fits.messages, strict=True))
+        return self._texts("message", texts)
+
+    @cached_property
+    def note(self) -> pd.Series:
+        """What the rows of a response do not determine of the model; empty where nothing is."""
+        texts = {}
+        for pattern in self._patterns:
+            texts.update(dict.fromkeys(pattern.members.tolist(), missing_note(pattern.subset)))
+        return self._texts("note", texts)
+
+    def _texts(self, name: str, texts: dict[int, str]) -> pd.Series:
         import pandas as pd
 
-        texts = [self._failures.get(i, "") for i in range(len(self.responses))]
-        return pd.Series(texts, index=self._index, name="message", dtype=object)
+        values = [texts.get(i, "") for i in range(len(self.responses))]
+        return pd.Series(values, index=self._index, name=name, dtype=object)
 
     @cached_property
     def varcorr(self) -> pd.DataFrame:
         """Columns response, group, term_1, term_2, vcov, sdcor: as of a single fit, stacked."""
-        table = self._stacked([_varcorr_rows(pattern) for pattern in self._patterns])
+        table = self._stacked([varcorr_rows(p.subset, p.fits) for p in self._patterns])
         return table.astype({"term_1": object, "term_2": object})
 
     def tidy(self, df: str = "satterthwaite") -> pd.DataFrame:
         """Fixed effects with t tests.
 
         Columns response, term, estimate, std_error, df, statistic, p_value; ``df`` as in
-        :func:`mmfit.inference.tidy`.
+        :func:`mmfit.inference.tidy`. The rows of a term that ``note`` names hold no numbers.
 
         Raises
         ------
         MmfitError
             For an unknown ``df``; for ``kenward-roger`` with fits by ML.
         """
-        return self._stacked([_tidy_rows(pattern, df) for pattern in self._patterns])
+        return self._stacked([tidy_rows(p.subset, p.values, p.fits, df) for p in self._patterns])
 
     def _stacked(self, parts: list[tuple[list, dict[str, np.ndarray]]]) -> pd.DataFrame:
         """One frame, response by response in the order given, from (b, rows) arrays."""
@@ -171,73 +190,8 @@ class ManyModels:
             raise DesignError("none of the responses could be fitted; see `message`")
         whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         whole = whole.sort_values("response", kind="stable", ignore_index=True)
-        whole["response"] = np.array(self.responses, dtype=object)[whole["response"]]
+        whole["response"] = self._index.take(whole["response"]).to_numpy(dtype=object)
         return whole
-
-
-def _varcorr_rows(pattern: _Pattern) -> dict[str, np.ndarray]:
-    fits, random = pattern.fits, pattern.matrices.random
-    labels: list[tuple] = []
-    vcov, sdcor = [], []
-    for term, block in zip(random, fits.covariances, strict=True):
-        q = len(term.effects)
-        sd = np.sqrt(np.diagonal(block, axis1=1, axis2=2))
-        for i in range(q):
-            labels.append((term.group, term.effects[i], None))
-            vcov.append(block[:, i, i])
-            sdcor.append(sd[:, i])
-        for i in range(q):
-            for j in range(i + 1, q):
-                labels.append((term.group, term.effects[i], term.effects[j]))
-                scale = sd[:, i] * sd[:, j]
-                vcov.append(block[:, i, j])
-                correlation = block[:, i, j] / np.where(scale > 0, scale, 1.0)
-                sdcor.append(np.where(scale > 0, correlation, np.nan))
-    labels.append(("Residual", None, None))
-    vcov.append(fits.sigma**2)
-    sdcor.append(fits.sigma)
-    names = np.array(labels, dtype=object)
-    count = len(fits.sigma)
-    columns = {
-        name: np.tile(names[:, i], (count, 1))
-        for i, name in enumerate(("group", "term_1", "term_2"))
-    }
-    return columns | {"vcov": np.array(vcov).T, "sdcor": np.array(sdcor).T}
-
-
-def _tidy_rows(pattern: _Pattern, df: str) -> dict[str, np.ndarray]:
-    from mmfit.inference.distributions import t_p_value
-    from mmfit.inference.fixed_effects.degrees_of_freedom import check_method, satterthwaite_df
-
-    check_method(df)
-    fits = pattern.fits
-    count, p = fits.fixef.shape
-    std_error = np.sqrt(np.diagonal(fits.vcov, axis1=1, axis2=2))
-    if df == "kenward-roger":
-        from mmfit.engine.adjusted import many_adjusted
-        from mmfit.inference.fixed_effects.kenward_roger import contrast_df, require_reml
-
-        require_reml("REML" if fits.reml else "ML")
-        adjusted = many_adjusted(pattern.matrices, pattern.values, fits)
-        freedom = contrast_df(adjusted, np.eye(p))
-        std_error = np.sqrt(np.diagonal(adjusted.vcov, axis1=1, axis2=2))
-    elif df == "satterthwaite":
-        covariance, jacobian = many_uncertainty(pattern.matrices, pattern.values, fits)
-        slopes = np.diagonal(jacobian, axis1=2, axis2=3)
-        variance = np.diagonal(fits.vcov, axis1=1, axis2=2)
-        freedom = satterthwaite_df(variance, np.swapaxes(slopes, 1, 2), covariance[:, None])
-    else:
-        rest = float(pattern.matrices.nobs - p)
-        freedom = np.full((count, p), rest if df == "residual" else np.inf)
-    statistic = fits.fixef / std_error
-    return {
-        "term": np.tile(np.array(pattern.matrices.fixed_names, dtype=object), (count, 1)),
-        "estimate": fits.fixef,
-        "std_error": std_error,
-        "df": freedom,
-        "statistic": statistic,
-        "p_value": t_p_value(statistic, freedom),
-    }
 
 
 def lmer_many(
@@ -259,6 +213,7 @@ def lmer_many(
     data : DataFrame, or mapping of column names to arrays, with the n rows of the design.
     responses : DataFrame or mapping of names to (n,) columns, or an (n, B) array (whose columns
         are named by their numbers from 1). A missing value leaves its row out for that response.
+        What has an index is matched to that of the data by its labels, as in pandas.
     reml, weights, offset, contrasts, categorical : as for :func:`mmfit.lmer`.
 
     Raises
@@ -266,77 +221,80 @@ def lmer_many(
     FormulaError
         A formula that cannot be read or evaluated, or one with a left-hand side.
     DataError
-        Columns that are missing or cannot be used.
+        Columns that are missing or cannot be used; responses whose labels are not the data's.
     DesignError
         A model that these data cannot identify.
     """
     parsed = parse(formula, response=False)
-    names, columns = response_columns(responses)
+    check_columns(data, "data")
+    names, columns = response_columns(responses, data)
     usable, rows, given = complete_rows(parsed, data, weights, offset)
-    check_length(columns, data)
     values = columns if rows is None else columns[:, rows]
-    design = _Design(parsed, data, rows, given, contrasts, name_list(categorical, "categorical"))
-    # Built even where no response is complete: a bad design is an error, not a failed response.
-    whole = design.build(usable, given, values.shape[1])
-    failures = {
-        int(i): "it has infinite values" for i in np.flatnonzero(np.isinf(values).any(axis=1))
-    }
-    patterns = []
+    whole = build(
+        parsed,
+        usable,
+        response=stand_in(values.shape[1]),
+        contrasts=contrasts,
+        categorical=name_list(categorical, "categorical"),
+        **given,
+    )
+    failures = infinite_values(names, columns, rows)
+    subsets, patterns = RowSubsets(whole), []
     for keep, members in row_patterns(np.isfinite(values), failures):
         try:
-            matrices = whole if keep is None else design.on(keep)
+            subset = subsets.all_rows() if keep is None else subsets.on(keep)
         except DesignError as error:
             failures.update(dict.fromkeys(members.tolist(), str(error)))
             continue
         Y = values if len(members) == len(values) else values[members]
         Y = Y if keep is None else np.ascontiguousarray(Y[:, keep])
-        patterns.extend(_fit_pattern(matrices, members, Y, reml, failures))
+        pattern = _fit_pattern(_Asked(subset, names, reml, failures), members, Y)
+        if pattern is not None:
+            patterns.append(pattern)
     return ManyModels(formula, reml, names, patterns, failures)
 
 
 @dataclass(frozen=True, slots=True)
-class _Design:
-    """What the matrices of any set of rows are built from; ``given`` weights and offset."""
+class _Asked:
+    """Some rows of the design, the names of all responses, and what is known of failures."""
 
-    formula: Formula
-    data: Mapping[str, Any]
-    rows: np.ndarray | None
-    given: Mapping[str, Any]
-    contrasts: Mapping[str, Any] | None
-    categorical: tuple[str, ...]
+    subset: RowSubset
+    names: tuple
+    reml: bool
+    failures: dict[int, str]
 
-    def build(self, data, given: Mapping[str, Any], n: int) -> ModelMatrices:
-        """Of all the rows of ``data``, with a response that stands in for those to come."""
-        settings = {"contrasts": self.contrasts, "categorical": self.categorical}
-        return build(self.formula, data, response=stand_in(n), **settings, **given)
+    def refuse(self, members: np.ndarray, Y: np.ndarray, known: Sequence[str]) -> None:
+        """Say of each of these responses what ``mmfit.lmer`` says of it; ``known`` in a batch."""
+        matrices = self.subset.matrices
+        for member, y, message in zip(members.tolist(), Y, known, strict=True):
+            name = str(self.names[member])
+            alone = replace(matrices, y=y, response=name, formula=f"{name} {matrices.formula}")
+            if message != NO_RESIDUAL:
+                try:
+                    check_response(name, y)
+                    fit_model(alone, reml=self.reml)
+                except MmfitError as error:
+                    message = str(error)
+            self.failures[member] = message
 
-    def on(self, keep: np.ndarray) -> ModelMatrices:
-        """Of some of the usable rows."""
-        given = {k: v[keep] if isinstance(v, np.ndarray) else v for k, v in self.given.items()}
-        places = keep if self.rows is None else self.rows[keep]
-        return self.build(take_rows(self.data, places), given, len(keep))
 
-
-def _fit_pattern(matrices, members, Y, reml, failures) -> list[_Pattern]:
-    """At most one pattern; responses that cannot be fitted go to ``failures``."""
-    good = np.ones(len(members), dtype=bool)
-    reasons = {
-        "it is the same in every row, so there is no variance to estimate": Y.min(1) == Y.max(1)
-    }
-    try:
-        if not any(bad.any() for bad in reasons.values()):
-            fits = fit_many(matrices, Y, reml=reml)
-            if np.isfinite(fits.objective).all():
-                return [_Pattern(members, Y, matrices, fits)]
-            reasons[_EXTREME] = ~np.isfinite(fits.objective)
-    except DesignError:
-        pass
-    exact = "the fixed effects fit it exactly, so there is no variance to estimate"
-    reasons[exact] = fitted_exactly(matrices, Y)
-    for reason, bad in reasons.items():
-        for member in members[good & bad]:
-            failures[int(member)] = reason
-        good &= ~bad
-    if not good.any():
-        return []
-    return _fit_pattern(matrices, members[good], np.ascontiguousarray(Y[good]), reml, failures)
+def _fit_pattern(asked: _Asked, members: np.ndarray, Y: np.ndarray) -> _Pattern | None:
+    """The fits of some responses (b, n); those that cannot be fitted become failures."""
+    subset = asked.subset
+    bad = Y.min(axis=1) == Y.max(axis=1)
+    if not bad.any():
+        try:
+            fits = fit_many(subset.matrices, Y, reml=asked.reml)
+        except DesignError:
+            bad = fitted_exactly(subset.matrices, Y)
+            bad = bad if bad.any() else ~bad
+        else:
+            good = np.isfinite(fits.objective)
+            if good.all():
+                return _Pattern(members, Y, subset, fits)
+            asked.refuse(members[~good], Y[~good], fits.messages[~good])
+            return _Pattern(members[good], Y[good], subset, fits.of(good)) if good.any() else None
+    asked.refuse(members[bad], Y[bad], [""] * len(members[bad]))
+    if bad.all():
+        return None
+    return _fit_pattern(asked, members[~bad], np.ascontiguousarray(Y[~bad]))

@@ -10,6 +10,8 @@ import numpy as np
 from mmfit.alignment import aligned
 from mmfit.errors import DataError
 
+NO_ROWS = "every row has a missing value in one of the columns that the model uses"
+
 
 def complete_rows(parsed, data, weights, offset):
     """The data without the rows that have a missing value in a column used, and their places.
@@ -39,7 +41,7 @@ def complete_rows(parsed, data, weights, offset):
         return columns, None, arrays
     keep = np.flatnonzero(~missing)
     if not len(keep):
-        raise DataError("every row has a missing value in one of the columns that the model uses")
+        raise DataError(NO_ROWS)
     for name, value in arrays.items():
         if isinstance(value, np.ndarray):
             if value.shape != missing.shape:

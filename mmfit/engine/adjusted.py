@@ -66,6 +66,8 @@ def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
     What it costs: :mod:`mmfit.engine.adjusted_cost`.
     """
     problem = Problem(prepared.system, prepared.solver, reml=True)
+    if np.isnan(fit.theta).any():
+        return _missing(len(fit.theta), len(fit.fixef))
     if not len(fit.theta):
         return adjust(problem.at(np.zeros((1, 0))))
     white = np.linalg.solve(prepared.system.theta_jacobian(), fit.theta)
@@ -89,6 +91,13 @@ def many_adjusted(
             parts.append(adjust(problem.at(theta[members], members)))
     columns = ((getattr(part, name) for part in parts) for name in AdjustedCovariance.__slots__)
     return AdjustedCovariance(*(np.concatenate(list(c))[: len(responses)] for c in columns))
+
+
+def _missing(k: int, p: int) -> AdjustedCovariance:
+    """Of a fit without estimates."""
+    shapes = ((p, p), (p, p), (k + 1, p, p), (k + 1, k + 1))
+    blank = (np.full((1, *shape), np.nan) for shape in shapes)
+    return AdjustedCovariance(*blank, np.zeros((1, k + 1, k + 1)), np.ones((1, k + 1)))
 
 
 def adjust(at: Evaluation) -> AdjustedCovariance:

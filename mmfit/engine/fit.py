@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.degenerate import doubtful, without_estimates, without_residual
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
 from mmfit.engine.late import Later
 from mmfit.engine.optimizer import Optima, optimize
@@ -57,7 +58,7 @@ def fit_model(
     Parameters
     ----------
     matrices : the model;  reml : the criterion.
-    start : (k,) theta in lme4's order and scale, or None for MINQUE(0).
+    start : (k,) theta in lme4's order and scale; MINQUE(0) for None, or NaN.
     prepared : the result of :func:`prepare` for the same matrices, to share its work.
 
     Raises
@@ -69,8 +70,18 @@ def fit_model(
     """
     prepared = prepare(matrices) if prepared is None else prepared
     problem = Problem(prepared.system, prepared.solver, reml)
-    theta = starting_theta(problem) if start is None else _whitened_start(problem.system, start)
-    return _to_fit(matrices, optimize(problem, theta))
+    if start is None or not np.isfinite(start).all():
+        theta = starting_theta(problem)
+    else:
+        theta = _whitened_start(problem.system, start)
+    optima = optimize(problem, theta)
+    fit = _to_fit(matrices, optima)
+    if (
+        doubtful(matrices, optima, np.array([fit.singular]))[0]
+        and without_residual(matrices, matrices.y[None], reml)[0]
+    ):
+        return without_estimates(fit)
+    return fit
 
 
 def fit_both(matrices: ModelMatrices) -> dict[str, Fit]:

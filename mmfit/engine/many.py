@@ -5,14 +5,15 @@ response's arithmetic depends on the others, so that results do not depend on th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from mmfit.engine.criterion import Problem
+from mmfit.engine.degenerate import NO_RESIDUAL, doubtful, without_residual
 from mmfit.engine.estimates import estimates, variance_uncertainty
 from mmfit.engine.fit import prepare
-from mmfit.engine.optimizer import optimize
+from mmfit.engine.optimizer import Optima, optimize
 from mmfit.engine.start import starting_theta
 from mmfit.formula.matrices import ModelMatrices
 
@@ -33,6 +34,7 @@ class ManyFits:
     objective : (B,), -2 log (restricted) likelihood;  sigma : (B,).
     fixef : (B, p);  vcov : (B, p, p);  covariances : per term (B, q, q).
     singular : (B, terms) bool;  converged : (B,) bool;  evaluations : (B,) int.
+    messages : (B,) object, the outcome in words where a search has not converged, else ``""``.
     """
 
     reml: bool
@@ -46,10 +48,21 @@ class ManyFits:
     singular: np.ndarray
     converged: np.ndarray
     evaluations: np.ndarray
+    messages: np.ndarray
+
+    def of(self, members: np.ndarray) -> "ManyFits":
+        """The fits of some of the responses, (A,) intp or (B,) bool."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        covariances = tuple(block[members] for block in arrays.pop("covariances"))
+        chosen = {name: array[members] for name, array in arrays.items()}
+        return ManyFits(reml=self.reml, covariances=covariances, **chosen)
 
 
 def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True) -> ManyFits:
     """Fit one model to each row of ``responses`` (B, n), in place of the model's response.
+
+    One without estimates (its criterion cannot be evaluated at its start, or has no minimum) has
+    NaN for its numbers.
 
     Raises
     ------
@@ -58,11 +71,12 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
     ComputationError
         When a criterion cannot be evaluated at its starting value.
     """
-    parts = []
+    parts, asked = [], []
     for problem in blocks(matrices, responses, reml):
         optima = optimize(problem, starting_theta(problem))
         at = optima.evaluation
         found = estimates(at)
+        asked.append(doubtful(matrices, optima, found.singular.any(axis=1)))
         parts.append(
             ManyFits(
                 reml=reml,
@@ -76,9 +90,35 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
                 singular=found.singular,
                 converged=optima.converged,
                 evaluations=optima.evaluations,
+                messages=_messages(optima),
             )
         )
-    return _joined(parts, len(responses))
+    fits = _joined(parts, len(responses))
+    return _without_residual(matrices, responses, fits, np.concatenate(asked)[: len(responses)])
+
+
+def _messages(optima: Optima) -> np.ndarray:
+    messages = np.full(len(optima.converged), "", dtype=object)
+    for i in np.flatnonzero(~optima.converged):
+        messages[i] = optima.message(i)
+    return messages
+
+
+def _without_residual(
+    matrices: ModelMatrices, responses: np.ndarray, fits: ManyFits, asked: np.ndarray
+) -> ManyFits:
+    """The fits, without the numbers of those whose likelihood has no maximum."""
+    members = np.flatnonzero(asked)
+    if len(members):
+        members = members[without_residual(matrices, responses[members], fits.reml)]
+    if not len(members):
+        return fits
+    numbers = (fits.white_theta, fits.theta, fits.objective, fits.sigma, fits.fixef, fits.vcov)
+    for array in (*numbers, *fits.covariances):
+        array[members] = np.nan
+    fits.singular[members] = fits.converged[members] = False
+    fits.messages[members] = NO_RESIDUAL
+    return fits
 
 
 def many_uncertainty(
@@ -129,7 +169,7 @@ def _joined(parts: list[ManyFits], count: int) -> ManyFits:
     names = ("white_theta", "theta", "objective", "sigma", "fixef", "vcov", "singular", "converged")
     arrays = {
         name: np.concatenate([getattr(part, name) for part in parts])[:count]
-        for name in (*names, "evaluations")
+        for name in (*names, "evaluations", "messages")
     }
     covariances = zip(*(part.covariances for part in parts), strict=True)
     return ManyFits(

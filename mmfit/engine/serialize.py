@@ -17,7 +17,7 @@ from mmfit.formula.unidentified import Unidentified
 
 
 def fit_to_json(fit: Fit) -> str:
-    """One JSON object per fit, keys in the order of the record's fields."""
+    """One JSON object per fit, keys in the order of the record's fields; null for NaN."""
     return json.dumps(_plain(fit), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
@@ -35,17 +35,19 @@ def fit_from_json(text: str) -> Fit:
         raw["terms"] = tuple(_variance_term(term) for term in raw["terms"])
         raw["groups"] = tuple(_group(group) for group in raw["groups"])
         raw["uncertainty"] = VarianceUncertainty(
-            covariance=np.array(raw["uncertainty"]["covariance"]).reshape(k + 1, k + 1),
+            covariance=np.array(raw["uncertainty"]["covariance"], dtype=float).reshape(
+                k + 1, k + 1
+            ),
             jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
         )
         raw["unidentified"] = tuple(_unidentified(one) for one in raw["unidentified"])
-        raw["optimizer"] = OptimizerRecord(**raw["optimizer"])
+        raw["optimizer"] = OptimizerRecord(**_numbers(raw["optimizer"]))
         for name in ("fixed_names", "dropped", "singular_groups"):
             raw[name] = tuple(raw[name])
         raw["theta"] = np.array(raw["theta"], dtype=float)
         raw["fixef"] = np.array(raw["fixef"], dtype=float)
         raw["vcov"] = np.array(raw["vcov"], dtype=float).reshape(p, p)
-        return Fit(**raw)
+        return Fit(**_numbers(raw))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise DataError(f"not a fit written by this version of mmfit: {error}") from None
 
@@ -54,12 +56,20 @@ def _plain(value):
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        missing = np.isnan(value)
+        return (np.where(missing, None, value) if missing.any() else value).tolist()
+    if isinstance(value, float) and value != value:
+        return None
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def _numbers(raw: dict) -> dict:
+    """A record's fields, NaN for null: no field of a record is None."""
+    return {name: np.nan if value is None else value for name, value in raw.items()}
 
 
 def _variance_term(raw) -> VarianceTerm:

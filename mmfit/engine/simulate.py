@@ -5,6 +5,7 @@ import numpy as np
 from mmfit.arguments import check_count, check_seed
 from mmfit.engine.records import Fit
 from mmfit.engine.roots import semidefinite_cholesky
+from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
 
 
@@ -21,9 +22,15 @@ def simulate_responses(
     ------
     MmfitError
         When ``n`` is no whole number from 1, or ``seed`` none from 0.
+    ComputationError
+        For a fit without estimates.
     """
     check_count(n, "n", "the number of simulated responses must be a whole number of at least 1")
     check_seed(seed)
+    if np.isnan(fit.sigma):
+        raise ComputationError(
+            f"{fit.formula}: there is no model to draw responses from; {fit.optimizer.message}"
+        )
     mean = matrices.X @ fit.fixef
     if matrices.offset is not None:
         mean = mean + matrices.offset

@@ -73,12 +73,14 @@ def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
     over sigma, times the root of the prior weight.
     """
     directions = singular_directions(fit, matrices)
-    checks = [_convergence(fit), _identification(fit), _singularity(fit, directions)]
-    checks += design_checks(fit, matrices)
-    curvature = curvature_check(fit, matrices)
-    checks += [] if curvature is None else [curvature]
-    checks += residual_checks(fit, matrices)
-    checks += random_effect_checks(fit)
+    checks = [_convergence(fit), _identification(fit), *design_checks(fit, matrices)]
+    if not np.isnan(fit.sigma):
+        # Without estimates there is nothing else to look at.
+        checks.insert(2, _singularity(fit, directions))
+        curvature = curvature_check(fit, matrices)
+        checks += [] if curvature is None else [curvature]
+        checks += residual_checks(fit, matrices)
+        checks += random_effect_checks(fit)
     return Diagnosis(
         converged=fit.converged,
         convergence=convergence_text(fit),
@@ -95,6 +97,8 @@ def convergence_text(fit: Fit) -> str:
     noun = "evaluation" if record.evaluations == 1 else "evaluations"
     state = "converged" if record.converged else "did NOT converge"
     detail = record.message.removeprefix("converged: ").removeprefix("not converged: ").rstrip(".")
+    if np.isnan(record.objective):
+        return f"The {fit.criterion} fit {state}: {detail}."
     return (
         f"The {fit.criterion} fit {state}: {detail}. Structure found in the data: "
         f"{_structure(record.solver)}; "
@@ -122,6 +126,8 @@ def _structure(solver: str) -> str:
 
 def _convergence(fit: Fit) -> Check:
     promised = fit.optimizer.predicted_decrease
+    if np.isnan(fit.sigma):
+        return Check("convergence", np.nan, np.nan, "look", convergence_text(fit))
     state = "converged" if fit.converged else "did not converge: its numbers are no optimum"
     text = (
         f"The {fit.criterion} fit {state}; a further step promises to lower the criterion by "

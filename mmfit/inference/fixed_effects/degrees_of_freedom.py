@@ -52,8 +52,10 @@ class Precision:
         return np.sqrt(np.einsum("mp,pq,mq->m", L, self.vcov, L))
 
     def df(self, L: np.ndarray) -> np.ndarray:
-        """(m,) degrees of freedom of each row of L (m, p) tested on its own."""
+        """(m,) degrees of freedom of each row of L (m, p) tested on its own; NaN without a fit."""
         fit = self.fit
+        if np.isnan(fit.sigma):
+            return np.full(len(L), np.nan)
         if self.method == "residual":
             return np.full(len(L), float(fit.nobs - len(fit.fixef)))
         if self.method == "normal":
@@ -144,10 +146,10 @@ def satterthwaite_df(
 ) -> np.ndarray:
     """nu = 2 variance^2 / (slope' A slope) for variances (...), slopes (..., k + 1) and A.
 
-    Infinite where the variance is certain.
+    Infinite where the variance is certain, NaN where it is.
     """
     spread = ((slopes[..., None, :] @ covariance)[..., 0, :] * slopes).sum(axis=-1)
-    known = spread > 0
+    known = ~(spread <= 0)
     return np.where(known, 2 * variance**2 / np.where(known, spread, 1.0), np.inf)
 
 

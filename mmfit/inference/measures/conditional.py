@@ -77,6 +77,8 @@ def conditional_aic(fit: Fit, matrices: ModelMatrices) -> ConditionalAIC:
     DesignError, ComputationError
         As in fitting.
     """
+    if np.isnan(fit.sigma):
+        return ConditionalAIC(np.nan, np.nan, np.nan, np.nan, np.nan, fit.optimizer.message)
     spent = effective_df(matrices, fit)
     log_lik = conditional_log_lik(fit, matrices)
     df = 1 + spent.hat + spent.estimation_half

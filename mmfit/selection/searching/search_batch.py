@@ -97,6 +97,6 @@ def member_fit(matrices: ModelMatrices, many: ManyFits, member: int) -> Fit:
             predicted_decrease=0.0,
             curvature=0.0,
             converged=converged,
-            message="converged" if converged else "not converged in a batch",
+            message="converged" if converged else many.messages[member],
         ),
     )
