@@ -113,7 +113,7 @@ class ManyModels:
 
         out = np.full(len(self.responses), "", dtype=object)
         for pattern in self._patterns:
-            out[pattern.members] = unidentified_text(unidentified(pattern.matrices))
+            out[pattern.members] = unidentified_text(unidentified(pattern.subset.matrices))
         return pd.Series(out, index=self._index, name="unidentified")
 
     @cached_property

@@ -70,8 +70,10 @@ class RowSubsets:
         whole = self.whole
         X, kept, fixed = _independent(_rows(whole.X, keep), lambda: whole.X.shape[1])
         random, terms, effects = self._random(keep)
-        checks.check_random(random, len(keep))
+        weights = None if whole.weights is None else whole.weights[keep]
+        checks.check_random(random)
         checks.check_fixed(len(kept), len(keep))
+        checks.check_residual(X, random, weights)
         names, independent = whole.fixed_names, set(kept.tolist())
         matrices = replace(
             whole,
@@ -80,7 +82,7 @@ class RowSubsets:
             fixed_names=tuple(names[k] for k in kept),
             dropped=(*whole.dropped, *(n for k, n in enumerate(names) if k not in independent)),
             random=random,
-            weights=None if whole.weights is None else whole.weights[keep],
+            weights=weights,
             offset=None if whole.offset is None else whole.offset[keep],
             design=None,
         )
