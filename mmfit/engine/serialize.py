@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from mmfit.engine.records import (
+    Confounding,
     Fit,
     GroupModes,
     OptimizerRecord,
@@ -36,6 +37,7 @@ def fit_from_json(text: str) -> Fit:
         raw["uncertainty"] = VarianceUncertainty(
             covariance=np.array(raw["uncertainty"]["covariance"]).reshape(k + 1, k + 1),
             jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
+            confounding=_confounding(raw["uncertainty"]["confounding"]),
         )
         raw["optimizer"] = OptimizerRecord(**raw["optimizer"])
         for name in ("fixed_names", "dropped", "singular_groups"):
@@ -64,6 +66,12 @@ def _variance_term(raw) -> VarianceTerm:
     raw["effects"] = tuple(raw["effects"])
     raw["covariance"] = np.array(raw["covariance"], dtype=float)
     return VarianceTerm(**raw)
+
+
+def _confounding(raw) -> Confounding | None:
+    if raw is None:
+        return None
+    return Confounding(*(np.array(raw[name], dtype=float) for name in ("half", "slopes")))
 
 
 def _group(raw) -> GroupModes:

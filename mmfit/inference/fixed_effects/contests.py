@@ -12,7 +12,11 @@ from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    Precision,
+    precision,
+    untold_note,
+)
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
     check_basis,
@@ -73,7 +77,8 @@ def contest(
         notes = [known.note, untestable_note(table)]
     else:
         table = _one_by_one(known, rows, labels, target, level)
-        notes = [known.note]
+        untold = [label for label, lost in zip(labels, known.untold(rows), strict=True) if lost]
+        notes = [untold_note(untold), known.note]
     table.attrs["note"] = " ".join(note for note in notes if note)
     return table
 

@@ -11,7 +11,12 @@ from mmfit.errors import MmfitError
 from mmfit.formula import full_dummy_matrix
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import f_p_value
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, joint_df, precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    Precision,
+    joint_df,
+    precision,
+    untold_note,
+)
 from mmfit.inference.fixed_effects.hypotheses import fixed_root, missing_cells, term_hypotheses
 
 BASES = ("canonical", "lmertest")
@@ -120,9 +125,12 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     """Test a hypothesis of independent rows by the method of ``known``.
 
     F = d'(L V L')^-1 d / q with d = L beta - rhs. Satterthwaite's denominator combines those of the
-    principal axes of L V L' (lmerTest's ``contestMD``).
+    principal axes of L V L' (lmerTest's ``contestMD``). All is NaN where L V L' is one that no data
+    tell.
     """
     L, fit = hypothesis.L, known.fit
+    if known.untold_jointly(L):
+        return FTest(*[float("nan"), len(L), *[float("nan")] * 3])
     difference = L @ fit.fixef - hypothesis.rhs
     spread, vectors = np.linalg.eigh(L @ known.vcov @ L.T)
     unscaled = float(((vectors.T @ difference) ** 2 / spread).mean())
@@ -179,15 +187,18 @@ def anova(
 
 
 def untestable_note(table: pd.DataFrame) -> str:
-    """Which F tests have no denominator though their variance is known, in words, or ``""``."""
-    bad = table["statistic"].isna()
-    if not bad.any():
-        return ""
-    names = f" of {', '.join(table.loc[bad, 'term'])}" if "term" in table else ""
-    return (
-        f"Kenward-Roger's approximation gives no F distribution for the joint test{names}: too few "
-        "levels tell of the variances."
-    )
+    """Which F tests there are not, and why, in words, or ``""``."""
+    untold = table["sum_sq"].isna()
+    bad = table["statistic"].isna() & ~untold
+    names = table["term"] if "term" in table else pd.Series(["the joint hypothesis"], dtype=object)
+    notes = [untold_note(names[untold].tolist())]
+    if bad.any():
+        shown = f" of {', '.join(names[bad])}" if "term" in table else ""
+        notes.append(
+            f"Kenward-Roger's approximation gives no F distribution for the joint test{shown}: too "
+            "few levels tell of the variances."
+        )
+    return " ".join(note for note in notes if note)
 
 
 def f_table(rows: list[tuple], note: str) -> pd.DataFrame:
