@@ -68,18 +68,20 @@ def unseen_moves(problem: Problem) -> Moves:
 
 
 def confounding(problem: Problem) -> Confounding | None:
-    """What of the fixed effects hangs on variances that no data tell; None where nothing does."""
-    if not problem.system.nfixed or not len(problem.system.layout):
+    """What of the fixed effects hangs on variances that no data tell; None where data tell all."""
+    if not len(problem.system.layout):
         return None
     moves = unseen_moves(problem)
+    if not len(moves.directions):
+        return None
     p = problem.system.nfixed
     parts = np.concatenate([moves.at.T[0, :, :p, :p], np.eye(p)[None]])
     slopes = np.einsum("de,epq->dpq", moves.directions, parts)
-    size = np.einsum("de,e->d", np.abs(moves.directions), np.abs(parts).max(axis=(1, 2)))
-    largest = np.abs(slopes).max(axis=(1, 2))
+    size = np.einsum(
+        "de,e->d", np.abs(moves.directions), np.abs(parts).max(axis=(1, 2), initial=0.0)
+    )
+    largest = np.abs(slopes).max(axis=(1, 2), initial=0.0)
     felt = largest > _ROUNDING * size
-    if not felt.any():
-        return None
     half = problem.system.back() @ moves.at.R_inverse[0]
     return Confounding(half, slopes[felt] / largest[felt, None, None])
 
