@@ -166,7 +166,7 @@ def anova(
 
     ``basis="lmertest"`` takes lmerTest's own rows: Satterthwaite's denominator of terms with
     several degrees of freedom depends on them, that of ``canonical`` on the hypothesis alone. The
-    hypotheses are the same but for the three exceptions in ``lmertest_rows``.
+    hypotheses are the same but for the exceptions in ``lmertest_rows``.
 
     Raises
     ------
@@ -260,6 +260,9 @@ def _design_notes(matrices: ModelMatrices, type: int, left_out: list[str]) -> li
             "The fixed effects are not all estimable; left out of the model: "
             f"{', '.join(matrices.dropped)}."
         )
-    if left_out:
+    if left_out and type == 3:
         notes.append(f"Nothing of {', '.join(left_out)} is estimable, so it is not tested.")
+    elif left_out:
+        names = ", ".join(left_out)
+        notes.append(f"What {names} would add the terms adjusted for have already: not tested.")
     return notes
