@@ -10,6 +10,7 @@ from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fixed_effects.degrees_of_freedom import (
     Precision,
     precision,
+    untold_coefficients,
     untold_note,
 )
 
@@ -52,8 +53,6 @@ def tidy(
             "conf_high": fit.fixef + half,
         }
     )
-    untold = untold_note(
-        [n for n, lost in zip(fit.fixed_names, known.untold(each), strict=True) if lost]
-    )
+    untold = untold_note(table.loc[untold_coefficients(fit), "term"].tolist())
     table.attrs["note"] = " ".join(note for note in (untold, known.note) if note)
     return table

@@ -1,7 +1,7 @@
 """Tests of hypotheses that the user writes down."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.formula.names import distinct
 from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fixed_effects.degrees_of_freedom import (
     Precision,
@@ -24,7 +25,7 @@ from mmfit.inference.fixed_effects.f_tests import (
     run_test,
     untestable_note,
 )
-from mmfit.inference.fixed_effects.hypotheses import fixed_root
+from mmfit.inference.fixed_effects.hypotheses import fixed_root, kept_columns
 
 # Largest weight of a contrast: its square, times a variance, is to be a number.
 _SIZES = (1e-100, 1e100)
@@ -68,7 +69,7 @@ def contest(
     """
     check_level(level)
     check_basis(basis)
-    rows, labels = _rows(L, fit.fixed_names)
+    rows, labels = _rows(L, matrices)
     target = _right_hand_side(rhs, len(rows))
     known = precision(fit, df, matrices)
     if joint:
@@ -101,14 +102,20 @@ def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
     )
 
 
-def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
+def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:
     """(q, p) weights and a label per row."""
+    names = matrices.fixed_names
     if not names:
         raise MmfitError("the model has no fixed effects to test")
+    for term in _named(L):
+        if names.count(term) > 1:
+            raise MmfitError(_ambiguous(term, matrices))
     if isinstance(L, pd.DataFrame):
+        _once(L.columns)
         given = [_weights(dict(zip(L.columns, row, strict=True)), names) for row in L.to_numpy()]
         labels = [label if isinstance(label, str) else "" for label in L.index]
     elif isinstance(L, pd.Series) and not isinstance(L.index, pd.RangeIndex):
+        _once(L.index)
         given, labels = [_weights(L.to_dict(), names)], [str(L.name) if L.name else ""]
     elif isinstance(L, Mapping):
         given, labels = [_weights(L, names)], [""]
@@ -118,11 +125,44 @@ def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
         given = _array(L, names)
         labels = [""] * len(given)
     rows = np.array(given, dtype=float).reshape(len(labels), len(names))
-    labels = [label or _says(row, names) for label, row in zip(labels, rows, strict=True)]
+    said = distinct(names)
+    labels = [label or _says(row, said) for label, row in zip(labels, rows, strict=True)]
     if not len(rows):
         raise MmfitError("L has no rows; give at least one contrast")
     _check(rows, labels)
     return rows, labels
+
+
+def _named(L: Any) -> list:
+    """The terms that L names."""
+    if isinstance(L, pd.DataFrame):
+        return list(L.columns)
+    if isinstance(L, pd.Series):
+        return [] if isinstance(L.index, pd.RangeIndex) else list(L.index)
+    several = isinstance(L, list | tuple) and all(isinstance(row, Mapping) for row in L)
+    mappings = L if several else [L] if isinstance(L, Mapping) else []
+    return [term for row in mappings for term in row]
+
+
+def _ambiguous(name: str, matrices: ModelMatrices) -> str:
+    """What to say of a name that several fixed effects have."""
+    found = [
+        f"number {k + 1}, of the term {term.name}"
+        for term in matrices.fixed_terms
+        for k in kept_columns(matrices, term).tolist()
+        if matrices.fixed_names[k] == name
+    ]
+    return (
+        f"{name!r} is the name of {len(found)} fixed effects: {'; '.join(found)}. Give L as "
+        f"numbers, one for each of the {len(matrices.fixed_names)} fixed effects, or rename a "
+        "variable"
+    )
+
+
+def _once(terms: pd.Index) -> None:
+    if not terms.is_unique:
+        twice = terms[terms.duplicated()][0]
+        raise MmfitError(f"L gives {twice!r} more than one weight")
 
 
 def _weights(row: Mapping[Any, Any], names: tuple[str, ...]) -> list[float]:
@@ -188,7 +228,7 @@ def _right_hand_side(rhs: Any, rows: int) -> np.ndarray:
     return target
 
 
-def _says(row: np.ndarray, names: tuple[str, ...]) -> str:
+def _says(row: np.ndarray, names: Sequence[str]) -> str:
     """``a - 0.5 b``."""
     parts = []
     for weight, name in zip(row, names, strict=True):

@@ -95,14 +95,20 @@ class Precision:
         return " ".join(parts)
 
 
+def untold_coefficients(fit: Fit) -> np.ndarray:
+    """(p,) bool: the fixed effects whose variance depends on what no data of the design tell."""
+    found, p = fit.uncertainty.confounding, len(fit.fixef)
+    return np.zeros(p, dtype=bool) if found is None else found.concerns(np.eye(p))
+
+
 def untold_note(names: Sequence[str]) -> str:
     """Why these have no standard error, in words; ``""`` for none."""
     if not len(names):
         return ""
     return (
         "The data do not tell all variance parameters apart once the fixed effects are estimated; "
-        f"what depends on them ({', '.join(names)}) has no standard error, no degrees of freedom "
-        "and no p-value."
+        f"what depends on them ({', '.join(names)}) has no standard error, no degrees of freedom, "
+        "no p-value and no interval."
     )
 
 

@@ -137,10 +137,9 @@ def containing(matrices: ModelMatrices, term: FixedTerm) -> list[FixedTerm]:
 
 
 def kept_columns(matrices: ModelMatrices, term: FixedTerm) -> np.ndarray:
-    """The columns of X, of those that were kept, that belong to a term."""
-    place = {name: k for k, name in enumerate(matrices.fixed_names)}
-    names = [matrices.all_fixed_names[c] for c in term.columns]
-    return np.array([place[name] for name in names if name in place], dtype=np.intp)
+    """The columns of X, of those that were kept, that belong to a term; by place, not by name."""
+    place = {column: k for k, column in enumerate(matrices.design.kept.tolist())}
+    return np.array([place[c] for c in term.columns if c in place], dtype=np.intp)
 
 
 def _contains(outer: FixedTerm, inner: FixedTerm, factors: frozenset[str]) -> bool:

@@ -104,8 +104,9 @@ def _type_three(matrices: ModelMatrices, terms: list[FixedTerm]) -> dict[str, np
     full, treated = full_dummy_matrix(matrices.design), _treatment_matrix(matrices)
     kept = independent_columns(treated.distinct)
     X = treated.matrix[:, kept]
-    place = {name: k for k, name in enumerate(full.names)}
-    at = [place[treated.names[k]] for k in kept]
+    # By what they hold: two columns may have one name.
+    place = {column.tobytes(): k for k, column in enumerate(full.matrix.T)}
+    at = [place[column.tobytes()] for column in X.T]
     G = _least_squares(X, full.matrix)
     columns = _by_term(matrices, treated, kept)
     for term in sorted(terms, key=lambda t: -len(t.variables)):
