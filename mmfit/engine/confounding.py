@@ -26,8 +26,8 @@ from mmfit.engine.system import System
 # Eigenvalues of the information below this share of the largest are zero, each parameter scaled to
 # what its information would be if no fixed effect had to be estimated.
 _ZERO = 1e-9
-# Share of a sum that is rounding.
-_ROUNDING = 1e-7
+# Share of a parameter's largest effect on a variance that is rounding; of its largest information.
+_ROUNDING, _ABSENT = 1e-8, 1e-12
 # Curvature of the criterion, per relative change of a covariance, below which it may be flat.
 _FLAT = 1e-4
 # Below this standard deviation, in units of sigma, a direction's curvature says nothing.
@@ -61,10 +61,26 @@ def unseen_moves(problem: Problem) -> Moves:
     information[:k, :k] = at.psi_information[0]
     information[:k, k] = information[k, :k] = at.psi_traces[0]
     information[k, k] = nu
-    whole = np.append(np.diagonal(at.factor.traces()[0]), nu)
-    scale = 1 / np.sqrt(np.where(whole > 0, whole, 1.0))
+    scale = 1 / np.sqrt(np.append(_own_information(at), nu))
     values, vectors = np.linalg.eigh(information * scale * scale[:, None])
     return Moves(theta, at, (scale[:, None] * vectors[:, values <= _ZERO * values[-1]]).T)
+
+
+def _own_information(at: Evaluation) -> np.ndarray:
+    """(k,) tr(V^-1 V_e V^-1 V_e); of effects that no level has both, what it could be at most."""
+    own = np.diagonal(at.factor.traces()[0])
+    most = variance_products(at.problem.system.layout, own)
+    own = np.where(own > _ABSENT * most, own, most)
+    return np.where(own > 0, own, 1.0)
+
+
+def variance_products(layout: Layout, entries: np.ndarray) -> np.ndarray:
+    """(k,) sqrt(v_r v_c) for the entries (r, c) of Psi, v the diagonal ones among ``entries``."""
+    width = max(layout.sizes)
+    diagonal = np.zeros((len(layout.sizes), width))
+    own = layout.row == layout.column
+    diagonal[layout.group[own], layout.row[own]] = entries[own]
+    return np.sqrt(diagonal[layout.group, layout.row] * diagonal[layout.group, layout.column])
 
 
 def confounding(problem: Problem) -> Confounding | None:
@@ -77,9 +93,8 @@ def confounding(problem: Problem) -> Confounding | None:
     p = problem.system.nfixed
     parts = np.concatenate([moves.at.T[0, :, :p, :p], np.eye(p)[None]])
     slopes = np.einsum("de,epq->dpq", moves.directions, parts)
-    size = np.einsum(
-        "de,e->d", np.abs(moves.directions), np.abs(parts).max(axis=(1, 2), initial=0.0)
-    )
+    spread = variance_products(problem.system.layout, problem.system.layout.psi(moves.theta))
+    size = np.abs(moves.directions) @ np.append(1 / spread, 1.0)
     largest = np.abs(slopes).max(axis=(1, 2), initial=0.0)
     felt = largest > _ROUNDING * size
     half = problem.system.back() @ moves.at.R_inverse[0]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmfit.engine.confounding import Moves, unseen_moves
+from mmfit.engine.confounding import Moves, unseen_moves, variance_products
 from mmfit.engine.criterion import Problem
 from mmfit.engine.estimates import conditional_modes, estimates
 from mmfit.engine.fit import Prepared, prepare
@@ -91,7 +91,7 @@ def _moved(prepared: Prepared, moves: Moves) -> Iterator[tuple[np.ndarray, float
     """Per unseen move: a theta (k,) some way along it, and the factor by which sigma^2 grows."""
     layout = prepared.system.layout
     psi = layout.psi(moves.theta)
-    sizes = np.sqrt(_diagonal(layout, psi, layout.row) * _diagonal(layout, psi, layout.column))
+    sizes = variance_products(layout, psi)
     for direction in moves.directions:
         move, grown = direction[:-1], direction[-1]
         step = _STEP / max(np.abs(move / sizes).max(), abs(grown))
@@ -101,16 +101,6 @@ def _moved(prepared: Prepared, moves: Moves) -> Iterator[tuple[np.ndarray, float
                 break
             step /= 2
         yield theta, 1 + step * grown
-
-
-def _diagonal(layout: Layout, psi: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """(k,) the variance at ``place`` in the group of each entry of Psi."""
-    own = {
-        (g, r): value
-        for g, r, c, value in zip(layout.group, layout.row, layout.column, psi, strict=True)
-        if r == c
-    }
-    return np.array([own[key] for key in zip(layout.group, place, strict=True)])
 
 
 def _theta(layout: Layout, psi: np.ndarray) -> np.ndarray | None:
