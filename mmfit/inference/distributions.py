@@ -64,5 +64,5 @@ def f_p_value(statistic: float, num_df: float, den_df: float) -> float:
 
 
 def _some(df: np.ndarray) -> np.ndarray:
-    """Degrees of freedom with NaN where there are none."""
-    return np.where(df > 0, df, np.nan)
+    """Degrees of freedom with NaN where there are none, and none that halving makes zero."""
+    return np.where(df > 0, np.maximum(df, 1e-300), np.nan)

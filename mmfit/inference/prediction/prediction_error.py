@@ -18,6 +18,7 @@ from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.solvers import Factorization, Solver, choose_solver
 from mmfit.engine.system import System, build_system
+from mmfit.errors import ComputationError
 from mmfit.formula.design import NewRandom
 from mmfit.formula.matrices import ModelMatrices
 
@@ -154,9 +155,26 @@ def _own_levels(
             row[known] += np.einsum("nq,nqr,nr->n", z, M, z)
             new = slot.z[~known]
             row[~known] += np.einsum("nq,qr,nr->n", new, psi, new)
-        factor = np.linalg.cholesky(at.reduced[0][:p, :p])
+        factor = _root(at.reduced[0][:p, :p])
         row += (np.linalg.solve(factor, rest.T) ** 2).sum(axis=0)
     return out
+
+
+def _root(products: np.ndarray) -> np.ndarray:
+    """The lower Cholesky factor of X'V^-1 X.
+
+    Raises
+    ------
+    ComputationError
+        Where it has none in double precision.
+    """
+    try:
+        return np.linalg.cholesky(products)
+    except np.linalg.LinAlgError:
+        raise ComputationError(
+            "the variances of the predictions cannot be computed in double precision; see "
+            "`fit.diagnose()` for what is extreme in this fit"
+        ) from None
 
 
 def _between_levels(
