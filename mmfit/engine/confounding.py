@@ -32,8 +32,8 @@ _ROUNDING, _ABSENT = 1e-8, 1e-12
 _FLAT = 1e-4
 # Below this standard deviation, in units of sigma, a direction's curvature says nothing.
 _NEARLY_SINGULAR = 1e-3
-# Variance that a group's effects add at the fixed place, about, in units of sigma^2; the share of
-# each column of Lambda that lies below the diagonal.
+# What a group's effects add to the eigenvalues of V at the fixed place, about; the share of each
+# column of Lambda that lies below the diagonal.
 _PLACE, _SLANT = 1.0, 0.3
 
 

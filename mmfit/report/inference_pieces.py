@@ -106,7 +106,7 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
 
 
 def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
-    """Why some coefficients and F tests of ``coefficients.csv`` and ``anova.csv`` are missing."""
+    """Why numbers of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv`` are missing."""
     fit, matrices = candidate.fits["REML"], candidate.matrices
     if fit.uncertainty.confounding is None:
         return {}
@@ -115,6 +115,11 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
     for kind in (1, 2, 3):
         note = inference.anova(fit, matrices, kind, known).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []
+    modes = inference.random_effects(fit, matrices=matrices)
+    untold = int(modes["std_error"].isna().sum())
+    if untold:
+        text = "conditional modes, or their variances, follow by covariances that no data tell."
+        notes.append(("random_effects", f"{untold} of {len(modes)} {text}"))
     return {"inference_notes": pd.DataFrame(notes, columns=["table", "text"])}
 
 

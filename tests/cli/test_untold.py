@@ -35,6 +35,13 @@ def test_a_run_with_a_treatment_seen_once(tmp_path, monkeypatch):
     for table in ("coefficients", "anova", "intervals", "means", "contrasts", "term_tests"):
         assert notes.loc[notes["table"] == table, "text"].str.contains(REASON).any(), table
     assert notes["text"].str.contains("1 of 3 rows cannot be predicted").any()
+    modes = tables["random_effects"].set_index(["level", "term"])["estimate"]
+    assert modes.isna().groupby("term").all().to_dict() == {
+        "(Intercept)": False,
+        "trtB": False,
+        "trtC": True,
+    }
+    assert notes.loc[notes["table"] == "random_effects", "text"].str.startswith("8 of 24").all()
     page = (folder / "report.html").read_text()
     assert f"{REASON} once the fixed effects are estimated; what depends on them (trtC)" in page
     assert "1 of 3 rows cannot be predicted" in page

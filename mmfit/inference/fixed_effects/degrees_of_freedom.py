@@ -92,6 +92,12 @@ class Precision:
         if self.fit.singular and self.method in _AT_THE_EDGE:
             groups = ", ".join(self.fit.singular_groups)
             parts.append(f"The fit is singular ({groups}): {_AT_THE_EDGE[self.method]}")
+        hidden = self.adjusted is not None and self.adjusted.confounded[0]
+        if hidden and self.fit.uncertainty.confounding is None:
+            parts.append(
+                "The information about the variances is singular at the estimates, to rounding; what "
+                "depends on it has no degrees of freedom by Kenward-Roger's method."
+            )
         return " ".join(parts)
 
 

@@ -9,6 +9,7 @@ a linear function of the step, so that any step will do.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mmfit.engine.estimates import conditional_modes, estimates
 from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.information import stand_ins
 from mmfit.engine.layout import Layout
-from mmfit.engine.records import Fit
+from mmfit.engine.records import Fit, GroupModes
 from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
@@ -78,6 +79,62 @@ def untold_precision(
     scale = np.array([1.0, *(scale for _, scale in steps)])
     changed = np.abs(total * scale[:, None] - total[0]) > _DIFFERENT * total[0]
     return changed.any(axis=0)
+
+
+def told_modes(fit: Fit, matrices: ModelMatrices) -> tuple[GroupModes, ...]:
+    """The conditional modes of a fit; NaN where they, or their variances, are guesses."""
+    if not fit.terms or fit.uncertainty.confounding is None:
+        return fit.groups
+    prepared = prepare(matrices, stand_ins(matrices.nobs, 2))
+    problem = Problem(prepared.system, prepared.solver, reml=True)
+    moves = unseen_moves(problem)
+    first = _modes(problem, moves.theta)
+    sizes = _standard_deviations(prepared, moves.theta)
+    lost = [np.zeros(modes.shape[1:], dtype=bool) for modes, _ in first]
+    spreads = [np.zeros(modes.shape[1:], dtype=bool) for modes, _ in first]
+    for theta, grown in _moved(prepared, moves):
+        other = _modes(problem, theta)
+        for t, ((modes, variance), (new, spread)) in enumerate(zip(first, other, strict=True)):
+            size = np.abs(modes) + sizes[t]
+            lost[t] |= (np.abs(new - modes) > _DIFFERENT * size).any(axis=0)
+            spreads[t] |= np.abs(spread * grown - variance) > _DIFFERENT * variance
+    members: dict[str, list[int]] = {}
+    for t, term in enumerate(matrices.random):
+        members.setdefault(term.grouping, []).append(t)
+    return tuple(
+        _without(group, *(np.hstack([part[t] for t in own]) for part in (lost, spreads)))
+        for group, own in zip(fit.groups, members.values(), strict=True)
+    )
+
+
+def _standard_deviations(prepared: Prepared, theta: np.ndarray) -> list[np.ndarray]:
+    """Per term (q,) the standard deviations of its effects, in units of sigma."""
+    lambdas = prepared.system.layout.lambdas(theta)
+    out = []
+    for block in prepared.system.terms:
+        root = block.inverse @ lambdas[block.group][block.place, block.place]
+        out.append(np.sqrt((root**2).sum(axis=1)))
+    return out
+
+
+def _without(group: GroupModes, lost: np.ndarray, spread: np.ndarray) -> GroupModes:
+    """A group's modes without those ``lost`` (L, q), and variances without these and ``spread``."""
+    blank = lost | spread
+    covariance = np.where(blank[:, :, None] | blank[:, None, :], np.nan, group.covariance)
+    return replace(group, modes=np.where(lost, np.nan, group.modes), covariance=covariance)
+
+
+def _modes(problem: Problem, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per term the modes (responses, levels, q) and their variances (levels, q) by sigma^2."""
+    at = problem.at(np.repeat(theta[None], problem.batch, axis=0))
+    found = [conditional_modes(at, i) for i in range(problem.batch)]
+    blocks = at.factor.posterior_blocks()
+    out = []
+    for t, block in enumerate(problem.system.terms):
+        back = found[0][t][1]
+        variance = np.einsum("qr,lrs,qs->lq", back, blocks[block.group][0], back)
+        out.append((np.array([modes[t][0] for modes in found]), variance))
+    return out
 
 
 def _of_the_population(problem: Problem, theta: np.ndarray, new: NewMatrices) -> np.ndarray:

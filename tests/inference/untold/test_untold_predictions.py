@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import mmfit
+from mmfit import inference
 from tests.inference.untold.dense import Dense, random_model
 
 
@@ -84,3 +85,43 @@ def test_random_rows_against_n_by_n_algebra(part):
             assert mine.tolist() == theirs.tolist(), seed
         seen += [int(theirs.sum()) for theirs in wanted]
     assert (seen > 3).all()
+
+
+def test_random_modes_against_n_by_n_algebra():
+    """A mode is a linear function of y; it is told where that is the same for all parameters."""
+    seen = np.zeros(3, dtype=int)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = random_model(rng)
+        if found is None or found[0].matrices.random[0].grouping != "g":
+            continue
+        fit, _ = found
+        dense, term = Dense.of(fit, rng), fit.matrices.random[0]
+        levels, q = len(term.levels), term.model.shape[1]
+
+        def modes(gamma, dense=dense, term=term, levels=levels, q=q):
+            W = np.linalg.inv(sum(v * g for v, g in zip(gamma, dense.G, strict=True)))
+            P = W - W @ dense.X @ dense.phi(gamma) @ dense.X.T @ W
+            psi = dense.psis(gamma)[0]
+            Z = np.zeros((len(dense.X), levels, q))
+            Z[np.arange(len(Z)), term.codes] = term.model
+            weights = np.einsum("qr,nlr,nm->lqm", psi, Z, P)
+            lost = np.einsum("qr,nlr,nm,mls,st->lqt", psi, Z, W, Z, psi)
+            return weights, np.diagonal(psi - lost, axis1=1, axis2=2)
+
+        first, spread = modes(dense.gamma)
+        lost, blank = np.zeros((2, levels, q), dtype=bool)
+        for gamma in dense.moved():
+            other, wide = modes(gamma)
+            sizes = np.sqrt(np.diag(dense.psis(dense.gamma)[0]))
+            scale = 1e-6 * (np.abs(first).max(axis=2) + sizes)
+            lost |= np.abs(other - first).max(axis=2) > scale
+            blank |= np.abs(wide - spread) > 1e-6 * spread
+        table = inference.random_effects(fit.record, matrices=fit.matrices)
+        own = table.iloc[: len(table) if len(fit.record.groups) == 1 else levels * q]
+        if len(fit.matrices.random) > 1 and len(fit.record.groups) == 1:
+            continue  # the second term's effects stand beside these
+        assert own["estimate"].isna().tolist() == lost.ravel().tolist(), seed
+        assert own["std_error"].isna().tolist() == (lost | blank).ravel().tolist(), seed
+        seen += [lost.sum(), blank.sum(), (~lost).sum()]
+    assert (seen > 5).all()
