@@ -95,8 +95,8 @@ class Precision:
         hidden = self.adjusted is not None and self.adjusted.confounded[0]
         if hidden and self.fit.uncertainty.confounding is None:
             parts.append(
-                "The information about the variances is singular at the estimates, to rounding; what "
-                "depends on it has no degrees of freedom by Kenward-Roger's method."
+                "The information about the variances is singular at the estimates; what depends on "
+                "it has no degrees of freedom by Kenward-Roger's method."
             )
         return " ".join(parts)
 
