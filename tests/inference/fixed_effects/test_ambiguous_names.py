@@ -88,3 +88,19 @@ def test_a_column_that_is_called_like_a_combination():
     assert list(fit.means(["a", "b"]).columns[:2]) == ["a", "b"]
     alone = mmfit.lmer("y ~ a + `a:b` + (1 | g)", data)
     assert list(alone.means("a:b").columns[:1]) == ["a:b"]
+
+
+def test_random_terms_go_by_columns():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"g": np.repeat(np.arange(10), 12), "time": rng.choice(list("123"), 120)})
+    data["time2"] = rng.normal(size=120)
+    effects = rng.normal(size=(10, 4))[data["g"]]
+    columns = [np.ones(120), data["time"] == "2", data["time"] == "3", data["time2"]]
+    data["y"] = sum(e * c for e, c in zip(effects.T, columns, strict=True)) + rng.normal(size=120)
+    named = mmfit.lmer("y ~ 1 + (time + time2 | g)", data).ranova()
+    renamed = data.rename(columns={"time2": "hours"})
+    wanted = mmfit.lmer("y ~ 1 + (time + hours | g)", renamed).ranova()
+    numbers = ["npar", "log_lik", "chisq", "df"]
+    np.testing.assert_allclose(
+        named[numbers].astype(float), wanted[numbers].astype(float), rtol=1e-6
+    )
