@@ -53,6 +53,7 @@ def tidy(
             "conf_high": fit.fixef + half,
         }
     )
-    untold = untold_note(table.loc[untold_coefficients(fit), "term"].tolist())
+    lost = untold_coefficients(fit)
+    untold = untold_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
     table.attrs["note"] = " ".join(note for note in (untold, known.note) if note)
     return table

@@ -188,8 +188,11 @@ def anova(
 
 def untestable_note(table: pd.DataFrame) -> str:
     """Which F tests there are not, and why, in words, or ``""``."""
-    untold = table["sum_sq"].isna()
-    bad = table["statistic"].isna() & ~untold
+    missing = np.isnan(table["statistic"].to_numpy())
+    if not missing.any():
+        return ""
+    untold = np.isnan(table["sum_sq"].to_numpy())
+    bad = missing & ~untold
     names = table["term"] if "term" in table else pd.Series(["the joint hypothesis"], dtype=object)
     notes = [untold_note(names[untold].tolist())]
     if bad.any():

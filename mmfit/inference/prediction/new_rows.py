@@ -14,6 +14,10 @@ from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices
 
 
+# Weights whose inverse, squared, is a number.
+_SIZES = (1e-100, 1e100)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """Rows to predict: their matrices and ``weights`` (n,)."""
@@ -75,11 +79,17 @@ def _weights(matrices: ModelMatrices, data, n: int, response: bool, given: Any) 
     if given is not None:
         if not response:
             raise DataError("weights= is for interval='prediction'; nothing else depends on them")
-        return checked_weights(aligned(given, data, "weights"), "given", n)
+        return _usable(checked_weights(aligned(given, data, "weights"), "given", n))
     if response and matrices.weights is not None and design.weights is None:
         raise DataError(
             "the fit had weights that were given as numbers, which the new rows do not have; give "
             "weights=, one number per new row (1 for a residual variance of sigma^2)"
         )
     found = design.prior_weights(data) if response else None
-    return np.ones(n) if found is None else found
+    return np.ones(n) if found is None else _usable(found)
+
+
+def _usable(weights: np.ndarray) -> np.ndarray:
+    if len(weights) and not (weights.min() > _SIZES[0] and weights.max() < _SIZES[1]):
+        raise DataError("weights of new rows are beyond what can be computed with; scale them")
+    return weights

@@ -10,6 +10,7 @@ a linear function of the step, so that any step will do.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -203,14 +204,21 @@ def _outside(old: list[RandomTerm], new: list[NewRandom]) -> np.ndarray:
     scale = np.sqrt(np.einsum("nq,nq->q", Z, Z))
     scale[scale == 0] = 1.0
     Z, z = Z / scale, z / scale
-    levels, place = np.unique(np.maximum(codes, 0), return_inverse=True)
-    position = np.full(len(old[0].levels), -1, dtype=np.intp)
-    position[levels] = np.arange(len(levels))
-    inside = np.flatnonzero(position[old[0].codes] >= 0)
-    products = np.zeros((len(levels), Z.shape[1], Z.shape[1]))
-    own = Z[inside]
-    np.add.at(products, position[old[0].codes[inside]], own[:, :, None] * own[:, None, :])
+    count, rows, place = len(old[0].levels), old[0].codes, np.maximum(codes, 0)
+    if count > len(z):
+        # Only the levels that are asked for.
+        levels, place = np.unique(place, return_inverse=True)
+        position = np.full(count, -1, dtype=np.intp)
+        position[levels] = np.arange(len(levels))
+        inside = np.flatnonzero(position[rows] >= 0)
+        count, rows, Z = len(levels), position[rows[inside]], Z[inside]
+    products = np.empty((count, Z.shape[1], Z.shape[1]))
+    for row, column in combinations_with_replacement(range(Z.shape[1]), 2):
+        sums = np.bincount(rows, Z[:, row] * Z[:, column], count)
+        products[:, row, column] = products[:, column, row] = sums
     values, vectors = np.linalg.eigh(products)
     unseen = values <= _DEPENDENT * values[:, -1:]
+    if not unseen.any():
+        return np.zeros(len(z), dtype=bool)
     parts = np.einsum("nq,nqr->nr", z, vectors[place]) * unseen[place]
     return (parts**2).sum(axis=1) > _OUTSIDE**2 * (z**2).sum(axis=1)

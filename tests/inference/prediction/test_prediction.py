@@ -338,6 +338,10 @@ def test_weights_given_as_numbers_are_asked_for(frame, new):
             {"offset": np.zeros(14), "weights": np.zeros(14), "interval": "prediction"},
             "must be positive",
         ),
+        (
+            {"offset": np.zeros(14), "weights": [1e-320] * 14, "interval": "prediction"},
+            "beyond what can be computed with",
+        ),
     ],
 )
 def test_offsets_and_weights_that_do_not_fit(frame, new, options, message):
