@@ -13,7 +13,6 @@ from mmfit.formula.checks import checked_column, checked_weights
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices
 
-
 # Weights whose inverse, squared, is a number.
 _SIZES = (1e-100, 1e100)
 
