@@ -69,6 +69,10 @@ def test_what_is_estimated_does_not_depend_on_the_coding(rhs):
         found = fit.predict(new, random_effects=False)
         assert np.isnan(found).tolist() == (~known).tolist()
         np.testing.assert_allclose(found[known], wanted[known], rtol=1e-5, atol=1e-5)
+        L = fit.matrices.design.fixed_matrix(new).matrix
+        used = L.any(axis=1)
+        table = fit.contest(L[used], joint=False)
+        np.testing.assert_allclose(table["estimate"], found[used], rtol=1e-9, atol=1e-12)
         both = pd.concat([data, new], ignore_index=True)
         other, again, contrasts, scale = recoded(both, rhs, rng)
         refit = mmfit.lmer(f"y ~ {again} + (1 | g)", other.head(len(data)), contrasts=contrasts)
@@ -84,6 +88,31 @@ def test_what_is_estimated_does_not_depend_on_the_coding(rhs):
         for name in NUMBERS:
             if name in used:
                 assert_alike(fit.slopes(name, names[:1]), refit.slopes(name, names[:1]), scale)
+
+
+def test_contests_of_what_is_left_over_are_refused():
+    """Of x and twice = 2x the coefficient that is there stands for both."""
+    rng = np.random.default_rng(4)
+    data = random_frame(rng)
+    fit = mmfit.lmer("y ~ x + twice + f + (1 | g)", data)
+    table = fit.contest([{"x": 1}, {"fb": 1}], joint=False)
+    assert table["estimate"].isna().tolist() == [True, False]
+    assert table.iloc[0, 1:].isna().all()
+    assert "do not determine x: " in table.attrs["note"]
+    assert "left out of the model (twice)" in table.attrs["note"]
+    assert np.isnan(fit.slopes("x")["estimate"][0])
+    both = fit.contest({"x": 1, "twice": 2}, joint=False)
+    assert both["estimate"][0] == fit.fixef["x"]
+    assert both.attrs["note"] == ""
+    cases = [
+        ({"x": 1}, True),
+        ([{"x": 1}, {"fb": 1}], True),
+        ([0, 1, *[0] * (len(fit.fixef) - 2)], True),
+    ]
+    for L, missing in (*cases, ({"fb": 1}, False)):
+        joint = fit.contest(L)
+        assert joint[["sum_sq", "statistic", "p_value"]].isna().all(axis=None) == missing
+        assert ("do not determine x" in joint.attrs["note"]) == missing
 
 
 def test_a_cell_without_data_is_missing_wherever_it_is_asked_for():

@@ -22,10 +22,11 @@ from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
     check_basis,
     in_basis,
+    no_test,
     run_test,
     untestable_note,
 )
-from mmfit.inference.fixed_effects.hypotheses import fixed_root, kept_columns
+from mmfit.inference.fixed_effects.hypotheses import fixed_root
 
 # Largest weight of a contrast: its square, times a variance, is to be a number.
 _SIZES = (1e-100, 1e100)
@@ -47,7 +48,8 @@ def contest(
     Parameters
     ----------
     L : (q, p) array; (p,) array; mapping (or Series) of terms to weights; a list of such mappings;
-        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0.
+        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0. Of a
+        rank-deficient model, p may count the columns that were left out; otherwise they weigh 0.
     rhs : a number, or one per row.
     df : one of ``mmfit.inference.METHODS``.
     joint : one row sum_sq, mean_sq, num_df, den_df, statistic (F), p_value, of all rows at once;
@@ -58,7 +60,9 @@ def contest(
     basis : ``canonical``, or ``lmertest``: Satterthwaite's denominator of a joint test from rows
         as they are given, which is lmerTest's but depends on how the hypothesis is written.
 
-    ``attrs["note"]`` says what a reader must know of the method (a singular fit), else ``""``.
+    What the data do not determine, because it depends on which of dependent columns were left out
+    of the model, is missing. ``attrs["note"]`` says so, and what a reader must know of the method
+    (a singular fit), else ``""``.
 
     Raises
     ------
@@ -72,16 +76,43 @@ def contest(
     rows, labels = _rows(L, matrices)
     target = _right_hand_side(rhs, len(rows))
     known = precision(fit, df, matrices)
+    rows, estimable = _in_the_fit(rows, matrices)
+    lost = ~estimable
+    notes = [_lost_note([labels[k] for k in np.flatnonzero(lost)], matrices), known.note]
     if joint:
-        test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
+        if lost.any():
+            test = no_test(int(np.linalg.matrix_rank(rows)))
+        else:
+            test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
         table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
-        notes = [known.note, untestable_note(table)]
+        notes.append("" if lost.any() else untestable_note(table))
     else:
-        table = _one_by_one(known, rows, labels, target, level)
-        untold = [label for label, lost in zip(labels, known.untold(rows), strict=True) if lost]
-        notes = [untold_note(untold), known.note]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            table = _one_by_one(known, rows, labels, target, level)
+        untold = known.untold(rows) & ~lost
+        notes.append(untold_note([labels[k] for k in np.flatnonzero(untold)]))
+        table.loc[lost, table.columns[1:]] = np.nan
     table.attrs["note"] = " ".join(note for note in notes if note)
     return table
+
+
+def _in_the_fit(rows: np.ndarray, matrices: ModelMatrices) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (q, c) in the coefficients that the fit has (q, p), and which of them are estimable.
+
+    An estimable one is the same whichever of dependent columns were left out.
+    """
+    if not matrices.dropped:
+        return rows, np.ones(len(rows), dtype=bool)
+    return rows[:, matrices.design.kept], matrices.design.estimable(rows)
+
+
+def _lost_note(labels: list[str], matrices: ModelMatrices) -> str:
+    if not labels:
+        return ""
+    return (
+        f"The data do not determine {', '.join(labels)}: what it is depends on which of dependent "
+        f"columns are left out of the model ({', '.join(matrices.dropped)})."
+    )
 
 
 def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
@@ -103,9 +134,9 @@ def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
 
 
 def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:
-    """(q, p) weights and a label per row."""
-    names = matrices.fixed_names
-    if not names:
+    """(q, c) weights of all columns, those left out of the model too, and a label per row."""
+    names = matrices.all_fixed_names
+    if not matrices.fixed_names:
         raise MmfitError("the model has no fixed effects to test")
     for term in _named(L):
         if names.count(term) > 1:
@@ -122,7 +153,7 @@ def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:
     elif isinstance(L, list | tuple) and L and all(isinstance(row, Mapping) for row in L):
         given, labels = [_weights(row, names) for row in L], [""] * len(L)
     else:
-        given = _array(L, names)
+        given = _array(L, matrices)
         labels = [""] * len(given)
     rows = np.array(given, dtype=float).reshape(len(labels), len(names))
     said = distinct(names)
@@ -146,16 +177,16 @@ def _named(L: Any) -> list:
 
 def _ambiguous(name: str, matrices: ModelMatrices) -> str:
     """What to say of a name that several fixed effects have."""
+    names = matrices.all_fixed_names
     found = [
         f"number {k + 1}, of the term {term.name}"
         for term in matrices.fixed_terms
-        for k in kept_columns(matrices, term).tolist()
-        if matrices.fixed_names[k] == name
+        for k in term.columns
+        if names[k] == name
     ]
     return (
         f"{name!r} is the name of {len(found)} fixed effects: {'; '.join(found)}. Give L as "
-        f"numbers, one for each of the {len(matrices.fixed_names)} fixed effects, or rename a "
-        "variable"
+        f"numbers, one for each of the {len(names)} fixed effects, or rename a variable"
     )
 
 
@@ -182,7 +213,9 @@ def _number(value: Any, name: str) -> float:
         raise MmfitError(f"the weight of {name!r} in L must be a number, not {value!r}") from None
 
 
-def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
+def _array(L: Any, matrices: ModelMatrices) -> np.ndarray:
+    """Numbers for the coefficients of the fit, or for all columns, as weights of all columns."""
+    names, every = matrices.fixed_names, matrices.all_fixed_names
     try:
         rows = np.asarray(L)
         rows = np.atleast_2d(np.empty((0, 0, 0)) if np.iscomplexobj(rows) else rows.astype(float))
@@ -193,12 +226,17 @@ def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
             "L must be numbers, (q, p) or (p,), or terms with their weights, such as "
             f"{{{names[0]!r}: 1}}"
         )
+    if rows.shape[1] == len(every):
+        return rows
     if rows.shape[1] != len(names):
+        more = f" (or {len(every)} with those left out of the model)" if matrices.dropped else ""
         raise MmfitError(
-            f"L has {rows.shape[1]} columns, but the model has {len(names)} fixed effects: "
+            f"L has {rows.shape[1]} columns, but the model has {len(names)} fixed effects{more}: "
             f"{', '.join(names)}"
         )
-    return rows
+    whole = np.zeros((len(rows), len(every)))
+    whole[:, matrices.design.kept] = rows
+    return whole
 
 
 def _check(rows: np.ndarray, labels: Iterable[str]) -> None:

@@ -130,7 +130,7 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     """
     L, fit = hypothesis.L, known.fit
     if known.untold_jointly(L):
-        return FTest(*[float("nan"), len(L), *[float("nan")] * 3])
+        return no_test(len(L))
     difference = L @ fit.fixef - hypothesis.rhs
     spread, vectors = np.linalg.eigh(L @ known.vcov @ L.T)
     unscaled = float(((vectors.T @ difference) ** 2 / spread).mean())
@@ -147,6 +147,12 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     statistic = scale * unscaled
     p_value = f_p_value(statistic, len(L), den_df) if den_df > 0 else float("nan")
     return FTest(statistic, len(L), den_df, p_value, unscaled)
+
+
+def no_test(rows: int) -> FTest:
+    """What there is of a test of that many rows without a statistic."""
+    missing = float("nan")
+    return FTest(missing, rows, missing, missing, missing)
 
 
 def anova(
