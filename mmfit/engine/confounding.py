@@ -116,6 +116,8 @@ def may_be_confounded(at: Evaluation) -> bool:
     roots = [lambdas[block.group][:, block.place, block.place] for block in system.terms]
     if any(nearly_singular(root, _NEARLY_SINGULAR).any() for root in roots):
         return True
+    if not np.isfinite(at.profiled_hessian).all():
+        return True
     relative = _relative_changes(system, [block[0] for block in lambdas])
     curvature = np.linalg.eigvalsh(relative @ at.profiled_hessian[0] @ relative.T)
     return not curvature[0] > max(_FLAT, _ZERO * curvature[-1])

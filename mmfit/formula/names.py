@@ -1,8 +1,21 @@
 """Which data columns the parts of a formula use; names that stand more than once."""
 
-from collections.abc import Iterable
-
 from mmfit.expression.nodes import Call, Name, Node, children
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names in order, those that have stood before numbered from 2."""
+    taken, out = set(names), []
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] > 1:
+            while (numbered := f"{name} [{counts[name]}]") in taken:
+                counts[name] += 1
+            name = numbered
+        taken.add(name)
+        out.append(name)
+    return out
 
 
 def column_names(*nodes: Node) -> tuple[str, ...]:
@@ -18,19 +31,3 @@ def column_names(*nodes: Node) -> tuple[str, ...]:
         else:
             pending.extend(reversed(children(node)))
     return tuple(names)
-
-
-def distinct(names: Iterable[str]) -> list[str]:
-    """The names in order, those that have stood before numbered from 2."""
-    names = list(names)
-    taken, out = set(names), []
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        if counts[name] > 1:
-            while (numbered := f"{name} [{counts[name]}]") in taken:
-                counts[name] += 1
-            name = numbered
-        taken.add(name)
-        out.append(name)
-    return out

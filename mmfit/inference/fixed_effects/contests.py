@@ -156,7 +156,7 @@ def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:
         given = _array(L, matrices)
         labels = [""] * len(given)
     rows = np.array(given, dtype=float).reshape(len(labels), len(names))
-    said = distinct(names)
+    said = distinct(list(names))
     labels = [label or _says(row, said) for label, row in zip(labels, rows, strict=True)]
     if not len(rows):
         raise MmfitError("L has no rows; give at least one contrast")

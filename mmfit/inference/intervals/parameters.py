@@ -49,7 +49,7 @@ def parameters(fit: Fit) -> tuple[Parameter, ...]:
             )
     out.append(Parameter("sigma", "sigma"))
     out.extend(Parameter(name, "fixed", j) for j, name in enumerate(fit.fixed_names))
-    names = distinct(p.name for p in out)
+    names = distinct([p.name for p in out])
     return tuple(replace(p, name=name) for p, name in zip(out, names, strict=True))
 
 
