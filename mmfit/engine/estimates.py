@@ -10,8 +10,8 @@ from mmfit.engine.roots import nearly_singular
 # An effect whose contribution to the response has a standard deviation below this share of sigma
 # (in some direction of its term) makes the fit singular; lme4 uses the same figure on raw theta.
 SINGULAR = 1e-4
-# Curvatures of theta that differ by this much are looked at twice; below this share of the sums that
-# they are made of they are rounding.
+# Curvatures of theta that differ by this much are looked at twice; below this share of the sums
+# that they are made of they are rounding.
 _SUSPECT, _FLAT = 1e-6, 1e-9
 
 
