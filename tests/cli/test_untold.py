@@ -58,7 +58,8 @@ def test_a_run_with_two_coefficients_of_one_name(tmp_path, monkeypatch):
         "title: Names\ndata: {file: names.csv, categorical: [time]}\n"
         "models: {m1: y ~ time + time2 + (1 | g)}\n"
         "bootstrap: {replicates: 39}\n"
-        "inference: {intervals: [profile, wald, bootstrap]}\n"
+        "inference: {intervals: [profile, wald, bootstrap], means: [], influence: false,"
+        " diagnosis: false, measures: false, random_term_tests: false}\n"
     )
     assert main(["run", "names.yaml"]) == 0
     intervals = pd.read_csv("results/names/tables/intervals.csv")

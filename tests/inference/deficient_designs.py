@@ -42,7 +42,9 @@ def random_frame(rng) -> pd.DataFrame:
     if rng.random() < 0.6:
         cell = data["f"] + data["h"]
         fewer = data[~cell.isin(rng.choice(cell.unique(), rng.integers(1, 3)))]
-        data = fewer if (fewer[["f", "h"]].nunique() > 1).all() else data
+        kept, sizes = fewer["f"] + fewer["h"], fewer[["f", "h"]].nunique()
+        # Still two factors: neither has a single level, nor stands for the other.
+        data = fewer if sizes.min() > 1 and kept.nunique() > sizes.max() else data
     data = data.reset_index(drop=True)
     return data.assign(y=rng.normal(size=8)[data["g"]] + rng.normal(size=len(data)))
 

@@ -16,6 +16,9 @@ from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
 from mmfit.inference.marginal.predictors import Predictor
 
+# A sum of weights that is 1 but for this.
+_ROUNDING = 1e-9
+
 
 def nested_factors(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str, tuple[str, ...]]:
     """Name of a nested factor -> the factors that it is nested in, in order of appearance."""
@@ -122,7 +125,8 @@ def cell_weights(
 ) -> np.ndarray:
     """(cells,) weights of the cells in averages over all predictors that are not ``kept``.
 
-    Equal ones; a nested factor is averaged first, over its levels that occur.
+    Equal ones; a nested factor is averaged first, over its levels that occur. Those of an average
+    have the sum 1, also where the same rows have two factors' levels and neither is the outer one.
     """
     weights = present.astype(float)
     for k, name in enumerate(names):
@@ -136,4 +140,8 @@ def cell_weights(
             tuple(row): count for row, count in zip(outer.tolist(), counts.tolist(), strict=True)
         }
         weights[present] /= [sizes[tuple(row)] for row in chosen[:, parents].tolist()]
-    return weights
+    shown = codes[:, [names.index(name) for name in kept]]
+    own = np.unique(shown, axis=0, return_inverse=True)[1].ravel() if shown.size else shown.sum(1)
+    total = np.bincount(own, weights)
+    wrong = (total > 0) & (np.abs(total - 1) > _ROUNDING)
+    return np.where(wrong[own], weights / np.where(wrong, total, 1.0)[own], weights)

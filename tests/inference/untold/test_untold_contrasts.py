@@ -86,7 +86,7 @@ def test_it_is_kept_with_the_fit(once):
 def test_random_designs_against_n_by_n_algebra():
     """A variance is told where it is the same for all parameters that no data tell apart."""
     seen = {True: 0, False: 0}
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         found = random_model(rng)
         if found is None:
@@ -111,4 +111,4 @@ def test_random_designs_against_n_by_n_algebra():
         assert known.tolist() == untold.tolist(), seed
         for one in untold.tolist():
             seen[one] += 1
-    assert min(seen.values()) > 40
+    assert min(seen.values()) > 25

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 import mmfit
 from mmfit import inference
@@ -50,11 +49,10 @@ def new_rows(data, rng, count=12):
     return new
 
 
-@pytest.mark.parametrize("part", range(3))
-def test_random_rows_against_n_by_n_algebra(part):
+def test_random_rows_against_n_by_n_algebra():
     """Two sets of variance parameters that no data tell apart predict alike, or nothing is said."""
     seen = np.zeros(5, dtype=int)
-    for seed in range(25 * part, 25 * part + 25):
+    for seed in range(45):
         rng = np.random.default_rng(seed)
         found = random_model(rng)
         if found is None:
@@ -84,13 +82,13 @@ def test_random_rows_against_n_by_n_algebra(part):
         for mine, theirs in zip(ours, wanted, strict=True):
             assert mine.tolist() == theirs.tolist(), seed
         seen += [int(theirs.sum()) for theirs in wanted]
-    assert (seen > 3).all()
+    assert (seen > 5).all()
 
 
 def test_random_modes_against_n_by_n_algebra():
     """A mode is a linear function of y; it is told where that is the same for all parameters."""
     seen = np.zeros(3, dtype=int)
-    for seed in range(40):
+    for seed in range(25):
         rng = np.random.default_rng(seed)
         found = random_model(rng)
         if found is None or found[0].matrices.random[0].grouping != "g":
@@ -124,4 +122,4 @@ def test_random_modes_against_n_by_n_algebra():
         assert own["estimate"].isna().tolist() == lost.ravel().tolist(), seed
         assert own["std_error"].isna().tolist() == (lost | blank).ravel().tolist(), seed
         seen += [lost.sum(), blank.sum(), (~lost).sum()]
-    assert (seen > 5).all()
+    assert (seen > 3).all()
