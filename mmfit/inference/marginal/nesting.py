@@ -25,17 +25,29 @@ def nested_factors(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str
     if len(factors) < 2:
         return {}
     names = [factor.name for factor in factors]
-    found = _nested_in_data(design, factors)
+    in_data = _nested_in_data(design, factors)
+    found = {name: set(parents) for name, parents in in_data.items()}
     for name, parents in _nested_in_formula(design, names).items():
         found[name] = found.get(name, set()) | parents
+    _with_ancestors(found, names)
+    _with_ancestors(in_data, names)
+    # Of a factor that would lie in itself the data alone decide.
+    chosen = {
+        name: in_data.get(name, set()) if name in parents else parents
+        for name, parents in found.items()
+    }
+    return {
+        name: tuple(other for other in names if other in chosen[name])
+        for name in names
+        if chosen.get(name)
+    }
+
+
+def _with_ancestors(found: dict[str, set[str]], names: Sequence[str]) -> None:
+    """Add to the parents of each factor theirs."""
     for name in names:
         if name in found:
             found[name] = found[name].union(*(found.get(p, set()) for p in found[name]))
-    return {
-        name: tuple(other for other in names if other in found[name])
-        for name in names
-        if found.get(name) and name not in found[name]
-    }
 
 
 def _nested_in_data(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str, set[str]]:
