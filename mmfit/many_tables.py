@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmfit.engine.information import design_confounding
 from mmfit.engine.many import ManyFits, many_uncertainty
 from mmfit.formula.row_subset import RowSubset
+from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
 
 
 def varcorr_rows(subset: RowSubset, fits: ManyFits) -> dict[str, np.ndarray]:
@@ -43,6 +45,9 @@ def tidy_rows(subset: RowSubset, values: np.ndarray, fits: ManyFits, df: str) ->
     from mmfit.inference.distributions import t_p_value
 
     std_error, freedom = _precision(subset, values, fits, df)
+    lost = _untold(subset)
+    if lost.any():
+        std_error, freedom = (np.where(lost, np.nan, part) for part in (std_error, freedom))
     statistic = fits.fixef / std_error
     columns = {
         "estimate": fits.fixef,
@@ -54,6 +59,13 @@ def tidy_rows(subset: RowSubset, values: np.ndarray, fits: ManyFits, df: str) ->
     names = np.array(subset.whole.fixed_names, dtype=object)
     spread = {name: _spread(block, subset.fixed) for name, block in columns.items()}
     return {"term": np.tile(names, (len(statistic), 1))} | spread
+
+
+def _untold(subset: RowSubset) -> np.ndarray:
+    """(p,) bool: the coefficients of the subset's matrices whose variance no data tell."""
+    found = design_confounding(subset.matrices)
+    p = len(subset.matrices.fixed_names)
+    return np.zeros(p, dtype=bool) if found is None else found.concerns(np.eye(p))
 
 
 def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +122,10 @@ def missing_note(subset: RowSubset) -> str:
         effects = [name for name, k in zip(term.effects, places, strict=True) if k < 0]
         if effects:
             parts.append(f"the variances of {', '.join(effects)} by {term.grouping}")
-    if not parts:
-        return ""
-    return f"its {subset.matrices.nobs} rows do not determine {' and '.join(parts)}"
+    text = f"its {subset.matrices.nobs} rows do not determine {' and '.join(parts)}"
+    untold = [
+        name
+        for name, lost in zip(subset.matrices.fixed_names, _untold(subset), strict=True)
+        if lost
+    ]
+    return " ".join(filter(None, (text if parts else "", untold_note(untold))))

@@ -106,8 +106,10 @@ class LinearMixedModel(InferenceMethods):
 
     @cached_property
     def std_error(self) -> pd.Series:
-        """Standard errors of the fixed effects by term."""
-        return self._by_term(np.sqrt(np.diag(self.record.vcov)), "std_error")
+        """Standard errors of the fixed effects by term; NaN where no data tell them."""
+        from mmfit.inference import precision
+
+        return self._by_term(precision(self.record).std_error(np.eye(len(self.fixef))), "std_error")
 
     def _by_term(self, values, name) -> pd.Series:
         import pandas as pd

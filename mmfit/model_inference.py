@@ -174,12 +174,15 @@ class InferenceMethods:
         std_error: bool = False,
         interval: str | None = None,
         level: float = 0.95,
+        offset: Any = None,
+        weights: Any = None,
     ) -> np.ndarray | pd.DataFrame:
-        """Predictions for new rows, or for the rows of the fit.
+        """Predictions for new rows, or for the rows of the fit; NaN where the data tell none.
 
         With ``random_effects`` the conditional modes are added; a level that the fit did not see
         has a mode of zero. An array; with ``std_error`` or ``interval`` ("confidence",
-        "prediction") a table; see :func:`mmfit.inference.predict`.
+        "prediction") a table. ``offset`` and ``weights`` (n,) of new rows are needed where those
+        of the fit were given as numbers; see :func:`mmfit.inference.predict`.
         """
         from mmfit.inference import predict
 
@@ -191,6 +194,8 @@ class InferenceMethods:
             std_error=std_error,
             interval=interval,
             level=level,
+            offset=offset,
+            weights=weights,
         )
 
     def simulate(self, n: int = 1, seed: int = 0) -> np.ndarray:

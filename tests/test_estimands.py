@@ -240,3 +240,15 @@ def test_a_bad_design_is_an_error_of_the_call():
     for formula in ("~ relevel(c, 'Z') + (1 | g)", "~ poly(x, 90) + (1 | g)", "~ c + (1 | one)"):
         with pytest.raises(MmfitError):
             mmfit.lmer_many(formula, data.assign(one=1), np.ones((72, 2)))
+
+
+def test_what_no_data_tell_has_no_standard_error_in_a_batch_either():
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"s": np.repeat(np.arange(8), 5), "trt": np.tile(list("ABABA"), 8)})
+    data.loc[2, "trt"] = "C"
+    many = mmfit.lmer_many("~ trt + (trt | s)", data, rng.normal(size=(40, 3)))
+    table = many.tidy().set_index("term")
+    numbers = ["std_error", "df", "statistic", "p_value"]
+    assert table.loc["trtC", numbers].isna().all(axis=None)
+    assert table.loc[["(Intercept)", "trtB"], "std_error"].notna().all()
+    assert many.note.str.contains("trtC").all()

@@ -10,6 +10,9 @@ from mmfit.engine.roots import nearly_singular
 # An effect whose contribution to the response has a standard deviation below this share of sigma
 # (in some direction of its term) makes the fit singular; lme4 uses the same figure on raw theta.
 SINGULAR = 1e-4
+# Curvatures of theta that differ by this much are looked at twice; below this share of the sums
+# that they are made of they are rounding.
+_SUSPECT, _FLAT = 1e-6, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,7 @@ def variance_uncertainty(at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """
     system, H = at.problem.system, at.hessian
     k = at.theta.shape[1]
-    diagonal = np.abs(np.diagonal(H, axis1=1, axis2=2))
-    scale = 1 / np.sqrt(np.maximum(diagonal, np.finfo(float).tiny))
+    scale = 1 / np.sqrt(_unit_curvatures(at))
     values, vectors = np.linalg.eigh(H * scale[:, :, None] * scale[:, None, :])
     weight = np.where(values > 1e-10, 2 / np.where(values > 1e-10, values, 1.0), 0.0)
     root = scale[:, :, None] * vectors * np.sqrt(weight)[:, None, :]
@@ -87,6 +89,26 @@ def variance_uncertainty(at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     jacobian[:, :k] = np.einsum("ji,ajpq->aipq", to_white, slopes)
     jacobian[:, k] = 2 * sigma[:, None, None] * (back @ C @ back.T)
     return root @ np.swapaxes(root, 1, 2), jacobian
+
+
+def _unit_curvatures(at: Evaluation) -> np.ndarray:
+    """(B, k + 1) what the curvatures are measured by: themselves, unless they are rounding.
+
+    A parameter along which the criterion is flat has a curvature of rounding, which must not become
+    its own measure. What cancels there is of the size of the information that the parameter would
+    have if neither fixed effects nor the response had to be allowed for.
+    """
+    own = np.abs(np.diagonal(at.hessian, axis1=1, axis2=2))
+    k = at.theta.shape[1]
+    theta = own[:, :k]
+    if k and (theta < _SUSPECT * theta.max(axis=1, keepdims=True)).any():
+        layout = at.problem.system.layout
+        traces = np.diagonal(at.factor.traces(), axis1=1, axis2=2)
+        bent = np.diagonal(layout.curvature(at.factor.trace_slopes()), axis1=1, axis2=2)
+        whole = np.einsum("ae,aei->ai", traces, at.jacobian**2) + np.abs(bent)
+        own = own.copy()
+        own[:, :k] = np.where(theta < _FLAT * whole, whole, theta)
+    return np.maximum(own, np.finfo(float).tiny)
 
 
 def conditional_modes(at: Evaluation, i: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.confounding import confounding, may_be_confounded
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.degenerate import doubtful, without_estimates, without_residual
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
@@ -180,7 +181,8 @@ def _group_modes(matrices, at: Evaluation, sigma: float) -> tuple[GroupModes, ..
 
 def _uncertainty(at: Evaluation) -> VarianceUncertainty:
     covariance, jacobian = variance_uncertainty(at)
-    return VarianceUncertainty(covariance[0], jacobian[0])
+    hidden = confounding(at.problem) if may_be_confounded(at) else None
+    return VarianceUncertainty(covariance[0], jacobian[0], hidden)
 
 
 def _curvature(at: Evaluation) -> float:

@@ -1,12 +1,13 @@
-"""Expected information of the variance parameters, in the user's units."""
+"""What the data tell of the variance parameters: their expected information, and what is unseen."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.confounding import confounding
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
-from mmfit.engine.records import Fit
+from mmfit.engine.records import Confounding, Fit
 from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.formula.matrices import ModelMatrices
 
@@ -63,3 +64,17 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
     return VarianceInformation(
         information=full / (2 * fit.sigma**4), labels=(*labels, ("Residual", "", ""))
     )
+
+
+def design_confounding(matrices: ModelMatrices) -> Confounding | None:
+    """What of the fixed effects hangs on variances that no data of this design tell.
+
+    ``Fit.uncertainty`` has the same of a single fit. None where the data tell all variances apart.
+    """
+    prepared = prepare(matrices, stand_ins(matrices.nobs, 1))
+    return confounding(Problem(prepared.system, prepared.solver, reml=True))
+
+
+def stand_ins(rows: int, count: int) -> np.ndarray:
+    """(count, rows) responses without a pattern, for questions that are about the design alone."""
+    return np.random.default_rng(0).normal(size=(count, rows))

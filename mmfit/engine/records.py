@@ -7,6 +7,9 @@ import numpy as np
 from mmfit.engine.late import LateField, LateRecord
 from mmfit.formula.unidentified import Unidentified
 
+# Share of a variance's slope along parameters that the data do not tell that is rounding.
+_UNTOLD = 1e-6
+
 
 @dataclass(frozen=True)
 class OptimizerRecord(LateRecord):
@@ -77,6 +80,33 @@ class GroupModes:
 
 
 @dataclass(frozen=True, slots=True)
+class Confounding:
+    """Which contrasts' variances hang on variance parameters that the data do not tell apart.
+
+    Attributes
+    ----------
+    half : (p, p) array, a root of (X'V^-1 X)^-1 at a fixed V, in the units of X.
+    slopes : (d, p, p) array, derivatives along the parameters that are not told, largest entry 1:
+        that of the variance of l'beta is r'(slope)r, r = half'l.
+    """
+
+    half: np.ndarray
+    slopes: np.ndarray
+
+    def concerns(self, L: np.ndarray) -> np.ndarray:
+        """(m,) bool: whether the variance of each row of L (m, p) hangs on them."""
+        rows = L @ self.half
+        length = np.einsum("mp,mp->m", rows, rows)
+        moved = np.einsum("mp,dpq,mq->dm", rows, self.slopes, rows)
+        return (np.abs(moved) > _UNTOLD * length).any(axis=0)
+
+    def concerns_any(self, L: np.ndarray) -> bool:
+        """Whether the variance of any combination of the independent rows of L does."""
+        basis = np.linalg.qr((L @ self.half).T)[0]
+        return bool(np.abs(basis.T @ self.slopes @ basis).max(initial=0.0) > _UNTOLD)
+
+
+@dataclass(frozen=True, slots=True)
 class VarianceUncertainty:
     """What Satterthwaite's method needs (lmerTest's ``vcov_varpar`` and ``Jac_list``).
 
@@ -84,10 +114,12 @@ class VarianceUncertainty:
     ----------
     covariance : (k + 1, k + 1) array, 2 H+ of the criterion in (theta, sigma).
     jacobian : (k + 1, p, p) array, derivative of vcov(beta) with respect to (theta, sigma).
+    confounding : Confounding, or None where the data tell all that the variances hang on.
     """
 
     covariance: np.ndarray
     jacobian: np.ndarray
+    confounding: Confounding | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 from mmfit.engine.records import (
+    Confounding,
     Fit,
     GroupModes,
     OptimizerRecord,
@@ -39,6 +40,7 @@ def fit_from_json(text: str) -> Fit:
                 k + 1, k + 1
             ),
             jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
+            confounding=_confounding(raw["uncertainty"]["confounding"]),
         )
         raw["unidentified"] = tuple(_unidentified(one) for one in raw["unidentified"])
         raw["optimizer"] = OptimizerRecord(**_numbers(raw["optimizer"]))
@@ -82,6 +84,12 @@ def _unidentified(raw) -> Unidentified:
     names = "parameters", "directions", "functions"
     tables = {name: tuple(map(tuple, raw[name])) for name in names}
     return Unidentified(**{**raw, **tables})
+
+
+def _confounding(raw) -> Confounding | None:
+    if raw is None:
+        return None
+    return Confounding(*(np.array(raw[name], dtype=float) for name in ("half", "slopes")))
 
 
 def _group(raw) -> GroupModes:

@@ -61,7 +61,8 @@ _ADVICE = {
     "=": "'=' does not compare; write ==",
     "||": "write | for 'or' here",
     "&&": "write & for 'and'",
-    ":": "':' belongs to the terms of a formula; in an expression write * for a product",
+    ":": "':' belongs to the terms of a formula; in an expression write * for a product, or "
+    "interaction(a, b) for the combinations of two factors",
     "~": "'~' belongs to a formula; an expression has none",
 }
 MAX_DEPTH = 60

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.formula.bars import Bar
 from mmfit.formula.checks import checked_weights
+from mmfit.formula.estimability import Estimability
 from mmfit.formula.formula import Formula
 from mmfit.formula.grouping import GroupCoding
 from mmfit.formula.model_matrix import CodedMatrix, model_matrix
@@ -55,16 +57,18 @@ class NewMatrices:
     Attributes
     ----------
     X : (n, p) array, the columns that the fit kept.
+    estimable : (n,) bool array, where the fit determines the mean of the fixed part.
     random : tuple of NewRandom, in the order of the fit's terms; empty where not asked for.
     offset : (n,) array of what the formula and the offset's text give, or None without any.
     """
 
     X: np.ndarray
+    estimable: np.ndarray
     random: tuple[NewRandom, ...]
     offset: np.ndarray | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DesignInfo:
     """The design of a model.
 
@@ -94,6 +98,18 @@ class DesignInfo:
     rows: int
     sources: Mapping[str, Any]
     weights: Variable | None
+
+    @cached_property
+    def estimability(self) -> Estimability:
+        """Which functions of the coefficients of all columns the rows of the fit determine."""
+        rows = model_matrix(self.formula.fixed, self.fixed, self.rows).distinct
+        return Estimability.of(rows, self.kept)
+
+    def estimable(self, functions: np.ndarray) -> np.ndarray:
+        """(m,) bool: which functions (m, c) of the coefficients, dropped ones too."""
+        if len(self.kept) == functions.shape[1]:
+            return np.ones(len(functions), dtype=bool)
+        return self.estimability.holds(functions)
 
     @property
     def factor_levels(self) -> dict[str, tuple[str, ...]]:
@@ -129,11 +145,11 @@ class DesignInfo:
         columns = Columns(frame, self.categorical)
         reader = VariableReader(columns, self.formula.text, States(self.states))
         codings = [coded.coding for coded in self.fixed]
-        X = _matrix(self.formula.fixed, codings, reader).matrix[:, self.kept]
+        fixed = _matrix(self.formula.fixed, codings, reader).matrix
         bars = self.random if random else ()
         terms = tuple(_new_random(term, columns, reader, grouped) for term in bars)
         offset = sum_offsets(self.offsets, columns, self.formula.text, reader.states)
-        return NewMatrices(X, terms, offset)
+        return NewMatrices(fixed[:, self.kept], self.estimable(fixed), terms, offset)
 
     def fixed_matrix(self, frame: Mapping[str, Any]) -> CodedMatrix:
         """The fixed part on new rows, with the columns that the fit dropped; no offset."""

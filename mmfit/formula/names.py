@@ -1,4 +1,4 @@
-"""Which data columns the parts of a formula use."""
+"""Which data columns the parts of a formula use; names that stand more than once."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -10,6 +10,21 @@ if TYPE_CHECKING:
 
 # Functions that take columns as labels, whatever they hold.
 _OF_LABELS = frozenset({"C", "as.factor", "factor", "interaction", "ordered", "relevel"})
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names in order, those that have stood before numbered from 2."""
+    taken, out = set(names), []
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] > 1:
+            while (numbered := f"{name} [{counts[name]}]") in taken:
+                counts[name] += 1
+            name = numbered
+        taken.add(name)
+        out.append(name)
+    return out
 
 
 def column_names(*nodes: Node) -> tuple[str, ...]:

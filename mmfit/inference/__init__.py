@@ -35,6 +35,7 @@ _MODULES = MappingProxyType(
         "contrasts": "marginal.marginal_means",
         "slopes": "marginal.marginal_means",
         "predict": "prediction.prediction",
+        "told_modes": "prediction.untold",
         "Diagnosis": "diagnosis.diagnosis",
         "diagnose": "diagnosis.diagnosis",
         "Influence": "diagnosis.influences",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
 from mmfit.inference.diagnosis.diagnosis import convergence_text, singular_text
-from mmfit.report.numbers import MINUS, column, count, fixed, p_text, typeset_powers
+from mmfit.report.numbers import MINUS, MISSING, column, count, fixed, p_text, typeset_powers
 from mmfit.report.view import Table, rows_of, table
 
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
@@ -96,6 +96,9 @@ def interval_texts(tidy: pd.DataFrame) -> list[str]:
     """Each interval with the decimals that its own width needs."""
     texts = []
     for low, high in zip(tidy["conf_low"], tidy["conf_high"], strict=True):
+        if math.isnan(low) and math.isnan(high):
+            texts.append(MISSING)
+            continue
         exponent = math.floor(math.log10(high - low)) if high > low else 0
         decimals = min(max(2 - exponent, 0), 6)
         texts.append(f"{fixed(low, decimals)} to {fixed(high, decimals)}")

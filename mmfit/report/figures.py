@@ -115,11 +115,14 @@ def caterpillar_figure(group: GroupModes, effect: int, level: float, key: str) -
 
     Parameters
     ----------
-    group : GroupModes;  effect : int, column of ``group.modes``;  level : float, coverage.
+    group : GroupModes, NaN for modes that the data do not tell;
+    effect : int, column of ``group.modes``;  level : float, coverage.
     """
     z = float(ndtri(0.5 + level / 2))
-    estimate = group.modes[:, effect]
-    half = z * np.sqrt(group.covariance[:, effect, effect])
+    known = np.flatnonzero(~np.isnan(group.modes[:, effect]))
+    names = [group.levels[k] for k in known]
+    estimate = group.modes[known, effect]
+    half = z * np.sqrt(group.covariance[known, effect, effect])
     order = np.argsort(estimate, kind="stable")
     at = _thinned(len(order), MOST_LINES)
     shown = order[at]
@@ -132,7 +135,7 @@ def caterpillar_figure(group: GroupModes, effect: int, level: float, key: str) -
         _segments(axes, at, low, high, vertical=False, linewidth=width)
         axes.plot(estimate[shown], at, "o", color=svg.INK, markersize=2.6 if labelled else 0.9)
         if labelled:
-            axes.set_yticks(at, [_short(group.levels[i]) for i in shown])
+            axes.set_yticks(at, [_short(names[i]) for i in shown])
             axes.tick_params(axis="y", length=0, labelsize=7)
             axes.set_ylim(-0.8, len(shown) - 0.2)
             axes.set_ylabel(group.grouping)
@@ -151,6 +154,8 @@ def caterpillar_figure(group: GroupModes, effect: int, level: float, key: str) -
         f"{100 * level:g}% intervals, ordered; {count(clear)} of {count(len(order))} leave out "
         "zero."
     )
+    if len(known) < len(group.levels):
+        caption += f" The data tell no mode of {count(len(group.levels) - len(known))} levels."
     if len(shown) < len(order):
         caption += f" Drawn: {count(len(shown))} levels, evenly spaced in the order."
     return Figure(markup, caption)

@@ -15,7 +15,7 @@ from mmfit import inference
 from mmfit.expression import variables
 from mmfit.expression.labels import require_distinct
 from mmfit.formula.names import column_names
-from mmfit.inference.intervals.parameters import estimates, parameters
+from mmfit.inference.intervals.parameters import estimates, fixed_parameters, parameters
 from mmfit.inference.marginal.predictors import COVARIATE, label_text, predictors
 from mmfit.selection.ranova import ranova
 from mmfit.selection.records import Candidate, NullSettings
@@ -75,6 +75,7 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
     def piece(table: str, what: str, answer: Callable[..., Rows], *args: Any) -> Piece:
         return Piece(table, what, partial(answer, candidate, wanted, *args))
 
+    yield piece("coefficients", "", coefficient_notes)
     for method in asked.intervals:
         yield piece("intervals", f"{method} intervals", _INTERVALS[method])
     if asked.term_tests:
@@ -105,6 +106,24 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
         yield replace(part, named=f"inference.predictions: {asked.predictions.file}")
 
 
+def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
+    """Why numbers of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv`` are missing."""
+    fit, matrices = candidate.fits["REML"], candidate.matrices
+    if fit.uncertainty.confounding is None:
+        return {}
+    known = inference.precision(fit, wanted.df, matrices)
+    notes = [("coefficients", inference.tidy(fit, df=known).attrs["note"])]
+    for kind in (1, 2, 3):
+        note = inference.anova(fit, matrices, kind, known).attrs["note"]
+        notes += [("anova", f"type {kind}: {note}")] if note else []
+    modes = inference.random_effects(fit, matrices=matrices)
+    untold = int(modes["std_error"].isna().sum())
+    if untold:
+        text = "conditional modes, or their variances, follow by covariances that no data tell."
+        notes.append(("random_effects", f"{untold} of {len(modes)} {text}"))
+    return {"inference_notes": pd.DataFrame(notes, columns=["table", "text"])}
+
+
 def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood intervals of all parameters, and the curves that they are read off."""
     level = wanted.inference.level
@@ -120,7 +139,7 @@ def wald_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     level = wanted.inference.level
     fit, matrices = candidate.fits["REML"], candidate.matrices
     table = inference.tidy(fit, df=wanted.df, level=level, matrices=matrices)
-    table = table.rename(columns={"term": "parameter"})
+    table = table.assign(parameter=fixed_parameters(fit))
     return {"intervals": table.assign(method="wald", level=level)}
 
 

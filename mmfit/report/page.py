@@ -9,7 +9,7 @@ import numpy as np
 
 from mmfit.engine import fitted_values
 from mmfit.files import write_text
-from mmfit.inference import anova, tidy
+from mmfit.inference import anova, tidy, told_modes
 from mmfit.report.chosen import (
     anova_view,
     convergence_words,
@@ -161,11 +161,12 @@ def chosen_section(report: ReportInput) -> Section:
 
 
 def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
-    """A caterpillar plot per grouping factor and effect."""
+    """A caterpillar plot per grouping factor and effect that the data tell something of."""
     return tuple(
         caterpillar_figure(group, effect, LEVEL, f"effects-{index}-{effect + 1}")
-        for index, group in enumerate(chosen.fits["REML"].groups, 1)
+        for index, group in enumerate(told_modes(chosen.fits["REML"], chosen.matrices), 1)
         for effect in range(len(group.effects))
+        if not np.isnan(group.modes[:, effect]).all()
     )
 
 

@@ -165,7 +165,11 @@ def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     parts = [
-        _labelled(random_effects(candidate.fits["REML"], LEVEL), candidate.name, RANDOM_EFFECTS)
+        _labelled(
+            random_effects(candidate.fits["REML"], LEVEL, candidate.matrices),
+            candidate.name,
+            RANDOM_EFFECTS,
+        )
         for candidate in candidates
     ]
     return _stacked(parts, RANDOM_EFFECTS)

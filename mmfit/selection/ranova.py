@@ -131,7 +131,8 @@ def _start(fit: Fit, reduced: ReducedTerm) -> np.ndarray:
             if reduced.simpler is None:
                 continue
             effects = reduced.simpler.effects
-        if set(effects) <= set(term.effects):
+        unique = len(set(term.effects)) == len(term.effects)
+        if unique and set(effects) <= set(term.effects):
             rows = [term.effects.index(name) for name in effects]
             block = term.covariance[np.ix_(rows, rows)] / fit.sigma**2
         else:

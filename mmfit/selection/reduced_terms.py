@@ -125,7 +125,8 @@ def _spans_constant(terms: Terms, codings: Sequence[Coding]) -> bool:
 def _columns(term: RandomTerm, old: Terms, new: Terms, codings) -> CodedMatrix | None:
     """The columns of ``new`` terms: some of those that are there, or made from them."""
     names = _shape(new, codings).names
-    if all(name in term.effects or name == INTERCEPT for name in names):
+    unique = len(set(term.effects)) == len(term.effects)
+    if unique and all(name in term.effects or name == INTERCEPT for name in names):
         places = [term.effects.index(n) if n in term.effects else -1 for n in names]
         ones = np.ones(len(term.codes))
         matrix = np.column_stack([ones if k < 0 else term.model[:, k] for k in places])

@@ -178,6 +178,12 @@ def _check_fixed(simulation: Simulation, matrices: ModelMatrices) -> Iterator[Pr
                 f"the formula has no fixed effect {name!r}{did_you_mean(name, names)}",
                 f"fixed effects: {listing(names)}",
             )
+        elif names.count(name) > 1:
+            yield Problem(
+                (*_HERE, "fixed", name),
+                f"{names.count(name)} fixed effects of the formula are called {name!r}",
+                "rename a variable or a level, so that each has a name of its own",
+            )
     missing = [name for name in names if name not in simulation.fixed]
     if missing:
         yield Problem(

@@ -150,7 +150,11 @@ def _exact_function(fit: Fit, term: VarianceTerm, weights: np.ndarray, used) -> 
         f"their correlation is {sign}, the effect of {names[1]} is an exact function of that of "
         f"{names[0]}"
     )
-    fixed = dict(zip(fit.fixed_names, fit.fixef, strict=True))
+    fixed = {
+        name: value
+        for name, value in zip(fit.fixed_names, fit.fixef, strict=True)
+        if fit.fixed_names.count(name) == 1
+    }
     if names[0] in fixed and names[1] in fixed:
         start = fixed[names[1]] - ratio * fixed[names[0]]
         joiner = "+" if ratio > 0 else "-"

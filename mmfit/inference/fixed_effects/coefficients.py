@@ -7,7 +7,12 @@ from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    Precision,
+    precision,
+    untold_coefficients,
+    untold_note,
+)
 
 
 def tidy(
@@ -21,8 +26,9 @@ def tidy(
     Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,
     conf_high (Wald, with the same t distribution). ``df`` is ``satterthwaite``, ``kenward-roger``
     (standard errors from the adjusted covariance; needs ``matrices``), ``residual`` (n - p) or
-    ``normal``; ``level`` the coverage of the intervals. ``attrs["note"]`` says what a reader must
-    know of the method (a singular fit), ``""`` where nothing is.
+    ``normal``; ``level`` the coverage of the intervals. A coefficient whose variance depends on
+    variance parameters that no data of this design tell has its estimate alone. ``attrs["note"]``
+    says so, and what a reader must know of the method (a singular fit); ``""`` where nothing is.
 
     Raises
     ------
@@ -31,8 +37,8 @@ def tidy(
     """
     check_level(level)
     known = precision(fit, df, matrices)
-    freedom = known.df(np.eye(len(fit.fixef)))
-    std_error = np.sqrt(np.diag(known.vcov))
+    each = np.eye(len(fit.fixef))
+    freedom, std_error = known.df(each), known.std_error(each)
     statistic = fit.fixef / std_error
     half = t_quantile(0.5 + level / 2, freedom) * std_error
     table = pd.DataFrame(
@@ -47,5 +53,7 @@ def tidy(
             "conf_high": fit.fixef + half,
         }
     )
-    table.attrs["note"] = known.note
+    lost = untold_coefficients(fit)
+    untold = untold_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
+    table.attrs["note"] = " ".join(note for note in (untold, known.note) if note)
     return table

@@ -1,7 +1,7 @@
 """Tests of hypotheses that the user writes down."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,18 @@ from mmfit.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.formula.names import distinct
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    Precision,
+    precision,
+    untold_note,
+)
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
     check_basis,
     in_basis,
+    no_test,
     run_test,
     untestable_note,
 )
@@ -42,7 +48,8 @@ def contest(
     Parameters
     ----------
     L : (q, p) array; (p,) array; mapping (or Series) of terms to weights; a list of such mappings;
-        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0.
+        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0. Of a
+        rank-deficient model, p may count the columns that were left out; otherwise they weigh 0.
     rhs : a number, or one per row.
     df : one of ``mmfit.inference.METHODS``.
     joint : one row sum_sq, mean_sq, num_df, den_df, statistic (F), p_value, of all rows at once;
@@ -53,7 +60,9 @@ def contest(
     basis : ``canonical``, or ``lmertest``: Satterthwaite's denominator of a joint test from rows
         as they are given, which is lmerTest's but depends on how the hypothesis is written.
 
-    ``attrs["note"]`` says what a reader must know of the method (a singular fit), else ``""``.
+    What the data do not determine, because it depends on which of dependent columns were left out
+    of the model, is missing. ``attrs["note"]`` says so, and what a reader must know of the method
+    (a singular fit), else ``""``.
 
     Raises
     ------
@@ -64,18 +73,46 @@ def contest(
     """
     check_level(level)
     check_basis(basis)
-    rows, labels = _rows(L, fit.fixed_names)
+    rows, labels = _rows(L, matrices)
     target = _right_hand_side(rhs, len(rows))
     known = precision(fit, df, matrices)
+    rows, estimable = _in_the_fit(rows, matrices)
+    lost = ~estimable
+    notes = [_lost_note([labels[k] for k in np.flatnonzero(lost)], matrices), known.note]
     if joint:
-        test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
+        if lost.any():
+            test = no_test(int(np.linalg.matrix_rank(rows)))
+        else:
+            test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
         table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
-        notes = [known.note, untestable_note(table)]
+        notes.append("" if lost.any() else untestable_note(table))
     else:
-        table = _one_by_one(known, rows, labels, target, level)
-        notes = [known.note]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            table = _one_by_one(known, rows, labels, target, level)
+        untold = known.untold(rows) & ~lost
+        notes.append(untold_note([labels[k] for k in np.flatnonzero(untold)]))
+        table.loc[lost, table.columns[1:]] = np.nan
     table.attrs["note"] = " ".join(note for note in notes if note)
     return table
+
+
+def _in_the_fit(rows: np.ndarray, matrices: ModelMatrices) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (q, c) in the coefficients that the fit has (q, p), and which of them are estimable.
+
+    An estimable one is the same whichever of dependent columns were left out.
+    """
+    if not matrices.dropped:
+        return rows, np.ones(len(rows), dtype=bool)
+    return rows[:, matrices.design.kept], matrices.design.estimable(rows)
+
+
+def _lost_note(labels: list[str], matrices: ModelMatrices) -> str:
+    if not labels:
+        return ""
+    return (
+        f"The data do not determine {', '.join(labels)}: what it is depends on which of dependent "
+        f"columns are left out of the model ({', '.join(matrices.dropped)})."
+    )
 
 
 def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
@@ -96,28 +133,67 @@ def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
     )
 
 
-def _rows(L: Any, names: tuple[str, ...]) -> tuple[np.ndarray, list[str]]:
-    """(q, p) weights and a label per row."""
-    if not names:
+def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:
+    """(q, c) weights of all columns, those left out of the model too, and a label per row."""
+    names = matrices.all_fixed_names
+    if not matrices.fixed_names:
         raise MmfitError("the model has no fixed effects to test")
+    for term in _named(L):
+        if names.count(term) > 1:
+            raise MmfitError(_ambiguous(term, matrices))
     if isinstance(L, pd.DataFrame):
+        _once(L.columns)
         given = [_weights(dict(zip(L.columns, row, strict=True)), names) for row in L.to_numpy()]
         labels = [label if isinstance(label, str) else "" for label in L.index]
     elif isinstance(L, pd.Series) and not isinstance(L.index, pd.RangeIndex):
+        _once(L.index)
         given, labels = [_weights(L.to_dict(), names)], [str(L.name) if L.name else ""]
     elif isinstance(L, Mapping):
         given, labels = [_weights(L, names)], [""]
     elif isinstance(L, list | tuple) and L and all(isinstance(row, Mapping) for row in L):
         given, labels = [_weights(row, names) for row in L], [""] * len(L)
     else:
-        given = _array(L, names)
+        given = _array(L, matrices)
         labels = [""] * len(given)
     rows = np.array(given, dtype=float).reshape(len(labels), len(names))
-    labels = [label or _says(row, names) for label, row in zip(labels, rows, strict=True)]
+    said = distinct(list(names))
+    labels = [label or _says(row, said) for label, row in zip(labels, rows, strict=True)]
     if not len(rows):
         raise MmfitError("L has no rows; give at least one contrast")
     _check(rows, labels)
     return rows, labels
+
+
+def _named(L: Any) -> list:
+    """The terms that L names."""
+    if isinstance(L, pd.DataFrame):
+        return list(L.columns)
+    if isinstance(L, pd.Series):
+        return [] if isinstance(L.index, pd.RangeIndex) else list(L.index)
+    several = isinstance(L, list | tuple) and all(isinstance(row, Mapping) for row in L)
+    mappings = L if several else [L] if isinstance(L, Mapping) else []
+    return [term for row in mappings for term in row]
+
+
+def _ambiguous(name: str, matrices: ModelMatrices) -> str:
+    """What to say of a name that several fixed effects have."""
+    names = matrices.all_fixed_names
+    found = [
+        f"number {k + 1}, of the term {term.name}"
+        for term in matrices.fixed_terms
+        for k in term.columns
+        if names[k] == name
+    ]
+    return (
+        f"{name!r} is the name of {len(found)} fixed effects: {'; '.join(found)}. Give L as "
+        f"numbers, one for each of the {len(names)} fixed effects, or rename a variable"
+    )
+
+
+def _once(terms: pd.Index) -> None:
+    if not terms.is_unique:
+        twice = terms[terms.duplicated()][0]
+        raise MmfitError(f"L gives {twice!r} more than one weight")
 
 
 def _weights(row: Mapping[Any, Any], names: tuple[str, ...]) -> list[float]:
@@ -137,7 +213,9 @@ def _number(value: Any, name: str) -> float:
         raise MmfitError(f"the weight of {name!r} in L must be a number, not {value!r}") from None
 
 
-def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
+def _array(L: Any, matrices: ModelMatrices) -> np.ndarray:
+    """Numbers for the coefficients of the fit, or for all columns, as weights of all columns."""
+    names, every = matrices.fixed_names, matrices.all_fixed_names
     try:
         rows = np.asarray(L)
         rows = np.atleast_2d(np.empty((0, 0, 0)) if np.iscomplexobj(rows) else rows.astype(float))
@@ -148,12 +226,17 @@ def _array(L: Any, names: tuple[str, ...]) -> np.ndarray:
             "L must be numbers, (q, p) or (p,), or terms with their weights, such as "
             f"{{{names[0]!r}: 1}}"
         )
+    if rows.shape[1] == len(every):
+        return rows
     if rows.shape[1] != len(names):
+        more = f" (or {len(every)} with those left out of the model)" if matrices.dropped else ""
         raise MmfitError(
-            f"L has {rows.shape[1]} columns, but the model has {len(names)} fixed effects: "
+            f"L has {rows.shape[1]} columns, but the model has {len(names)} fixed effects{more}: "
             f"{', '.join(names)}"
         )
-    return rows
+    whole = np.zeros((len(rows), len(every)))
+    whole[:, matrices.design.kept] = rows
+    return whole
 
 
 def _check(rows: np.ndarray, labels: Iterable[str]) -> None:
@@ -183,7 +266,7 @@ def _right_hand_side(rhs: Any, rows: int) -> np.ndarray:
     return target
 
 
-def _says(row: np.ndarray, names: tuple[str, ...]) -> str:
+def _says(row: np.ndarray, names: Sequence[str]) -> str:
     """``a - 0.5 b``."""
     parts = []
     for weight, name in zip(row, names, strict=True):

@@ -7,6 +7,7 @@ phi = (theta, sigma), A the covariance of phi. Kenward and Roger's: :mod:`kenwar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,26 @@ class Precision:
         """(p, p) covariance of the fixed effects; the adjusted one for ``kenward-roger``."""
         return self.fit.vcov if self.adjusted is None else self.adjusted.vcov[0]
 
+    def untold(self, L: np.ndarray) -> np.ndarray:
+        """(m,) bool: whether the variance of each row of L beta is one that no data tell."""
+        found = self.fit.uncertainty.confounding
+        return np.zeros(len(L), dtype=bool) if found is None else found.concerns(L)
+
+    def untold_jointly(self, L: np.ndarray) -> bool:
+        """Whether that of any combination of the independent rows of L is."""
+        found = self.fit.uncertainty.confounding
+        return found is not None and found.concerns_any(L)
+
     def std_error(self, L: np.ndarray) -> np.ndarray:
-        """(m,) standard errors of L beta for L (m, p)."""
-        return np.sqrt(np.einsum("mp,pq,mq->m", L, self.vcov, L))
+        """(m,) standard errors of L beta for L (m, p); NaN where no data tell them."""
+        variance = np.einsum("mp,pq,mq->m", L, self.vcov, L)
+        return np.where(self.untold(L), np.nan, np.sqrt(variance))
 
     def df(self, L: np.ndarray) -> np.ndarray:
-        """(m,) degrees of freedom of each row of L (m, p) tested on its own; NaN without a fit."""
+        """(m,) degrees of freedom of each row of L (m, p) tested on its own; NaN as for those."""
+        return np.where(self.untold(L), np.nan, self._df(L))
+
+    def _df(self, L: np.ndarray) -> np.ndarray:
         fit = self.fit
         if np.isnan(fit.sigma):
             return np.full(len(L), np.nan)
@@ -79,13 +94,30 @@ class Precision:
         if self.fit.singular and self.method in _AT_THE_EDGE:
             groups = ", ".join(self.fit.singular_groups)
             parts.append(f"The fit is singular ({groups}): {_AT_THE_EDGE[self.method]}")
-        if self.adjusted is not None and self.adjusted.confounded[0]:
+        hidden = self.adjusted is not None and self.adjusted.confounded[0]
+        if hidden and self.fit.uncertainty.confounding is None:
             parts.append(
-                "The data do not tell all variance parameters apart once the fixed effects are "
-                "estimated; what depends on them has no degrees of freedom by Kenward-Roger's "
-                "method."
+                "The information about the variances is singular at the estimates; what depends on "
+                "it has no degrees of freedom by Kenward-Roger's method."
             )
         return " ".join(parts)
+
+
+def untold_coefficients(fit: Fit) -> np.ndarray:
+    """(p,) bool: the fixed effects whose variance depends on what no data of the design tell."""
+    found, p = fit.uncertainty.confounding, len(fit.fixef)
+    return np.zeros(p, dtype=bool) if found is None else found.concerns(np.eye(p))
+
+
+def untold_note(names: Sequence[str]) -> str:
+    """Why these have no standard error, in words; ``""`` for none."""
+    if not len(names):
+        return ""
+    return (
+        "The data do not tell all variance parameters apart once the fixed effects are estimated; "
+        f"what depends on them ({', '.join(names)}) has no standard error, no degrees of freedom, "
+        "no p-value and no interval."
+    )
 
 
 _AT_THE_EDGE = {

@@ -11,7 +11,12 @@ from mmfit.errors import MmfitError
 from mmfit.formula import full_dummy_matrix
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import f_p_value
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, joint_df, precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    Precision,
+    joint_df,
+    precision,
+    untold_note,
+)
 from mmfit.inference.fixed_effects.hypotheses import fixed_root, missing_cells, term_hypotheses
 
 BASES = ("canonical", "lmertest")
@@ -120,9 +125,12 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     """Test a hypothesis of independent rows by the method of ``known``.
 
     F = d'(L V L')^-1 d / q with d = L beta - rhs. Satterthwaite's denominator combines those of the
-    principal axes of L V L' (lmerTest's ``contestMD``).
+    principal axes of L V L' (lmerTest's ``contestMD``). All is NaN where L V L' is one that no data
+    tell.
     """
     L, fit = hypothesis.L, known.fit
+    if known.untold_jointly(L):
+        return no_test(len(L))
     difference = L @ fit.fixef - hypothesis.rhs
     spread, vectors = np.linalg.eigh(L @ known.vcov @ L.T)
     unscaled = float(((vectors.T @ difference) ** 2 / spread).mean())
@@ -139,6 +147,12 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     statistic = scale * unscaled
     p_value = f_p_value(statistic, len(L), den_df) if den_df > 0 else float("nan")
     return FTest(statistic, len(L), den_df, p_value, unscaled)
+
+
+def no_test(rows: int) -> FTest:
+    """What there is of a test of that many rows without a statistic."""
+    missing = float("nan")
+    return FTest(missing, rows, missing, missing, missing)
 
 
 def anova(
@@ -158,7 +172,7 @@ def anova(
 
     ``basis="lmertest"`` takes lmerTest's own rows: Satterthwaite's denominator of terms with
     several degrees of freedom depends on them, that of ``canonical`` on the hypothesis alone. The
-    hypotheses are the same but for the three exceptions in ``lmertest_rows``.
+    hypotheses are the same but for the exceptions in ``lmertest_rows``.
 
     Raises
     ------
@@ -179,15 +193,21 @@ def anova(
 
 
 def untestable_note(table: pd.DataFrame) -> str:
-    """Which F tests have no denominator though their variance is known, in words, or ``""``."""
-    bad = table["statistic"].isna()
-    if not bad.any():
+    """Which F tests there are not, and why, in words, or ``""``."""
+    missing = np.isnan(table["statistic"].to_numpy())
+    if not missing.any():
         return ""
-    names = f" of {', '.join(table.loc[bad, 'term'])}" if "term" in table else ""
-    return (
-        f"Kenward-Roger's approximation gives no F distribution for the joint test{names}: too few "
-        "levels tell of the variances."
-    )
+    untold = np.isnan(table["sum_sq"].to_numpy())
+    bad = missing & ~untold
+    names = table["term"] if "term" in table else pd.Series(["the joint hypothesis"], dtype=object)
+    notes = [untold_note(names[untold].tolist())]
+    if bad.any():
+        shown = f" of {', '.join(names[bad])}" if "term" in table else ""
+        notes.append(
+            f"Kenward-Roger's approximation gives no F distribution for the joint test{shown}: too "
+            "few levels tell of the variances."
+        )
+    return " ".join(note for note in notes if note)
 
 
 def f_table(rows: list[tuple], note: str) -> pd.DataFrame:
@@ -249,6 +269,9 @@ def _design_notes(matrices: ModelMatrices, type: int, left_out: list[str]) -> li
             "The fixed effects are not all estimable; left out of the model: "
             f"{', '.join(matrices.dropped)}."
         )
-    if left_out:
+    if left_out and type == 3:
         notes.append(f"Nothing of {', '.join(left_out)} is estimable, so it is not tested.")
+    elif left_out:
+        names = ", ".join(left_out)
+        notes.append(f"What {names} would add the terms adjusted for have already: not tested.")
     return notes

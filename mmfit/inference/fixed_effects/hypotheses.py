@@ -1,14 +1,20 @@
 """The hypotheses of types I, II and III about a model's fixed terms, as matrices L with L beta = 0.
 
-Type I: rows of X'X after elimination of the preceding terms (Goodnight's Doolittle rows).
-Type II: the same with every term that does not contain the tested one eliminated first.
+Types I and II are about spans: the projection of the mean on the span of the tested term and of
+those that it is adjusted for lies in the span of the latter. These are for type I the preceding
+terms, for type II all that do not contain the tested one (the hypotheses of Goodnight's Doolittle
+rows for columns of full rank). The span of terms is that of their full-dummy columns, so that
+neither contrasts, nor a missing intercept, nor the columns that a rank-deficient X lost matter.
 Type III: SAS's definition on the full-dummy coding, so that the user's contrasts do not matter: of
 all estimable functions without coefficients on terms that do not contain the tested one, those
 orthogonal to the functions of the containing terms alone (Goodnight 1976, SAS report R-101;
 Kuznetsova, Brockhoff & Christensen 2017, section 4).
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +22,14 @@ from mmfit.errors import MmfitError
 from mmfit.formula import full_dummy_matrix
 from mmfit.formula.matrices import FixedTerm, ModelMatrices
 from mmfit.formula.model_matrix import CodedMatrix
+from mmfit.formula.rank import independent_columns
 
 TYPES = (1, 2, 3)
 # Singular values below this share of the largest are zero: columns are scaled to unit length. A
 # covariate 10^6 of its standard deviations away from zero still counts beside the intercept.
 _RANK = 1e-8
+# The share of a column that lies outside of X's span, beyond what a fit takes for rounding.
+_OUTSIDE = 1e-3
 
 
 def fixed_root(matrices: ModelMatrices) -> np.ndarray:
@@ -33,7 +42,7 @@ def fixed_root(matrices: ModelMatrices) -> np.ndarray:
 
 
 def term_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.ndarray]:
-    """Term label -> L (q, p); q is 0 for a term whose columns were all dropped.
+    """Term label -> L (q, p); q is 0 for a term that adds nothing.
 
     The intercept is not tested. p counts the coefficients that the fit kept.
 
@@ -46,13 +55,51 @@ def term_hypotheses(matrices: ModelMatrices, type: int = 3) -> dict[str, np.ndar
     terms = tested_terms(matrices)
     if type == 3:
         return _type_three(matrices, terms)
-    root = fixed_root(matrices)
-    places = {term.name: kept_columns(matrices, term) for term in matrices.fixed_terms}
-    out = {}
-    for term in terms:
-        first = [c for t in eliminated(matrices, term, type) for c in places[t.name]]
-        out[term.name] = doolittle(root, first, list(places[term.name]))
-    return out
+    spans = TermSpans.of(matrices)
+    return {term.name: spans.rows(eliminated(matrices, term, type), term) for term in terms}
+
+
+@dataclass(frozen=True, slots=True)
+class TermSpans:
+    """The spans of the fixed terms within that of X = QR, Q orthonormal.
+
+    Attributes
+    ----------
+    factor : (p, p), R;  coordinates : by name of term, (p, w), Q'D of its columns D.
+    """
+
+    factor: np.ndarray
+    coordinates: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, matrices: ModelMatrices) -> TermSpans:
+        """Of a model built from a formula; D are full-dummy columns.
+
+        Where these lie outside of X's span, because a contrast matrix of the user's has fewer
+        columns than its factor has differences, D are the term's own columns of X.
+        """
+        X = matrices.X
+        norms = np.sqrt(np.einsum("ij,ij->j", X, X))
+        Q, R = np.linalg.qr(X / norms)
+        R = R * norms
+        coded = full_dummy_matrix(matrices.design)
+        whole = Q.T @ coded.matrix
+        length = np.einsum("ij,ij->j", coded.matrix, coded.matrix)
+        inside = np.einsum("ij,ij->j", whole, whole) >= (1 - _OUTSIDE**2) * length
+        out = {}
+        for term, own in zip(matrices.fixed_terms, coded.term_columns, strict=True):
+            places = kept_columns(matrices, term)
+            out[term.name] = whole[:, list(own)] if inside.all() else R[:, places]
+        return cls(R, out)
+
+    def rows(self, first: Sequence[FixedTerm], term: FixedTerm) -> np.ndarray:
+        """(q, p) L with L beta = 0 where the mean has nothing of ``term`` beyond ``first``."""
+        before = [self.coordinates[t.name] for t in first]
+        columns = np.hstack([*before, self.coordinates[term.name]])
+        kept = independent_columns(columns)
+        new = kept >= columns.shape[1] - self.coordinates[term.name].shape[1]
+        basis = np.linalg.qr(columns[:, kept])[0]
+        return basis[:, new].T @ self.factor
 
 
 def check_type(matrices: ModelMatrices, type: int) -> None:
@@ -90,10 +137,9 @@ def containing(matrices: ModelMatrices, term: FixedTerm) -> list[FixedTerm]:
 
 
 def kept_columns(matrices: ModelMatrices, term: FixedTerm) -> np.ndarray:
-    """The columns of X, of those that were kept, that belong to a term."""
-    place = {name: k for k, name in enumerate(matrices.fixed_names)}
-    names = [matrices.all_fixed_names[c] for c in term.columns]
-    return np.array([place[name] for name in names if name in place], dtype=np.intp)
+    """The columns of X, of those that were kept, that belong to a term; by place, not by name."""
+    place = {column: k for k, column in enumerate(matrices.design.kept.tolist())}
+    return np.array([place[c] for c in term.columns if c in place], dtype=np.intp)
 
 
 def _contains(outer: FixedTerm, inner: FixedTerm, factors: frozenset[str]) -> bool:

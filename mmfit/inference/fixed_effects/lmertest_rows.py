@@ -1,10 +1,11 @@
 """Hypothesis matrices row for row as lmerTest 3.1-3 makes them.
 
-The hypotheses are those of :mod:`hypotheses` and only the basis differs, with three exceptions:
-type III without an intercept; and types II and III of a term contained in one that lmerTest does
-not recognise as containing it (see ``_held``). Satterthwaite's denominator of several rows depends
-on the basis in lmerTest (``contestMD`` takes the eigenvectors of L V L'), so the same numbers need
-the same rows up to a rotation.
+The hypotheses are those of :mod:`hypotheses` and only the basis differs, with these exceptions:
+types II and III without an intercept, which depend on contrasts in lmerTest; type II where X lost
+columns, which depends on their order; and types II and III of a term contained in one that lmerTest
+does not recognise as containing it (see ``_held``). Satterthwaite's denominator of several rows
+depends on the basis in lmerTest (``contestMD`` takes the eigenvectors of L V L'), so the same
+numbers need the same rows up to a rotation.
 """
 
 from dataclasses import replace
@@ -103,8 +104,9 @@ def _type_three(matrices: ModelMatrices, terms: list[FixedTerm]) -> dict[str, np
     full, treated = full_dummy_matrix(matrices.design), _treatment_matrix(matrices)
     kept = independent_columns(treated.distinct)
     X = treated.matrix[:, kept]
-    place = {name: k for k, name in enumerate(full.names)}
-    at = [place[treated.names[k]] for k in kept]
+    # By what they hold: two columns may have one name.
+    place = {column.tobytes(): k for k, column in enumerate(full.matrix.T)}
+    at = [place[column.tobytes()] for column in X.T]
     G = _least_squares(X, full.matrix)
     columns = _by_term(matrices, treated, kept)
     for term in sorted(terms, key=lambda t: -len(t.variables)):

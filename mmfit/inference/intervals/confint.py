@@ -8,11 +8,13 @@ from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.fixed_effects.coefficients import tidy
+from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
 from mmfit.inference.intervals.bootstrap_intervals import (
     bootstrap_draws,
     draw_intervals,
     draw_notes,
 )
+from mmfit.inference.intervals.parameters import fixed_parameters, untold_parameters
 from mmfit.inference.intervals.profile import profile_likelihood
 
 METHODS = ("profile", "wald", "bootstrap")
@@ -57,9 +59,8 @@ def confint(
         raise MmfitError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
     check_level(level)
     if method == "wald":
-        table = tidy(fit, df=df, level=level, matrices=matrices).rename(
-            columns={"term": "parameter"}
-        )
+        table = tidy(fit, df=df, level=level, matrices=matrices)
+        table = table.assign(parameter=fixed_parameters(fit))
         return table[["parameter", "conf_low", "conf_high"]]
     if method == "profile":
         profile = profile_likelihood(fit, matrices, level=level, steps=_STEPS)
@@ -67,7 +68,8 @@ def confint(
         table.attrs["notes"] = profile.notes
         return table
     draws = bootstrap_draws(fit, matrices, replicates, seed)
-    ends = draw_intervals(draws, level, kind)
+    untold = untold_parameters(fit)
+    ends = np.where(untold[:, None], np.nan, draw_intervals(draws, level, kind))
     table = pd.DataFrame(
         {
             "parameter": np.array(draws.parameters, dtype=object),
@@ -75,6 +77,7 @@ def confint(
             "conf_high": ends[:, 1],
         }
     )
-    table.attrs["notes"] = draw_notes(draws, ends)
+    hidden = untold_note([n for n, lost in zip(draws.parameters, untold, strict=True) if lost])
+    table.attrs["notes"] = [*draw_notes(draws, ends), *([hidden] if hidden else [])]
     table.attrs["failed"] = draws.failed
     return table

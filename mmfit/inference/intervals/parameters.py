@@ -4,11 +4,13 @@ Term by term the lower triangle of the correlation matrix column by column, stan
 its diagonal; then the residual standard deviation; then the fixed effects.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmfit.engine.records import Fit
+from mmfit.formula.names import distinct
+from mmfit.inference.fixed_effects.degrees_of_freedom import untold_coefficients
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,12 @@ class Parameter:
 
 
 def parameters(fit: Fit) -> tuple[Parameter, ...]:
-    """All parameters of a fit, in lme4's order."""
-    out = []
+    """All parameters of a fit, in lme4's order; names are unique.
+
+    Where two have one name (a factor ``time`` of level ``2`` beside a covariate ``time2``), the
+    second is ``time2 [2]``.
+    """
+    out: list[Parameter] = []
     for t, term in enumerate(fit.terms):
         for column, first in enumerate(term.effects):
             out.append(Parameter(f"sd_{first}|{term.grouping}", "sd", t, column, column))
@@ -43,7 +49,20 @@ def parameters(fit: Fit) -> tuple[Parameter, ...]:
             )
     out.append(Parameter("sigma", "sigma"))
     out.extend(Parameter(name, "fixed", j) for j, name in enumerate(fit.fixed_names))
-    return tuple(out)
+    names = distinct([p.name for p in out])
+    return tuple(replace(p, name=name) for p, name in zip(out, names, strict=True))
+
+
+def fixed_parameters(fit: Fit) -> list[str]:
+    """The names of the fixed effects among the parameters."""
+    return [p.name for p in parameters(fit) if p.kind == "fixed"]
+
+
+def untold_parameters(fit: Fit) -> np.ndarray:
+    """(P,) bool: the parameters that are fixed effects whose variance no data tell."""
+    out = np.zeros(len(parameters(fit)), dtype=bool)
+    out[len(out) - len(fit.fixef) :] = untold_coefficients(fit)
+    return out
 
 
 def parameter_values(

@@ -20,7 +20,13 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
-from mmfit.inference.intervals.parameters import Parameter, estimates, parameters
+from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
+from mmfit.inference.intervals.parameters import (
+    Parameter,
+    estimates,
+    parameters,
+    untold_parameters,
+)
 from mmfit.inference.intervals.profile_bounds import Crossing
 from mmfit.inference.intervals.profile_curve import Curve, make_curves, with_caps
 from mmfit.inference.intervals.profile_newton import drive
@@ -55,12 +61,13 @@ class Profile:
     curves: pd.DataFrame
     notes: tuple[str, ...]
     _curves: tuple[Curve, ...] = field(repr=False, compare=False)
+    _untold: np.ndarray = field(repr=False, compare=False)
 
     def interval(self, level: float | None = None) -> pd.DataFrame:
         """parameter, estimate, conf_low, conf_high: by default at the profile's own level.
 
         The ends are found on the curves by Newton's method, not read off the points; NaN where a
-        curve ended before (see ``notes``).
+        curve ended before, and for fixed effects whose variance no data tell (see ``notes``).
 
         Raises
         ------
@@ -74,7 +81,7 @@ class Profile:
                 f"level={level!r} is beyond the profile, which was computed to level "
                 f"{self.level!r}; profile with level={level!r}"
             )
-        ends = curve_bounds(self._curves, cutoff)
+        ends = np.where(self._untold[:, None], np.nan, curve_bounds(self._curves, cutoff))
         return pd.DataFrame(
             {
                 "parameter": list(self.parameters),
@@ -126,6 +133,7 @@ def profile_likelihood(
         curves=_table(curves),
         notes=_notes(curves, wanted, fit, criterion),
         _curves=curves,
+        _untold=untold_parameters(fit)[: len(wanted)],
     )
 
 
@@ -182,7 +190,9 @@ def _notes(
         out.append(
             "The restricted likelihood has no profile for fixed effects; profile by ML for these."
         )
-    return tuple(out)
+    untold = untold_parameters(fit)[: len(wanted)]
+    hidden = untold_note([p.name for p, lost in zip(wanted, untold, strict=True) if lost])
+    return tuple([*out, hidden] if hidden else out)
 
 
 def curve_bounds(curves: tuple[Curve, ...], cutoff: float) -> np.ndarray:

@@ -26,6 +26,12 @@ _NORMAL = 8.5
 # pair of means) beyond which nothing is lost.
 _STEP = 0.0625
 _NEGLIGIBLE = 42.0
+# Below these degrees of freedom the nodes are those of log w, w = q s, between these limits: beyond
+# them the tail of the range is 1 less w^2 / 4, or nothing.
+_FEW = 0.5
+_NARROW, _WIDE = -26.0, np.log(80.0)
+# Largest logarithm of a double.
+_LARGEST = 709.0
 
 
 def check_adjustment(adjust: str) -> None:
@@ -88,25 +94,45 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def range_tail(q: float, k: int, df: float) -> float:
     """P(Q > q) of the studentized range of ``k`` means on ``df`` degrees of freedom (or inf).
 
-    Relative error about 1e-10 for df from 1/2 on and k up to thousands.
+    Relative error about 1e-10 for df from 1/2 on and k up to thousands; NaN without degrees of
+    freedom. Time and memory are bounded for all arguments.
     """
+    if np.isnan(q) or not df > 0:
+        return float("nan")
     if q <= 0:
         return 1.0
     if k == 2:
         return float(t_p_value(q / np.sqrt(2), df))
-    if np.isinf(df):
+    if np.isinf(df) or np.isinf(q):
         return float(_normal_tail(np.array([q]), k)[0])
+    if df < _FEW:
+        return _tail_of_few(q, k, df)
     x, weights = _log_chi_nodes(df, q, k)
     return float(min(weights @ _normal_tail(q * np.exp(x), k), 1.0))
+
+
+def _tail_of_few(q: float, k: int, df: float) -> float:
+    """The tail for few degrees of freedom, where log s is spread over a multiple of 1 / df.
+
+    E exp(-(q s)^2 / 4) = (1 + q^2 / (2 df))^(-df / 2) is known, and differs from the tail of the
+    range only where q s is neither small nor large.
+    """
+    log_q, df = np.log(q), max(df, 1e-300)
+    log_w = np.arange(_NARROW, _WIDE, _STEP)
+    w = np.exp(log_w)
+    weights = _STEP * _log_chi_density(log_w - log_q, df)
+    whole = np.exp(-df / 2 * np.logaddexp(0.0, 2 * log_q - np.log(2 * df)))
+    total = whole + weights @ (_normal_tail(w, k) - np.exp(-(w**2) / 4))
+    return float(min(max(total, 0.0), 1.0))
 
 
 def range_quantile(level: float, k: int, df: float, guess: float | None = None) -> float:
     """The q with P(Q > q) = 1 - level; ``guess`` is where the search begins.
 
     Secant steps in (log q, log tail), in which the tail is nearly straight; bisection where they
-    leave the bracket.
+    leave the bracket. Infinity where q is beyond what a double can hold.
     """
-    if k == 2:
+    if k == 2 or not df > 0:
         return float(np.sqrt(2) * t_quantile(0.5 + level / 2, df))
     target = np.log1p(-level)
 
@@ -115,6 +141,9 @@ def range_quantile(level: float, k: int, df: float, guess: float | None = None) 
 
     low = np.log(t_quantile(0.5 + level / 2, df))
     high = np.log(np.sqrt(2) * t_quantile(1 - (1 - level) / (k * (k - 1)), df))
+    if low >= _LARGEST or (high >= _LARGEST and gap(_LARGEST) > 0):
+        return float("inf")
+    high = min(high, _LARGEST)
     start = np.log(guess) if guess else high
     x0 = float(np.clip(start, low, high))
     x1 = x0 - 0.01 if x0 - 0.01 > low else x0 + 0.01
@@ -134,6 +163,7 @@ def range_quantile(level: float, k: int, df: float, guess: float | None = None) 
 
 def _normal_tail(w: np.ndarray, k: int) -> np.ndarray:
     """1 - P(range of k standard normal variables < w), for w (m,)."""
+    w = np.minimum(w, np.exp(_WIDE))
     # For a wide range the largest lies near w / 2, for a narrow one near 0.
     z = w[:, None] / 2 + np.arange(-_NORMAL, _NORMAL + _SPACING / 2, _SPACING)
     log_below = log_ndtr(z)
@@ -149,17 +179,26 @@ def _log_chi_nodes(df: float, q: float, k: int) -> tuple[np.ndarray, np.ndarray]
 
     The tail of the range behaves as exp(-w^2 / 4), which moves what matters from s = 1 to below.
     """
-    peak = -0.5 * np.log1p(q * q / (2 * df))
+    peak = -0.5 * np.logaddexp(0.0, 2 * np.log(q) - np.log(2 * df))
     depth = (_NEGLIGIBLE + 2 * np.log(k)) / df
     left = np.sqrt(depth / 0.568) if depth < 0.568 else depth + 0.5
     right = min(np.sqrt(depth), 0.5 * np.log1p(2 * depth) + 1.0)
     step = min(_STEP, 0.5 / np.sqrt(2 * df))
     x = peak + step * np.arange(-np.ceil(left / step), np.ceil(right / step) + 1)
-    return x, step * np.exp(_log_constant(df / 2) - df / 2 * (np.expm1(2 * x) - 2 * x))
+    return x, step * _log_chi_density(x, df)
+
+
+def _log_chi_density(x: np.ndarray, df: float) -> np.ndarray:
+    """Density of x = log s."""
+    twice = 2 * np.minimum(x, _LARGEST / 4)
+    series = twice**2 * (0.5 + twice * (1 / 6 + twice * (1 / 24 + twice / 120)))
+    bend = np.where(np.abs(twice) < 1e-3, series, np.expm1(twice) - twice)
+    with np.errstate(over="ignore"):
+        return np.exp(_log_constant(df / 2) - df / 2 * bend)
 
 
 def _log_constant(a: float) -> float:
     """log of 2 a^a exp(-a) / Gamma(a), by Stirling's series where terms would cancel."""
     if a < 50:
         return float(np.log(2) + a * np.log(a) - a - gammaln(a))
-    return float(np.log(2) + 0.5 * np.log(a / (2 * np.pi)) - 1 / (12 * a) + 1 / (360 * a**3))
+    return float(np.log(2) + 0.5 * np.log(a / (2 * np.pi)) - 1 / (12 * a) + a**-3 / 360)

@@ -215,14 +215,27 @@ def _factors(grid: ReferenceGrid, factor: Factor) -> tuple[list[str], list[str]]
 
 
 def _sides(grid: ReferenceGrid, text: str) -> list[list[str]]:
-    """The parts of ``a:b | c``; the name of a variable is one part, whatever it contains."""
+    """The parts of ``a:b | c``; the name of a variable is one part, whatever it contains.
+
+    Raises
+    ------
+    MmfitError
+        For more than one bar, or a text that is a name and a combination of others.
+    """
     variables = grid.matrices.design.formula.fixed.variables
-    if text in {variable.label for variable in variables}:
-        return [[text], []]
     sides = text.split("|")
+    parts = [[p.strip() for p in side.split(":") if p.strip()] for side in (*sides, "")[:2]]
+    if text in {variable.label for variable in variables}.union(grid.names):
+        named = [part for side in parts for part in side]
+        if len(named) > 1 and len(sides) <= 2 and set(named) <= set(grid.names):
+            raise MmfitError(
+                f"{text!r} is a column of the fixed part, and the combination of "
+                f"{' and '.join(named)}; give a list of columns, [{text!r}] or {named!r}"
+            )
+        return [[text], []]
     if len(sides) > 2:
         raise MmfitError(f"{text!r} has more than one '|'")
-    return [[p.strip() for p in side.split(":") if p.strip()] for side in (*sides, "")[:2]]
+    return parts
 
 
 def _columns(grid: ReferenceGrid, name: str) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import column_names
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision
+from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, untold_note
 from mmfit.inference.marginal.predictors import label_text
 from mmfit.inference.marginal.reference_grid import Averages, ReferenceGrid, to_fitted
 
@@ -98,14 +98,17 @@ def with_notes(
     over = [p.name for p in grid.predictors if len(p.labels) > 1 and p.name not in shown]
     notes = []
     missing = int(table["estimate"].isna().sum())
+    untold = int((table["estimate"].notna() & table["std_error"].isna()).sum())
     if missing:
         lost = ", ".join(grid.matrices.dropped)
         notes.append(
             f"{missing} of {len(table)} cannot be estimated: the data do not tell them apart from "
             f"other effects, or lack combinations of levels (left out of the model: {lost})."
         )
+    if untold:
+        notes.append(untold_note([f"{untold} of {len(table)}"]))
     if "statistic" in table:
-        same = int((table["estimate"].notna() & table["statistic"].isna()).sum())
+        same = int((table["statistic"].isna() & (table["std_error"] == 0)).sum())
         if same:
             notes.append(
                 f"{same} of {len(table)} are zero in this model whatever the data; no test."

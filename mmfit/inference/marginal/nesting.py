@@ -16,23 +16,38 @@ from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
 from mmfit.inference.marginal.predictors import Predictor
 
+# A sum of weights that is 1 but for this.
+_ROUNDING = 1e-9
+
 
 def nested_factors(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str, tuple[str, ...]]:
     """Name of a nested factor -> the factors that it is nested in, in order of appearance."""
     if len(factors) < 2:
         return {}
     names = [factor.name for factor in factors]
-    found = _nested_in_data(design, factors)
+    in_data = _nested_in_data(design, factors)
+    found = {name: set(parents) for name, parents in in_data.items()}
     for name, parents in _nested_in_formula(design, names).items():
         found[name] = found.get(name, set()) | parents
+    _with_ancestors(found, names)
+    _with_ancestors(in_data, names)
+    # Of a factor that would lie in itself the data alone decide.
+    chosen = {
+        name: in_data.get(name, set()) if name in parents else parents
+        for name, parents in found.items()
+    }
+    return {
+        name: tuple(other for other in names if other in chosen[name])
+        for name in names
+        if chosen.get(name)
+    }
+
+
+def _with_ancestors(found: dict[str, set[str]], names: Sequence[str]) -> None:
+    """Add to the parents of each factor theirs."""
     for name in names:
         if name in found:
             found[name] = found[name].union(*(found.get(p, set()) for p in found[name]))
-    return {
-        name: tuple(other for other in names if other in found[name])
-        for name in names
-        if found.get(name) and name not in found[name]
-    }
 
 
 def _nested_in_data(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str, set[str]]:
@@ -122,7 +137,8 @@ def cell_weights(
 ) -> np.ndarray:
     """(cells,) weights of the cells in averages over all predictors that are not ``kept``.
 
-    Equal ones; a nested factor is averaged first, over its levels that occur.
+    Equal ones; a nested factor is averaged first, over its levels that occur. Those of an average
+    have the sum 1, also where the same rows have two factors' levels and neither is the outer one.
     """
     weights = present.astype(float)
     for k, name in enumerate(names):
@@ -136,4 +152,8 @@ def cell_weights(
             tuple(row): count for row, count in zip(outer.tolist(), counts.tolist(), strict=True)
         }
         weights[present] /= [sizes[tuple(row)] for row in chosen[:, parents].tolist()]
-    return weights
+    shown = codes[:, [names.index(name) for name in kept]]
+    own = np.unique(shown, axis=0, return_inverse=True)[1].ravel() if shown.size else shown.sum(1)
+    total = np.bincount(own, weights)
+    wrong = (total > 0) & (np.abs(total - 1) > _ROUNDING)
+    return np.where(wrong[own], weights / np.where(wrong, total, 1.0)[own], weights)

@@ -114,11 +114,16 @@ def find_predictors(
     by_name = {predictor.name: predictor for predictor in known}
     if name in by_name:
         return (by_name[name],)
-    for coded in design.fixed:
-        variable = coded.coding.variable
-        if variable.label.replace(" ", "") == name.replace(" ", ""):
-            inner = column_names(variable.expression.root)
-            return tuple(by_name[column] for column in inner if column in by_name)
+    variables = [coded.coding.variable for coded in design.fixed]
+    found = [v for v in variables if v.label == name] or [
+        v for v in variables if v.label.replace(" ", "") == name.replace(" ", "")
+    ]
+    if len(found) > 1:
+        both = " and ".join(variable.label for variable in found)
+        raise MmfitError(f"{name!r} may be {both}; write the spaces as they are there")
+    if found:
+        inner = column_names(found[0].expression.root)
+        return tuple(by_name[column] for column in inner if column in by_name)
     names = ", ".join(by_name) or "none"
     raise AbsentError(f"{name!r} is not a column of the fixed part; its columns are: {names}")
 
@@ -129,7 +134,8 @@ def find_predictor(known: tuple[Predictor, ...], design: DesignInfo, name: str) 
     Raises
     ------
     MmfitError
-        For a name that the fixed part does not have, or that of a variable made of several columns.
+        For a name that the fixed part does not have, that may be two of its variables, or that of a
+        variable made of several columns.
     """
     found = find_predictors(known, design, name)
     if len(found) != 1:

@@ -17,9 +17,7 @@ import numpy as np
 
 from mmfit.errors import MmfitError
 from mmfit.formula.design import DesignInfo
-from mmfit.formula.estimability import Estimability
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.formula.model_matrix import model_matrix
 from mmfit.inference.marginal.nesting import cell_weights, nested_factors, occurring
 from mmfit.inference.marginal.predictors import (
     Predictor,
@@ -197,9 +195,4 @@ def to_fitted(matrices: ModelMatrices, functions: np.ndarray) -> tuple[np.ndarra
     See :class:`mmfit.formula.estimability.Estimability`.
     """
     design = matrices.design
-    kept = design.kept
-    L = functions[:, kept]
-    if len(kept) == functions.shape[1]:
-        return L, np.ones(len(L), dtype=bool)
-    full = model_matrix(design.formula.fixed, design.fixed, design.rows).matrix
-    return L, Estimability.of(full, kept).holds(functions)
+    return functions[:, design.kept], design.estimable(functions)

@@ -1,7 +1,7 @@
 """Predictions from a fitted model, with their standard errors and intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,19 @@ from mmfit.arguments import check_level
 from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
-from mmfit.formula.design import NewMatrices, NewRandom
+from mmfit.formula.design import NewMatrices
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import df_note, satterthwaite_df
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    df_note,
+    satterthwaite_df,
+    untold_note,
+)
+from mmfit.inference.prediction.new_rows import Rows, new_rows, rows_of_fit
+from mmfit.inference.prediction.prediction_error import error_variance, group_variance
+from mmfit.inference.prediction.untold import untold_precision, untold_predictions
 
 INTERVALS = ("confidence", "prediction")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """New rows: their matrices and ``weights`` (n,)."""
-
-    matrices: NewMatrices
-    weights: np.ndarray
 
 
 def predict(
@@ -36,11 +35,18 @@ def predict(
     std_error: bool = False,
     interval: str | None = None,
     level: float = 0.95,
+    offset: Any = None,
+    weights: Any = None,
 ) -> np.ndarray | pd.DataFrame:
     """Predictions for new rows, or for the rows of the fit.
 
     With ``random_effects`` the conditional modes are added; a level that the fit did not see
-    has a mode of zero. The offset of the formula is added where it can be computed.
+    has a mode of zero. The fit's offset is added: computed from the new data where it is known by
+    its text, ``offset`` where it was given as numbers.
+
+    A row has no prediction (NaN) where the data do not determine it: cells, slopes and covariates
+    that the fit does not estimate (:class:`mmfit.formula.estimability.Estimability`), and random
+    effects that follow from what is known by covariances that no data tell.
 
     Without ``std_error`` and ``interval`` an array (n,). With either a table: estimate, std_error,
     df, conf_low, conf_high, where the limits are estimate -/+ t std_error:
@@ -50,17 +56,19 @@ def predict(
       (Henderson 1975), in which an unseen level counts with its whole variance.
     - ``prediction``: for a new response. sigma^2 / weight is added, and with
       ``random_effects=False``, which then means rows of groups not seen before, z'Psi z. A weight
-      is 1 unless the new data have the columns of the model's weights.
+      is 1 unless the new data have the columns of the model's weights; ``weights`` are needed
+      where the fit's were given as numbers.
 
     Degrees of freedom by Satterthwaite's method applied to the whole variance, 2 v^2 / (g'Ag) with
     g its derivative in (theta, sigma) (Kuznetsova, Brockhoff & Christensen 2017, section 2). That
-    theta is estimated enters through them alone. ``attrs["notes"]`` says where levels are new, and
-    what a reader must know of the method (a singular fit).
+    theta is estimated enters through them alone. A variance that depends on variance parameters
+    that no data tell is missing. ``attrs["notes"]`` says what is missing and why, where levels are
+    new, and what a reader must know of the method (a singular fit).
 
     Raises
     ------
     FormulaError, DataError
-        Columns that are missing or cannot be used.
+        Columns, offsets or weights that are missing or cannot be used.
     MmfitError
         For an unknown ``interval``, or a level outside (0, 1).
     """
@@ -70,19 +78,57 @@ def predict(
         )
     check_level(level)
     wanted = std_error or interval is not None
-    if new_data is None and random_effects and not wanted:
+    response = interval == "prediction"
+    if new_data is not None:
+        asked = {"modes": random_effects, "response": response}
+        rows = new_rows(matrices, new_data, **asked, offset=offset, weights=weights)
+    elif offset is not None or weights is not None:
+        raise MmfitError("offset= and weights= are those of new rows; the fit has its own")
+    elif random_effects and not wanted:
         return fitted_values(matrices, fit)
-    rows = _rows(matrices, new_data, random_effects, interval == "prediction")
+    else:
+        rows = rows_of_fit(matrices)
+    conditional = random_effects and bool(matrices.random)
     estimate = _estimate(fit, matrices, rows.matrices, random_effects)
+    guessed = np.zeros(len(estimate), dtype=bool)
+    if conditional and new_data is not None:
+        guessed = untold_predictions(fit, matrices, rows.matrices)
+    estimate = np.where(rows.matrices.estimable & ~guessed, estimate, np.nan)
     if not wanted:
         return estimate
-    conditional = random_effects and bool(matrices.random)
     variance, slopes = (_conditional if conditional else _population)(fit, matrices, rows, interval)
+    blind = untold_precision(fit, matrices, rows, conditional, response)
+    variance = np.where(np.isnan(estimate) | blind, np.nan, variance)
     table = _table(fit, estimate, variance, slopes, level)
+    notes = _missing(matrices, rows.matrices, guessed, blind)
     unseen = _unseen(matrices, rows.matrices) if conditional else []
-    method = df_note(fit)
-    table.attrs["notes"] = [*unseen, method] if method else unseen
+    table.attrs["notes"] = [note for note in (*notes, *unseen, df_note(fit)) if note]
     return table
+
+
+def _missing(
+    matrices: ModelMatrices, new: NewMatrices, guessed: np.ndarray, blind: np.ndarray
+) -> list[str]:
+    """Why rows have no prediction, or none with a standard error, in sentences."""
+    total, lost = len(guessed), ~new.estimable
+    notes = []
+    if lost.any():
+        notes.append(
+            f"{lost.sum()} of {total} rows cannot be predicted: the data do not tell their effects "
+            "apart from others, or lack combinations of levels (left out of the model: "
+            f"{', '.join(matrices.dropped)})."
+        )
+    guessed = guessed & ~lost
+    if guessed.any():
+        groups = ", ".join(dict.fromkeys(term.grouping for term in matrices.random))
+        notes.append(
+            f"{guessed.sum()} of {total} rows cannot be predicted: what they need of the random "
+            f"effects ({groups}) follows from what the data show by covariances that no data tell."
+        )
+    blind = blind & ~lost & ~guessed
+    if blind.any():
+        notes.append(untold_note([f"{blind.sum()} of {total} rows"]))
+    return notes
 
 
 def _unseen(matrices: ModelMatrices, new: NewMatrices) -> list[str]:
@@ -96,19 +142,6 @@ def _unseen(matrices: ModelMatrices, new: NewMatrices) -> list[str]:
         for grouping, count in counts.items()
         if count
     ]
-
-
-def _rows(
-    matrices: ModelMatrices, new_data: Mapping[str, Any] | None, modes: bool, response: bool
-) -> Rows:
-    """The rows' matrices, with random terms where ``modes`` or a new ``response`` need them."""
-    if new_data is None:
-        terms = tuple(NewRandom(t.group, t.effects, t.model, t.codes) for t in matrices.random)
-        new = NewMatrices(matrices.X, terms, matrices.offset)
-        return Rows(new, np.ones(matrices.nobs) if matrices.weights is None else matrices.weights)
-    new = matrices.design.rebuild(new_data, random=modes or response, grouped=modes)
-    weights = matrices.design.prior_weights(new_data) if response else None
-    return Rows(new, np.ones(len(new.X)) if weights is None else weights)
 
 
 def _estimate(fit: Fit, matrices: ModelMatrices, new: NewMatrices, modes: bool) -> np.ndarray:
@@ -133,35 +166,16 @@ def _population(fit, matrices, rows: Rows, interval) -> tuple[np.ndarray, np.nda
     variance = np.einsum("np,pq,nq->n", X, fit.vcov, X)
     slopes = np.einsum("np,ipq,nq->ni", X, fit.uncertainty.jacobian, X)
     if interval == "prediction":
-        spread, change = _group_variance(fit, rows.matrices.random)
-        extra = spread + fit.sigma**2 / rows.weights
+        spread, change = group_variance(fit.theta, rows.matrices.random)
+        extra = fit.sigma**2 * (spread + 1 / rows.weights)
         variance = variance + extra
-        slopes[:, :-1] += change
+        slopes[:, :-1] += fit.sigma**2 * change
         slopes[:, -1] += 2 * extra / fit.sigma
     return variance, slopes
 
 
-def _group_variance(fit: Fit, random: tuple[NewRandom, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """z'Psi z sigma^2 (n,) of new levels of all groups and its derivatives (n, k) in theta."""
-    begin, spread, changes = 0, 0.0, []
-    for term in random:
-        q = len(term.effects)
-        # theta goes down the columns of the lower triangle.
-        column, row = np.triu_indices(q)
-        root = np.zeros((q, q))
-        root[row, column] = fit.theta[begin : begin + len(row)]
-        begin += len(row)
-        left = term.model @ root
-        spread = spread + (left**2).sum(axis=1) * fit.sigma**2
-        changes.append(2 * fit.sigma**2 * left[:, column] * term.model[:, row])
-    return spread, np.hstack(changes) if changes else 0.0
-
-
 def _conditional(fit, matrices, rows: Rows, interval) -> tuple[np.ndarray, np.ndarray]:
     """The same of the errors of x'beta-hat + z'b-hat, or of a new response of these rows."""
-    # Here, because only this needs more of the engine than the record of the fit.
-    from mmfit.inference.prediction.prediction_error import error_variance
-
     found = error_variance(fit, matrices, rows.matrices.X, rows.matrices.random)
     scaled = found.value + (1 / rows.weights if interval == "prediction" else 0.0)
     variance = scaled * fit.sigma**2

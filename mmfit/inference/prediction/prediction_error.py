@@ -18,6 +18,7 @@ from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.solvers import Factorization, Solver, choose_solver
 from mmfit.engine.system import System, build_system
+from mmfit.errors import ComputationError
 from mmfit.formula.design import NewRandom
 from mmfit.formula.matrices import ModelMatrices
 
@@ -70,12 +71,44 @@ def error_variance(
     theta = np.linalg.solve(to_user, fit.theta)
     steps = _STEP * np.maximum(1.0, np.abs(theta))
     thetas = np.vstack([theta, theta + np.diag(steps), theta - np.diag(steps)])
-    slots = _slots(system, random)
-    total = _own_levels(prepared, thetas, X @ system.back(), slots)
-    total += _between_levels(matrices, system, thetas, slots)
+    total = error_variances(prepared, matrices, thetas, X, random)
     k = len(theta)
     white = (total[1 : k + 1] - total[k + 1 :]) / (2 * steps[:, None])
     return ErrorVariance(total[0], np.linalg.solve(to_user.T, white).T)
+
+
+def error_variances(
+    prepared: Prepared,
+    matrices: ModelMatrices,
+    thetas: np.ndarray,
+    X: np.ndarray,
+    random: tuple[NewRandom, ...],
+) -> np.ndarray:
+    """(thetas, n): the variance in units of sigma^2 at each of some whitened ``thetas`` (., k)."""
+    slots = _slots(prepared.system, random)
+    total = _own_levels(prepared, thetas, X @ prepared.system.back(), slots)
+    return total + _between_levels(matrices, prepared.system, thetas, slots)
+
+
+def group_variance(
+    theta: np.ndarray, random: tuple[NewRandom, ...]
+) -> tuple[np.ndarray | float, np.ndarray | float]:
+    """z'Psi z (n,) of new levels of all groups, in units of sigma^2, and its derivatives (n, k).
+
+    ``theta`` (k,) is on lme4's scale.
+    """
+    begin, spread, changes = 0, 0.0, []
+    for term in random:
+        q = len(term.effects)
+        # theta goes down the columns of the lower triangle.
+        column, row = np.triu_indices(q)
+        root = np.zeros((q, q))
+        root[row, column] = theta[begin : begin + len(row)]
+        begin += len(row)
+        left = term.model @ root
+        spread = spread + (left**2).sum(axis=1)
+        changes.append(2 * left[:, column] * term.model[:, row])
+    return spread, np.hstack(changes) if changes else 0.0
 
 
 def _slots(system: System, random: tuple[NewRandom, ...]) -> list[Slot]:
@@ -122,9 +155,26 @@ def _own_levels(
             row[known] += np.einsum("nq,nqr,nr->n", z, M, z)
             new = slot.z[~known]
             row[~known] += np.einsum("nq,qr,nr->n", new, psi, new)
-        factor = np.linalg.cholesky(at.reduced[0][:p, :p])
+        factor = _root(at.reduced[0][:p, :p])
         row += (np.linalg.solve(factor, rest.T) ** 2).sum(axis=0)
     return out
+
+
+def _root(products: np.ndarray) -> np.ndarray:
+    """The lower Cholesky factor of X'V^-1 X.
+
+    Raises
+    ------
+    ComputationError
+        Where it has none in double precision.
+    """
+    try:
+        return np.linalg.cholesky(products)
+    except np.linalg.LinAlgError:
+        raise ComputationError(
+            "the variances of the predictions cannot be computed in double precision; see "
+            "`fit.diagnose()` for what is extreme in this fit"
+        ) from None
 
 
 def _between_levels(

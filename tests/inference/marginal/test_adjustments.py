@@ -5,9 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import gammainc, ndtr
 
 from mmfit.inference.distributions import t_p_value, t_quantile
+from mmfit.inference.marginal import adjustments
 from mmfit.inference.marginal.adjustments import (
     adjusted_p_values,
     critical_values,
@@ -138,3 +139,47 @@ def test_many_comparisons_take_milliseconds_each():
     critical_values(df, 20, "tukey", 0.95)
     adjusted_p_values(np.linspace(0, 6, 190), df, 20, "tukey")
     assert time.process_time() - begin < 10
+
+
+@pytest.mark.parametrize("k", [3, 12, 400])
+@pytest.mark.parametrize(
+    "df", [5e-324, 1e-300, 5e-15, 1e-4, 1e-3, 0.2, 0.49, 0.6, 40.0, 1e9, 1e300]
+)
+def test_time_and_memory_are_bounded_for_every_argument(k, df, monkeypatch):
+    nodes = []
+    inner = adjustments._normal_tail
+    monkeypatch.setattr(
+        adjustments, "_normal_tail", lambda w, k: nodes.append(len(w)) or inner(w, k)
+    )
+    tails = [range_tail(q, k, df) for q in (1e-300, 1e-3, 1.0, 4.0, 1e3, 1e100, 1e300, np.inf)]
+    assert all(0 <= tail <= 1 for tail in tails)
+    assert (np.diff(tails) <= 1e-10).all()
+    quantiles = [range_quantile(level, k, df) for level in (0.5, 0.95, 0.999)]
+    assert sorted(quantiles) == quantiles
+    for level, q in zip((0.5, 0.95, 0.999), quantiles, strict=True):
+        if np.isfinite(q):
+            assert range_tail(q, k, df) == pytest.approx(1 - level, rel=1e-6)
+    assert max(nodes) < 3000
+
+
+@pytest.mark.parametrize("k", [3, 7, 60])
+def test_few_degrees_of_freedom_by_another_integral(k):
+    """E of the tail over s, its cumulative distribution by the incomplete gamma function."""
+    for df in (0.05, 0.3, 0.499):
+        for q in (0.01, 3.0, 200.0):
+            w = np.exp(np.linspace(-35, 6, 8001))
+            x, tail = np.log(w / q), adjustments._normal_tail(w, k)
+            below = gammainc(df / 2, df / 2 * np.exp(2 * x))
+            steps = (tail[1:] + tail[:-1]) / 2 * np.diff(below)
+            wanted = below[0] + steps.sum()
+            assert range_tail(q, k, df) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("df", [0.0, -2.0, np.nan])
+def test_no_degrees_of_freedom_give_no_tail(df):
+    assert np.isnan(range_tail(3.0, 4, df))
+    assert np.isnan(range_quantile(0.95, 4, df))
+    p = adjusted_p_values(np.array([1.0, 2.0, 3.0]), np.array([df, 5.0, 5.0]), 3, "tukey")
+    assert np.isnan(p).tolist() == [True, False, False]
+    critical = critical_values(np.array([df, 5.0, 5.0]), 3, "tukey", 0.95)
+    assert np.isnan(critical).tolist() == [True, False, False]

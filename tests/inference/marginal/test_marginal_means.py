@@ -249,3 +249,20 @@ def test_a_grid_that_is_too_large_is_refused():
     with pytest.raises(mmfit.MmfitError, match="too much; restrict"):
         fit.means("f0")
     assert len(fit.means("f0", at={"f2": "1", "f3": ["2", "3"]})) == 40
+
+
+def test_weights_have_the_sum_one_where_factors_stand_for_each_other():
+    """h tells no more than f, and k lies within both: its means are those of its rows."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"k": np.repeat(["a1", "a2", "b1"], 8), "g": np.tile(np.arange(4), 6)})
+    data["f"] = data["k"].str[0]
+    data["h"] = data["f"].map({"a": "u", "b": "v"})
+    data["y"] = (data["k"] == "a2") * 2.0 + rng.normal(size=24) + 10
+    wanted = data.groupby("k")["y"].mean()
+    pairs = [("a1", "a2"), ("a1", "b1"), ("a2", "b1")]
+    differences = [wanted[one] - wanted[other] for one, other in pairs]
+    for formula in ("f + k + h:k", "h:k + k + f", "h + k:h", "k:h + h"):
+        fit = mmfit.lmer(f"y ~ {formula} + (1 | g)", data)
+        table = fit.means("k").set_index("k")["estimate"]
+        np.testing.assert_allclose(table[wanted.index], wanted, rtol=1e-6)
+        np.testing.assert_allclose(fit.contrasts("k")["estimate"], differences, rtol=1e-6)

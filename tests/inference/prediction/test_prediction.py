@@ -292,3 +292,72 @@ def test_columns_that_are_needed(frame, new):
     assert len(fit.predict(new[["a"]], random_effects=False, std_error=True)) == 14
     with pytest.raises(mmfit.MmfitError, match="x"):
         fit.predict(new[["a"]], random_effects=False, interval="prediction")
+
+
+def test_an_offset_given_as_numbers_is_asked_for(frame, new):
+    o = np.linspace(-3, 5, len(frame))
+    there = np.linspace(7, 9, len(new))
+    given = mmfit.lmer("y ~ x + (1 | g)", frame, offset=o)
+    named = mmfit.lmer("y ~ x + (1 | g)", frame.assign(o=o), offset="o")
+    for options in ({}, {"random_effects": False}, {"interval": "confidence"}):
+        with pytest.raises(mmfit.DataError, match="offset=, one number per new row"):
+            given.predict(new, **options)
+        found = given.predict(new, offset=there, **options)
+        wanted = named.predict(new.assign(o=there), **options)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    both = mmfit.lmer("y ~ x + offset(w) + (1 | g)", frame, offset=o)
+    sum_of = mmfit.lmer("y ~ x + (1 | g)", frame.assign(o=o + frame["w"]), offset="o")
+    wanted = sum_of.predict(new.assign(o=there + new["w"]))
+    np.testing.assert_allclose(both.predict(new, offset=there), wanted, rtol=1e-9)
+    labelled = pd.Series(there, index=new.index)[::-1]
+    np.testing.assert_array_equal(
+        given.predict(new, offset=labelled), given.predict(new, offset=there)
+    )
+    np.testing.assert_allclose(given.predict(), given.fitted)
+
+
+def test_weights_given_as_numbers_are_asked_for(frame, new):
+    given = mmfit.lmer("y ~ x + (1 | g)", frame, weights=frame["w"].to_numpy())
+    named = mmfit.lmer("y ~ x + (1 | g)", frame, weights="w")
+    for random_effects in (True, False):
+        options = {"random_effects": random_effects, "interval": "prediction"}
+        with pytest.raises(mmfit.DataError, match="weights=, one number per new row"):
+            given.predict(new, **options)
+        found = given.predict(new, weights=new["w"], **options)
+        pd.testing.assert_frame_equal(found, named.predict(new, **options))
+    assert len(given.predict(new, interval="confidence")) == len(new)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"offset": [1.0]}, "one number per row"),
+        ({"offset": 1.0}, "one number per row"),
+        ({"offset": ["a"] * 14}, "must be numeric"),
+        ({"offset": [np.nan] * 14}, "must be finite"),
+        ({"offset": np.zeros(14), "weights": np.ones(14)}, "nothing else depends on them"),
+        (
+            {"offset": np.zeros(14), "weights": np.zeros(14), "interval": "prediction"},
+            "must be positive",
+        ),
+        (
+            {"offset": np.zeros(14), "weights": [1e-320] * 14, "interval": "prediction"},
+            "beyond what can be computed with",
+        ),
+    ],
+)
+def test_offsets_and_weights_that_do_not_fit(frame, new, options, message):
+    fit = mmfit.lmer("y ~ x + (1 | g)", frame, offset=np.ones(len(frame)))
+    with pytest.raises(mmfit.DataError, match=message):
+        fit.predict(new, **options)
+
+
+def test_offsets_that_are_not_wanted(frame, new):
+    fit = mmfit.lmer("y ~ x + (1 | g)", frame)
+    with pytest.raises(mmfit.DataError, match="it has none"):
+        fit.predict(new, offset=np.zeros(14))
+    with pytest.raises(mmfit.MmfitError, match="the fit has its own"):
+        fit.predict(offset=np.zeros(len(frame)))
+    named = mmfit.lmer("y ~ x + (1 | g)", frame, offset="o")
+    with pytest.raises(mmfit.DataError, match="computed from the new data"):
+        named.predict(new, offset=np.zeros(14))
