@@ -104,14 +104,20 @@ def write_index(root: str | Path, analyses: Iterable[Sequence[str]]) -> None:
     ----------
     root : the folder of the results.
     analyses : (name, remark) of each: its folder, and why its results do not hold any more, or "".
+        Those with a remark that cannot be read are left out.
 
     Raises
     ------
-    MmfitError : an analysis has not been run yet.
+    MmfitError : an analysis without a remark has not been run yet.
     """
-    root = Path(root)
-    entries = [index_entry(root / name, remark) for name, remark in analyses]
-    write_text(root / "index.html", render_index(entries))
+    entries = []
+    for name, remark in analyses:
+        try:
+            entries.append(index_entry(Path(root) / name, remark))
+        except MmfitError:
+            if not remark:
+                raise
+    write_text(Path(root) / "index.html", render_index(entries))
 
 
 def render_index(entries: Sequence[IndexEntry]) -> str:

@@ -71,6 +71,8 @@ def test_results_of_another_version_are_named(tmp_path, reports):
     (tmp_path / "sleep" / "provenance.json").write_text("{}")
     with pytest.raises(MmfitError, match="sleep: not results of this version of mmfit"):
         write_index(tmp_path, [("sleep", "")])
+    write_index(tmp_path, [("sleep", "made by another version"), ("clinics", "")])
+    assert "1 analysis," in (tmp_path / "index.html").read_text()
 
 
 def test_what_is_out_of_date_is_told(tmp_path, reports):
