@@ -21,6 +21,7 @@ from mmfit.files import write_text
 from mmfit.spec import Analysis
 
 FORMAT = 1
+ABSENT = "no such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,8 @@ def difference(
         outputs = record["outputs"].items()
         same = record["format"] == FORMAT
     except FileNotFoundError:
-        return "no such file"
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ABSENT
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         same = False
     if not same:
         return "not a record that this version of mmfit wrote"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfit.cli.books import Books, Contents, record_path
+from mmfit.cli.books import ABSENT, Books, Contents, record_path
 from mmfit.cli.indexing import index_due
 from mmfit.cli.jobs import all_jobs
 from mmfit.cli.paths import ResultFiles
@@ -42,6 +42,9 @@ def _mark(path: Path, reason: str | None, record: Path) -> None:
         if not path.exists() or path.stat().st_mtime != 0:
             write_text(path, "")
             os.utime(path, (0, 0))
+        return
+    if reason == ABSENT and path.exists() and path.stat().st_mtime != 0:
+        # Said already; a job that runs just now must not find its input newer than its output.
         return
     # Snakemake takes a newer file with a known checksum for the same; this line it has never seen.
     write_text(path, f"{reason}\n{time.time_ns()}\n")

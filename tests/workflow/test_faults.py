@@ -122,14 +122,14 @@ def a_result(project):
     jobs = {("tables", "sleep", ""), ("report", "sleep", ""), INDEX}
     table.unlink()
     assert project.planned() == jobs
-    for damaged in (text.replace("1", "2", 1), text[: text.rindex("\n", 0, -1) + 1]):
-        assert damaged != text
-        table.write_text(damaged)
-        os.utime(table, LONG_AGO)
-        assert project.planned() == jobs
-        done = project.call("mmfit", "report", SLEEP_FILE)
-        assert done.returncode == 2
-        assert f"made/tables.json: {table.relative_to(project.folder)} is not" in done.stderr
+    # The last row cut off.
+    table.write_text(text[: text.rindex("\n", 0, -1) + 1])
+    os.utime(table, LONG_AGO)
+    assert project.planned() == jobs
+    table.write_text(text.replace("1", "2", 1))
+    done = project.call("mmfit", "report", SLEEP_FILE)
+    assert done.returncode == 2
+    assert f"made/tables.json: {table.relative_to(project.folder)} is not" in done.stderr
     table.write_text(text)
     fit = project.folder / "results/crossed/fits/clinic.ML.json"
     fit.write_bytes(fit.read_bytes()[:-9])
@@ -157,9 +157,7 @@ def edited_package(project):
     done = project.call("mmfit", "report", CROSSED_FILE)
     assert done.returncode == 2
     assert "made/data.json: made by another state of the package mmfit" in done.stderr
-    assert project.planned() == ALL_CROSSED - {("audit", "crossed", "")} | {
-        ("audit", "crossed", "")
-    }
+    assert project.planned() == ALL_CROSSED
 
 
 def another_numpy(project):
@@ -250,16 +248,18 @@ def test_every_fault_of_the_documentation_is_tried():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     table = text.split("### Faults")[1].split("### ")[0]
     cells = [line.split(" | ")[0][2:] for line in table.splitlines() if line.startswith("| ")]
-    assert cells[1:] == [*FAULTS, *ELSEWHERE] or set(cells[1:]) == {*FAULTS, *ELSEWHERE}
+    assert sorted(cells[1:]) == sorted([*FAULTS, *ELSEWHERE])
 
 
 def test_jobs_on_other_machines_leave_alone_what_is_due(project):
-    project.edit(SLEEP_FILE, "Days >= 2", "Days >= 3")
     told = project.folder / ".snakemake/mmfit/of-results/sleep/data"
+    assert project.planned() == set()
+    assert (told.stat().st_mtime, told.read_text()) == (0, "")
+    project.edit(SLEEP_FILE, "Days >= 2", "Days >= 3")
     done = project.snakemake("--mode", "remote", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert told.stat().st_mtime == 0
-    project.planned()
+    assert (told.stat().st_mtime, told.read_text()) == (0, "")
+    assert project.planned() == SLEEP
     assert told.stat().st_mtime > 0
     assert told.read_text().startswith("the analysis file asks for something else now\n")
 
