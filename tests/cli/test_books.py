@@ -263,7 +263,7 @@ def test_a_package_edited_during_a_run_ends_it(finished, monkeypatch, capsys):
     )
 
 
-def test_the_jobs_are_in_order():
+def test_the_jobs_are_in_order(folder):
     for text in (
         ANALYSIS,
         ANALYSIS + "selection: {stability: {}}\n",
