@@ -1,4 +1,4 @@
-"""Digests of what the results depend on besides their inputs: this package and its environment."""
+"""Digests of what results depend on: files, this package, and the versions beside it."""
 
 import hashlib
 import platform
@@ -9,7 +9,17 @@ from pathlib import Path
 import mmfit
 
 NUMERICAL = ("numpy", "scipy", "pandas", "pyarrow")
+SOFTWARE = (*NUMERICAL, "pydantic", "matplotlib", "jinja2")
 CODE, TEMPLATES = "**/*.py", "report/templates/*"
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises OSError when it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_digest(*patterns: str) -> str:
@@ -24,7 +34,6 @@ def package_digest(*patterns: str) -> str:
     return digest.hexdigest()
 
 
-def environment_digest(packages: Iterable[str] = NUMERICAL) -> str:
-    """SHA-256 over the versions of Python and of these installed packages."""
-    versions = [platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
-    return hashlib.sha256("\n".join(versions).encode()).hexdigest()
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of Python and of these installed packages, by name."""
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -58,6 +58,10 @@ class ComparisonError(MmfitError):
     """A comparison that was asked for in a way that has no meaning (unknown model, ...)."""
 
 
+class StaleError(MmfitError):
+    """Results that were made from something else than what they would be told with."""
+
+
 class ComputationError(MmfitError):
     """A computation that failed on good input; exit code 1."""
 

@@ -32,28 +32,29 @@ def schema(args: argparse.Namespace) -> None:
 
 def stage(args: argparse.Namespace) -> None:
     """Run the stage ``args.stage`` of one analysis."""
+    from mmfit.cli.jobs import DATA, DESIGN, job_of
     from mmfit.cli.paths import ResultFiles
     from mmfit.spec import load_analyses
 
     (analysis,) = load_analyses([args.analysis])
     with _one_blas_thread(), naming(f"the analysis {analysis.path}"):
-        from mmfit.cli import stages
+        from mmfit.cli.running import make
 
         files = ResultFiles(args.results / analysis.name)
-        if args.stage == "fit":
-            stages.fit(analysis, files, args.model)
-        elif args.stage == "bootstrap":
-            stages.bootstrap(analysis, files, args.chunk)
-        else:
-            stages.STAGES[args.stage](analysis, files)
+        part = {"fit": "model", "bootstrap": "chunk"}.get(args.stage)
+        job = job_of(analysis, args.stage, "" if part is None else str(getattr(args, part)))
+        make(job, analysis, files)
+        if job == DATA:
+            make(DESIGN, analysis, files)
 
 
 def index(args: argparse.Namespace) -> None:
-    """Write index.html, the page that links the reports of these analyses."""
-    from mmfit.cli import stages
+    """Write index.html, the page that links the reports of these analyses, then of all others."""
+    from mmfit.cli.indexing import index as write
     from mmfit.spec import load_analyses
 
-    stages.index(load_analyses(args.analyses), args.results)
+    analyses = load_analyses(args.analyses)
+    write(analyses, args.results, [analysis.name for analysis in analyses])
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,16 +64,18 @@ def run(args: argparse.Namespace) -> None:
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():
-        from mmfit.cli import inputs, stages
+        from mmfit.cli import indexing, inputs, running
 
+        order = indexing.listed_first(analyses, args.results)
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
-                selection = stages.run(analysis, args.results)
+                selection = running.run(analysis, args.results)
             files = ResultFiles(args.results / analysis.name)
             formula = inputs.completed(analysis, files).models[selection.chosen].formula
             report = args.results / analysis.name / "report.html"
+            # Each time, so that the page speaks of what lies there even where a later one fails.
+            indexing.index([analysis], args.results, order)
             print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
-        stages.index(analyses, args.results)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
-"""What the stages read of those before them; a file that is not there is named with its stage."""
+"""What the stages read of those before them; that it is there and current has been checked."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import candidate_matrices, read_rows
 from mmfit.engine import fit_from_json
-from mmfit.errors import DataError, naming
+from mmfit.errors import naming
 from mmfit.selection.records import Candidate, Comparison, Selection
 from mmfit.selection.serialize import selection_from_json
 from mmfit.spec import SELECTED, Analysis, ModelSpec
@@ -20,8 +19,7 @@ def completed(analysis: Analysis, files: ResultFiles) -> Analysis:
     """The analysis with the model that its search ended with, if there is a search."""
     if analysis.selection.search is None:
         return analysis
-    with needing("search"):
-        fit = fit_from_json(files.fit(SELECTED, "REML").read_text(encoding="utf-8"))
+    fit = fit_from_json(files.fit(SELECTED, "REML").read_text(encoding="utf-8"))
     return analysis.with_selected(fit.formula)
 
 
@@ -33,11 +31,10 @@ def candidates(analysis: Analysis, files: ResultFiles) -> tuple[Candidate, ...]:
 
 
 def _candidate(spec: ModelSpec, files: ResultFiles, frame: pd.DataFrame, model: str) -> Candidate:
-    with needing(f"fit --model {model}"):
-        fits = {
-            criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
-            for criterion in CRITERIA
-        }
+    fits = {
+        criterion: fit_from_json(files.fit(model, criterion).read_text(encoding="utf-8"))
+        for criterion in CRITERIA
+    }
     with naming(f"the model {model!r}"):
         return Candidate(model, candidate_matrices(frame, spec), MappingProxyType(fits))
 
@@ -49,11 +46,8 @@ def statistics(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str
     chunks = analysis.bootstrap.chunks
     if chunks == 1:
         return {}
-    parts = []
-    for chunk in range(chunks):
-        with needing(f"bootstrap --chunk {chunk}"):
-            parts.append(chunk_from_json(files.chunk(chunk).read_text(encoding="utf-8")))
-    return join_chunks(parts)
+    texts = (files.chunk(chunk).read_text(encoding="utf-8") for chunk in range(chunks))
+    return join_chunks([chunk_from_json(text) for text in texts])
 
 
 def tables(files: ResultFiles) -> Mapping[str, pd.DataFrame]:
@@ -61,34 +55,16 @@ def tables(files: ResultFiles) -> Mapping[str, pd.DataFrame]:
     from mmfit.report.inference_columns import INFERENCE, SEARCHES
     from mmfit.report.reading import read_tables
 
-    found: dict[str, pd.DataFrame] = {}
-    made_by = {"inference": INFERENCE, "compare": ("null_distributions",), "search": SEARCHES}
-    for stage, names in made_by.items():
-        with needing(stage):
-            found |= read_tables(files.tables, names)
-    return MappingProxyType(found)
+    return read_tables(files.tables, (*INFERENCE, "null_distributions", *SEARCHES))
 
 
 def comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
     """What the comparison found."""
     from mmfit.report.reading import read_comparisons
 
-    with needing("compare"):
-        return read_comparisons(files.tables)
+    return read_comparisons(files.tables)
 
 
 def selection(files: ResultFiles) -> Selection:
     """What was chosen, and how."""
-    with needing("select"):
-        return selection_from_json(files.selection.read_text(encoding="utf-8"))
-
-
-@contextlib.contextmanager
-def needing(stage: str) -> Iterator[None]:
-    """Say which stage makes a file that is not there."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{error.filename}: no such file; `mmfit {stage}` makes it, `mmfit run` makes all"
-        ) from None
+    return selection_from_json(files.selection.read_text(encoding="utf-8"))

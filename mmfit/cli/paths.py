@@ -5,6 +5,20 @@ from pathlib import Path
 
 CRITERIA = ("REML", "ML")
 
+# What runs make in the folder of an analysis; what else lies there (logs) is left as it is.
+OURS = (
+    "data.parquet",
+    "design.json",
+    "fits",
+    "search.json",
+    "bootstrap",
+    "selection.json",
+    "tables",
+    "report.html",
+    "provenance.json",
+    "made",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ResultFiles:

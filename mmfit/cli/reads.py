@@ -1,13 +1,11 @@
 """What each stage reads of an analysis file, as canonical JSON.
 
-The rules pass these texts as ``params``, so that Snakemake reruns a stage when, and only when, its
-part of the file has changed. A part missing here would leave old results standing.
+These texts stand in the records of what results were made from (`mmfit.cli.books`), so that a stage
+is due when, and only when, its part of the file has changed. A part missing here would leave old
+results standing. Keys keep the order of the file: columns are derived and simulated in it.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmfit.formula import parse
@@ -121,20 +119,15 @@ def inference(analysis: Analysis) -> str:
             "df": analysis.df,
             "inference": _plain(asked),
             "bootstrap": {**_plain(settings), "chunks": None} if bootstrapped else None,
-            "derive": None if asked.predictions is None else list(analysis.data.derive.items()),
+            "derive": None if asked.predictions is None else analysis.data.derive,
             "labels": None if asked.predictions is None else _labels(analysis),
         }
     )
 
 
 def report(analysis: Analysis) -> str:
-    """Everything, to the byte: the provenance states the checksum of the analysis file."""
-    return hashlib.sha256(Path(analysis.path).read_bytes()).hexdigest()
-
-
-def index(analyses: Iterable[Analysis]) -> str:
-    """The analyses in their order, by name and title."""
-    return _canonical([(analysis.name, analysis.title) for analysis in analyses])
+    """Everything, to the byte: the provenance states the analysis file and its checksum."""
+    return _canonical({"file": analysis.path, "sha256": analysis.sha256})
 
 
 def _generated(analysis: Analysis) -> dict[str, Any]:
@@ -152,4 +145,4 @@ def _plain(record: "BaseModel") -> dict[str, Any]:
 
 
 def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -82,10 +82,9 @@ def read_search(files: ResultFiles) -> SearchPath:
     Raises
     ------
     DataError
-        Where it has not been made yet, or by another version.
+        A file of another version.
     """
-    with inputs.needing("search"):
-        return search_from_json(search_file(files).read_text(encoding="utf-8"))
+    return search_from_json(search_file(files).read_text(encoding="utf-8"))
 
 
 def searched_selection(

@@ -5,14 +5,10 @@ nothing of the stage behind. In the workflow each stage is a process of its own,
 stages need is imported by those.
 """
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 
 from mmfit.cli import inputs
+from mmfit.cli.jobs import Job
 from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import (
     candidate_matrices,
@@ -20,12 +16,13 @@ from mmfit.data import (
     load_dataset,
     read_dataset,
     read_rows,
-    write_dataset,
     write_design,
+    write_rows,
 )
 from mmfit.data.records import Dataset
+from mmfit.digest import file_digest
 from mmfit.engine import fit_both, fit_to_json
-from mmfit.errors import SpecError, naming
+from mmfit.errors import StaleError, naming
 from mmfit.files import write_text
 from mmfit.selection.records import NullSettings, Selection
 from mmfit.selection.serialize import selection_to_json
@@ -33,8 +30,8 @@ from mmfit.spec import Analysis
 
 
 def data(analysis: Analysis, files: ResultFiles) -> None:
-    """data.parquet, design.json."""
-    write_dataset(load_dataset(analysis), files.folder)
+    """data.parquet."""
+    write_rows(load_dataset(analysis), files.folder)
 
 
 def design(analysis: Analysis, files: ResultFiles) -> None:
@@ -45,9 +42,6 @@ def design(analysis: Analysis, files: ResultFiles) -> None:
 
 def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
-    if model not in analysis.models:
-        names = ", ".join(analysis.models) or "made by the search alone"
-        raise SpecError(f"no model is called {model!r}; the models are {names}")
     frame, _, _ = read_rows(files.folder)
     with naming(f"the model {model!r}"):
         fits = fit_both(candidate_matrices(frame, analysis.models[model]))
@@ -60,13 +54,9 @@ def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
     """bootstrap/chunk.<chunk>.json: that part of the bootstrap replicates of all tests."""
     from mmfit.selection.chunks import bootstrap_chunk, chunk_to_json
 
-    chunks = analysis.bootstrap.chunks
-    if not 0 <= chunk < chunks:
-        raise SpecError(
-            f"there is no chunk {chunk}: `bootstrap.chunks` is {chunks}, and they count from 0"
-        )
     candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
+    chunks = analysis.bootstrap.chunks
     found = bootstrap_chunk(candidates, analysis.comparisons, settings, chunk, chunks, own)
     write_text(files.chunk(chunk), chunk_to_json(found))
 
@@ -146,6 +136,7 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
     from mmfit.report.records import ReportInput
 
     dataset = read_dataset(files.folder)
+    _refuse_other_data(analysis, dataset, files)
     content = ReportInput(
         analysis=inputs.completed(analysis, files),
         dataset=dataset,
@@ -156,6 +147,16 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
     )
     write_report(files.report, content)
     write_provenance(files.provenance, analysis, dataset)
+
+
+def _refuse_other_data(analysis: Analysis, dataset: Dataset, files: ResultFiles) -> None:
+    """The rows must have been read of the bytes that lie there: records are made beside reading."""
+    read = dataset.source.sha256
+    if read is not None and file_digest(analysis.data.file) != read:
+        raise StaleError(
+            f"{files.folder}: the rows were read from other contents of {analysis.data.file}; "
+            "`mmfit data` makes them anew, `mmfit run` makes all"
+        )
 
 
 STAGES = MappingProxyType(
@@ -172,52 +173,14 @@ STAGES = MappingProxyType(
 )
 
 
-def index(analyses: Sequence[Analysis], results: Path) -> None:
-    """index.html over these analyses."""
-    from mmfit.report.index import write_index
-
-    folders = [ResultFiles(results / analysis.name) for analysis in analyses]
-    write_index(results, [inputs.completed(*pair) for pair in zip(analyses, folders, strict=True)])
-
-
-def run(analysis: Analysis, results: Path) -> Selection:
-    """All stages of one analysis, in a folder of their own; moved into place when all is done."""
-    results.mkdir(parents=True, exist_ok=True)
-    staging = ResultFiles(results / f".{analysis.name}.{os.getpid()}")
-    try:
-        for step in _steps(analysis):
-            step(analysis, staging)
-        selection = inputs.selection(staging)
-        _move(staging.folder, results / analysis.name)
-    finally:
-        shutil.rmtree(staging.folder, ignore_errors=True)
-    return selection
-
-
-def _steps(analysis: Analysis) -> Iterator[Callable[[Analysis, ResultFiles], None]]:
-    """Every stage of this analysis, each after what it reads."""
-    yield data
-    for model in analysis.models:
-        yield partial(fit, model=model)
-    # A search makes a candidate; without one, the audit of the selection comes after it.
-    searched = analysis.selection.search is not None
-    if searched:
-        yield search
-    if analysis.bootstrap.chunks > 1:
-        for chunk in range(analysis.bootstrap.chunks):
-            yield partial(bootstrap, chunk=chunk)
-    yield from (compare, select)
-    if not searched:
-        yield search
-    yield from (tables, inference, report)
-
-
-def _move(source: Path, target: Path) -> None:
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            final = target / path.relative_to(source)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(final)
+def perform(job: Job, analysis: Analysis, files: ResultFiles) -> None:
+    """Do the stage of a job."""
+    if job.stage == "fit":
+        fit(analysis, files, job.part)
+    elif job.stage == "bootstrap":
+        bootstrap(analysis, files, int(job.part))
+    else:
+        STAGES[job.stage](analysis, files)
 
 
 def _null_settings(

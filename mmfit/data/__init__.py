@@ -5,7 +5,7 @@ from mmfit.data.diagnosis import DesignDiagnosis, DesignNote, FactorRecord, Pair
 from mmfit.data.loading import diagnose, load_dataset
 from mmfit.data.records import Dataset, MissingCount, RowReport, SourceRecord
 from mmfit.data.simulation import simulate
-from mmfit.data.storage import read_dataset, read_rows, write_dataset, write_design
+from mmfit.data.storage import read_dataset, read_rows, write_dataset, write_design, write_rows
 
 __all__ = [
     "Dataset",
@@ -24,4 +24,5 @@ __all__ = [
     "simulate",
     "write_dataset",
     "write_design",
+    "write_rows",
 ]

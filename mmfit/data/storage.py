@@ -24,16 +24,23 @@ def write_dataset(dataset: Dataset, folder: str | Path) -> None:
 
     Raises OSError when the folder cannot be written.
     """
-    folder = Path(folder)
+    design = _design_text(dataset)
+    write_rows(dataset, folder)
+    write_text(Path(folder) / DESIGN_FILE, design)
+
+
+def write_rows(dataset: Dataset, folder: str | Path) -> None:
+    """Write ``data.parquet`` alone.
+
+    Raises OSError when the folder cannot be written.
+    """
     table = pa.Table.from_pandas(dataset.frame, preserve_index=False)
     # In place of pandas' own metadata, which hold the versions of its makers, those of the rows:
     # with them the design can be diagnosed anew from this file alone.
     rows = {"source": asdict(dataset.source), "rows": asdict(dataset.row_report)}
     table = table.replace_schema_metadata({_METADATA: json.dumps(rows, allow_nan=False)})
-    design = _design_text(dataset)
-    with replacing(folder / DATA_FILE) as temporary:
+    with replacing(Path(folder) / DATA_FILE) as temporary:
         pa.parquet.write_table(table, temporary, compression="zstd")
-    write_text(folder / DESIGN_FILE, design)
 
 
 def write_design(dataset: Dataset, folder: str | Path) -> None:

@@ -1,9 +1,11 @@
 """results/index.html: every analysis with what was decided, and the way to its report."""
 
-from collections.abc import Sequence
+import csv
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mmfit.errors import MmfitError
 from mmfit.files import write_text
@@ -11,9 +13,6 @@ from mmfit.report.page import render
 from mmfit.report.verdict import decision_words, ranking_words
 from mmfit.selection.records import Selection
 from mmfit.selection.serialize import selection_from_json
-
-if TYPE_CHECKING:
-    from mmfit.spec import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,7 @@ class IndexEntry:
     Attributes
     ----------
     name, title : str, of the analysis;  path : str, its file.
+    remark : str, why these results do not hold any more; "" where they do.
     data : str, where the data come from.
     candidates : int.
     chosen, formula : str, name and formula of the chosen model.
@@ -39,48 +39,87 @@ class IndexEntry:
     formula: str
     singular: bool
     grounds: tuple[str, ...]
+    remark: str = ""
 
 
-def index_entry(analysis: "Analysis", selection: Selection) -> IndexEntry:
-    """The line of one analysis."""
-    simulation = getattr(analysis.data, "simulate", None)
-    data = analysis.data.file if simulation is None else f"simulated, seed {simulation.seed}"
-    ranked = [model for ranking in selection.rankings for model in ranking.models]
-    several = len(analysis.models) > 1
-    rankings = ranking_words(selection.rankings, selection.chosen) if several else ""
-    return IndexEntry(
-        name=analysis.name,
-        title=analysis.title,
-        path=str(analysis.path),
-        data=data,
-        candidates=len(analysis.models),
-        chosen=selection.chosen,
-        formula=analysis.models[selection.chosen].formula,
-        singular=any(model.singular for model in ranked if model.model == selection.chosen),
-        grounds=tuple(text for text in (decision_words(selection), rankings) if text),
-    )
-
-
-def write_index(root: str | Path, analyses: Sequence["Analysis"]) -> None:
-    """Write ``root/index.html`` from the analyses and their ``selection.json`` under ``root``.
+def index_entry(folder: str | Path, remark: str = "") -> IndexEntry:
+    """The line of one analysis, from its results alone: they say what they were made from.
 
     Raises
     ------
-    MmfitError : an analysis has no selection yet.
+    MmfitError : results that are not there or not those of this version.
     """
-    root = Path(root)
-    entries = [index_entry(analysis, _selection(root, analysis.name)) for analysis in analyses]
-    write_text(root / "index.html", render_index(entries))
+    folder = Path(folder)
+    try:
+        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        selection = selection_from_json((folder / "selection.json").read_text(encoding="utf-8"))
+        formulas = _formulas(folder / "tables" / "models.csv")
+        return _entry(folder.name, provenance, selection, formulas, remark)
+    except FileNotFoundError as error:
+        raise MmfitError(
+            f"{error.filename}: not there; run the analysis {folder.name!r} first"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise MmfitError(
+            f"{folder}: not results of this version of mmfit ({error}); "
+            f"run the analysis {folder.name!r} again"
+        ) from None
+
+
+def _entry(
+    name: str,
+    provenance: dict[str, Any],
+    selection: Selection,
+    formulas: dict[str, str],
+    remark: str,
+) -> IndexEntry:
+    analysis, data = provenance["analysis"], provenance["data"]
+    ranked = [model for ranking in selection.rankings for model in ranking.models]
+    several = len(formulas) > 1
+    rankings = ranking_words(selection.rankings, selection.chosen) if several else ""
+    return IndexEntry(
+        name=name,
+        title=analysis["title"],
+        path=analysis["file"],
+        data=f"simulated, seed {data['seed']}" if "simulated" in data else data["file"],
+        candidates=len(formulas),
+        chosen=selection.chosen,
+        formula=formulas[selection.chosen],
+        singular=any(model.singular for model in ranked if model.model == selection.chosen),
+        grounds=tuple(text for text in (decision_words(selection), rankings) if text),
+        remark=remark,
+    )
+
+
+def _formulas(path: Path) -> dict[str, str]:
+    """The formula of every model, in order."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["model"]: row["formula"] for row in csv.DictReader(file)}
+
+
+def write_index(root: str | Path, analyses: Iterable[Sequence[str]]) -> None:
+    """Write ``root/index.html`` over the results that lie in folders of ``root``.
+
+    Parameters
+    ----------
+    root : the folder of the results.
+    analyses : (name, remark) of each: its folder, and why its results do not hold any more, or "".
+        Those with a remark that cannot be read are left out.
+
+    Raises
+    ------
+    MmfitError : an analysis without a remark has not been run yet.
+    """
+    entries = []
+    for name, remark in analyses:
+        try:
+            entries.append(index_entry(Path(root) / name, remark))
+        except MmfitError:
+            if not remark:
+                raise
+    write_text(Path(root) / "index.html", render_index(entries))
 
 
 def render_index(entries: Sequence[IndexEntry]) -> str:
     """The page as HTML text."""
     return render("index.html", title="Model selection for linear mixed models", entries=entries)
-
-
-def _selection(root: Path, name: str) -> Selection:
-    path = root / name / "selection.json"
-    try:
-        return selection_from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MmfitError(f"{path}: not there; run the analysis {name!r} first") from None

@@ -1,34 +1,31 @@
 """Where the numbers come from: inputs, package and versions; no clock, so that runs agree."""
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmfit.digest import CODE, TEMPLATES, package_digest
+from mmfit.digest import CODE, SOFTWARE, TEMPLATES, package_digest, versions
 from mmfit.files import write_text
 
 if TYPE_CHECKING:
     from mmfit.data import Dataset
     from mmfit.spec import Analysis
 
-SOFTWARE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "matplotlib", "jinja2")
-
 
 def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
     """Everything that the results of ``analysis`` depend on, ready for JSON.
 
-    The checksum of the data is that of the bytes that were read, not of what lies there now.
-    Raises OSError when the analysis file cannot be read any more.
+    The checksums are those of the bytes that were read, not of what lies there now.
     """
     return {
         "command": f"mmfit run {analysis.path}",
         "analysis": {
             "name": analysis.name,
+            "title": analysis.title,
             "file": str(analysis.path),
-            "sha256": file_digest(analysis.path),
+            "sha256": analysis.sha256,
         },
         "data": _data(dataset),
         "settings": {
@@ -41,8 +38,7 @@ def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
             "version": version("mmfit"),
             "sha256": package_digest(CODE, TEMPLATES),
         },
-        "software": {"python": platform.python_version()}
-        | {name: version(name) for name in SOFTWARE},
+        "software": versions(SOFTWARE),
         "platform": _platform(),
     }
 
@@ -63,12 +59,6 @@ def flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((name, value if isinstance(value, str) else json.dumps(value)))
     return rows
-
-
-def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _data(dataset: "Dataset") -> dict[str, Any]:

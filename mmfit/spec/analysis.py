@@ -202,6 +202,7 @@ class Analysis(AnalysisFile):
     ----------
     name : str, the stem of the file; the folder of the results.
     path : str, the file as given.
+    sha256 : str, checksum of the bytes that were read of it.
     title : str, the name where the file gives none.
     data : FileData or SimulatedData.
     models : dict of ModelSpec by name, in file order, with the analysis's ``weights``, ``offset``
@@ -218,6 +219,7 @@ class Analysis(AnalysisFile):
 
     name: str
     path: str
+    sha256: str
     title: str
     models: dict[str, ModelSpec]
     pair_methods: dict[tuple[str, str], str]

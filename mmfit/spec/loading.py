@@ -59,7 +59,7 @@ def load_analysis(path: str | Path) -> Analysis:
         problems.append(Problem((), found, allowed))
     if problems or source.problems:
         raise source.error(problems)
-    return _resolve(parsed, path)
+    return _resolve(parsed, path, source.sha256)
 
 
 def load_analyses(paths: Iterable[str | Path]) -> tuple[Analysis, ...]:
@@ -176,7 +176,7 @@ def _formulas(raw: dict[str, Any]) -> list[Any]:
     return [*found, *(text for text in checks.scope_formulas(raw).values() if text is not None)]
 
 
-def _resolve(parsed: AnalysisFile, path: str | Path) -> Analysis:
+def _resolve(parsed: AnalysisFile, path: str | Path, sha256: str) -> Analysis:
     """Fill the analysis's weights, offset and contrasts in where a model has none of its own."""
     models = {}
     for name, entry in parsed.models.items():
@@ -191,6 +191,7 @@ def _resolve(parsed: AnalysisFile, path: str | Path) -> Analysis:
     fields = {name: getattr(parsed, name) for name in AnalysisFile.model_fields}
     name = Path(path).stem
     fields |= {"models": models, "title": parsed.title or name, "name": name, "path": str(path)}
+    fields["sha256"] = sha256
     fields |= {
         "comparisons": pairs_of(parsed.comparisons),
         "pair_methods": methods_of(parsed.comparisons),

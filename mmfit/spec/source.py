@@ -4,6 +4,7 @@ The subset is that of YAML 1.2's core schema: ``no`` and ``on`` are text, ``1e-3
 Anchors, aliases, merge keys and tags are refused: an analysis says what it means in place.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,12 +39,14 @@ class Source:
     value : the content: mappings, lists, text, numbers, booleans, None.
     lines : dict from key path to line number, counted from 1.
     problems : list of Problem found on the way (duplicate keys, keys that are not text).
+    sha256 : str, checksum of the file's bytes; "" where there is no file.
     """
 
     file: str
     value: Any
     lines: dict[KeyPath, int]
     problems: list[Problem]
+    sha256: str = ""
 
     def error(self, problems: list[Problem]) -> SpecError:
         """These problems and those of reading, as one error."""
@@ -65,7 +68,8 @@ def read_source(path: str | Path, purpose: str) -> Source:
         of the subset accepted here.
     """
     file = str(path)
-    text = _decode(file, _read_bytes(Path(path), file))
+    raw = _read_bytes(Path(path), file)
+    text = _decode(file, raw)
     try:
         _refuse_unsafe(file, text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -81,7 +85,7 @@ def read_source(path: str | Path, purpose: str) -> Source:
         raise SpecError(f"{file}: the file is empty; {purpose}")
     source = Source(file, None, {(): root.start_mark.line + 1}, [])
     value = _construct(root, (), source)
-    return Source(file, value, source.lines, source.problems)
+    return Source(file, value, source.lines, source.problems, hashlib.sha256(raw).hexdigest())
 
 
 def _read_bytes(path: Path, file: str) -> bytes:

@@ -138,10 +138,11 @@ def test_chunks_change_no_result(analysis, tmp_path, stop):
         (tmp_path / analysis).write_text(text)
         assert main(["run", analysis, "--results", str(chunks)]) == 0
         found[chunks] = _contents(tmp_path / str(chunks) / "small")
-    parts = {f"bootstrap/chunk.{chunk}.json" for chunk in range(3)}
+    parts = {f"{name}.{i}.json" for name in ("bootstrap/chunk", "made/bootstrap") for i in range(3)}
     assert set(found[3]) - set(found[1]) == parts
-    # The report and the provenance state the analysis file's checksum.
-    for path in set(found[1]) - {"report.html", "provenance.json"}:
+    # The report and the provenance state the analysis file's checksum; records, how all was made.
+    stating = {path for path in found[1] if path.startswith("made/")}
+    for path in set(found[1]) - stating - {"report.html", "provenance.json"}:
         assert found[3][path] == found[1][path], path
     laws = found[1]["tables/null_distributions.csv"]
     assert b"parametric bootstrap (99 replicates)" in laws
@@ -160,7 +161,7 @@ def test_a_chunk_that_is_not_there_is_named(analysis, tmp_path, capsys):
     assert main(["bootstrap", analysis, "--chunk", "0"]) == 0
     assert main(["compare", analysis]) == 2
     error = capsys.readouterr().err
-    assert "chunk.1.json: no such file; `mmfit bootstrap --chunk 1` makes it" in error
+    assert "made/bootstrap.1.json: no such file; `mmfit bootstrap --chunk 1` makes it" in error
     assert not (tmp_path / "results" / "small" / "tables").exists()
 
 

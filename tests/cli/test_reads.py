@@ -30,7 +30,6 @@ STAGES = {
     "tables": reads.tables,
     "inference": reads.inference,
     "report": reads.report,
-    "index": lambda analysis: reads.index([analysis]),
 }
 
 
@@ -53,7 +52,7 @@ def changed(tmp_path, old, new, content=ANALYSIS):
     ("old", "new", "stages"),
     [
         ("title: Sleep\n", "title: Sleep\n# a comment\n", {"report"}),
-        ("title: Sleep", "title: No sleep", {"report", "index"}),
+        ("title: Sleep", "title: No sleep", {"report"}),
         ("(1 + Days | Subject)", "(Days || Subject)", {"m2", "report"}),
         ("m1: Reaction ~ Days", "m1: Reaction ~ 1", {"m1", "report"}),
         # The texts of a column are read where it is a grouping factor.

@@ -110,7 +110,8 @@ def test_the_audit_takes_the_null_distributions_of_the_analysis(results, tmp_pat
     own = "comparisons: [{null: m1, alternative: m2, null_distribution: chi2}]\n"
     (tmp_path / "declared.yaml").write_text(DATA + DECLARED + own + "null_distribution: exact\n")
     copied = shutil.copytree(results / "declared", tmp_path / "results" / "declared").parent
-    assert main(["search", str(tmp_path / "declared.yaml"), "--results", str(copied)]) == 0
+    for stage in ("compare", "select", "search"):
+        assert main([stage, str(tmp_path / "declared.yaml"), "--results", str(copied)]) == 0
     assert asked["settings"].method == "exact"
     assert {pair: its.method for pair, its in asked["per_pair"].items()} == {("m1", "m2"): "chi2"}
 

@@ -2,6 +2,8 @@ import pytest
 
 from mmfit.errors import MmfitError
 from mmfit.report.index import write_index
+from mmfit.report.provenance import write_provenance
+from mmfit.report.tables import write_tables
 from mmfit.selection import selection_to_json
 from tests.report.builders import data_set, nested_candidates, sleep_candidates
 from tests.report.inputs import report_input
@@ -30,14 +32,14 @@ def reports(tmp_path):
     ]
 
 
-def write(root, reports):
-    analyses = []
+def write(root, reports, remarks=("", "")):
     for name, report in zip(("sleep", "clinics"), reports, strict=True):
         folder = root / name
         folder.mkdir(parents=True)
         (folder / "selection.json").write_text(selection_to_json(report.selection))
-        analyses.append(report.analysis.model_copy(update={"name": name}))
-    write_index(root, analyses)
+        write_provenance(folder / "provenance.json", report.analysis, report.dataset)
+        write_tables(folder / "tables", report.candidates, report.analysis.df)
+    write_index(root, zip(("sleep", "clinics"), remarks, strict=True))
     return (root / "index.html").read_text()
 
 
@@ -58,7 +60,22 @@ def test_same_bytes_again(tmp_path, reports):
     assert write(tmp_path / "one", reports) == write(tmp_path / "two", reports)
 
 
-def test_an_analysis_that_was_not_run_is_named(tmp_path, reports):
-    with pytest.raises(MmfitError, match=r"selection\.json: not there; run the analysis 'study'"):
-        write_index(tmp_path, [reports[0].analysis])
+def test_an_analysis_that_was_not_run_is_named(tmp_path):
+    with pytest.raises(MmfitError, match=r"provenance\.json: not there; run the analysis 'study'"):
+        write_index(tmp_path, [("study", "")])
     assert not (tmp_path / "index.html").exists()
+
+
+def test_results_of_another_version_are_named(tmp_path, reports):
+    write(tmp_path, reports)
+    (tmp_path / "sleep" / "provenance.json").write_text("{}")
+    with pytest.raises(MmfitError, match="sleep: not results of this version of mmfit"):
+        write_index(tmp_path, [("sleep", "")])
+    write_index(tmp_path, [("sleep", "made by another version"), ("clinics", "")])
+    assert "1 analysis," in (tmp_path / "index.html").read_text()
+
+
+def test_what_is_out_of_date_is_told(tmp_path, reports):
+    plain = Page(write(tmp_path, reports, ("", "data.csv is <other>"))).plain
+    assert plain.count("Out of date") == 1
+    assert plain.index("Clinics") < plain.index("Out of date: data.csv is <other>.")

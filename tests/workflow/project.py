@@ -20,7 +20,7 @@ data:
   file: config/data/sleepstudy.csv
   categorical: [Subject]
   where: Days >= 2
-  derive: {Days: Days - 2}
+  derive: {Days: Days - 2, later: Days + 1}
 models:
   intercept: Reaction ~ Days + (1 | Subject)
   slope: Reaction ~ Days + (1 + Days | Subject)
@@ -41,7 +41,11 @@ data:
 models:
   clinic: y ~ x + (1 | clinic)
   both: y ~ x + (1 | clinic) + (1 | doctor)
+inference:
+  predictions: {file: config/data/new.csv}
 """
+
+NEW = "x,clinic,doctor\n0,1,1\n1,2,3\n"
 
 Job = tuple[str, str, str]
 SNAKEMAKE = ("snakemake", "--workflow-profile", "workflow/profiles/default", "--cores", "1")
@@ -75,6 +79,7 @@ class Project:
         project.write("config/config.yaml", CONFIG)
         project.write("config/analyses/sleep.yaml", SLEEP)
         project.write("config/analyses/crossed.yaml", CROSSED)
+        project.write("config/data/new.csv", NEW)
         return project
 
     def copy(self, folder: Path) -> "Project":

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-PER_MODEL = ("fits/{}.REML.json", "fits/{}.ML.json")
+PER_MODEL = ("fits/{}.REML.json", "fits/{}.ML.json", "made/fit.{}.json")
 PER_ANALYSIS = (
     "data.parquet",
     "design.json",
@@ -37,12 +37,20 @@ PER_ANALYSIS = (
     "selection.json",
     "report.html",
     "provenance.json",
+    "made/data.json",
+    "made/design.json",
+    "made/compare.json",
+    "made/select.json",
+    "made/search.json",
+    "made/tables.json",
+    "made/inference.json",
+    "made/report.json",
 )
 
 
 def test_every_result_file_is_made_and_no_other(finished):
     models = {"sleep": ("intercept", "slope"), "crossed": ("clinic", "both")}
-    expected = {"index.html"}
+    expected = {"index.html", "made/index.json"}
     for analysis, names in models.items():
         expected |= {f"{analysis}/{path}" for path in PER_ANALYSIS}
         expected |= {f"{analysis}/{path.format(name)}" for name in names for path in PER_MODEL}

@@ -2,13 +2,13 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from snakemake.exceptions import WorkflowError
 
-from mmfit.cli import reads
-from mmfit.digest import CODE, TEMPLATES, environment_digest, package_digest
+from mmfit.cli.due import INDEX, mark_due
+from mmfit.cli.jobs import Job, behind, files_read
 from mmfit.errors import MmfitError
-from mmfit.report.provenance import SOFTWARE
 from mmfit.spec import check_config, check_data_files, load_analyses
 
 # Every analysis is checked whole, here, before any job exists.
@@ -21,10 +21,11 @@ except MmfitError as error:
 
 RESULTS = CONFIG.results
 
-# Snakemake does not see edits of the package, nor other versions of numpy and its kin. As a value
-# of `params` these digests let what computes run again; touching a file changes neither.
-PACKAGE = package_digest(CODE) + environment_digest()
-PRESENTATION = package_digest(TEMPLATES) + environment_digest(SOFTWARE)
+# What is due is found here, by content, once and before any job; see mmfit/cli/due.py. The processes
+# that Snakemake starts on other machines read this file too and must leave that as it is.
+DUE = f".snakemake/mmfit/of-{quote(RESULTS, safe='')}"
+if workflow.is_main_process:
+    mark_due(list(ANALYSES.values()), Path(RESULTS), Path(DUE))
 
 
 wildcard_constraints:
@@ -52,6 +53,27 @@ def fits(wildcards):
         f"{RESULTS}/{wildcards.analysis}/fits/{model}.{criterion}.json"
         for model in ANALYSES[wildcards.analysis].candidate_names
         for criterion in ("REML", "ML")
+    ]
+
+
+def books(stage, part=""):
+    """What tells whether a job is due, and the records that it checks before it starts."""
+
+    def found(wildcards):
+        analysis = ANALYSES[wildcards.analysis]
+        job = Job(stage, getattr(wildcards, part) if part else "")
+        folder = f"{RESULTS}/{analysis.name}/made"
+        records = [f"{folder}/{other.name}.json" for other in behind(analysis, job)]
+        return [f"{DUE}/{analysis.name}/{job.name}", *records]
+
+    return found
+
+
+def files_beside(stage):
+    """The files that a stage reads beside the results of others. Their content decides, not their
+    age."""
+    return lambda wildcards: [
+        ancient(file) for file in files_read(ANALYSES[wildcards.analysis], Job(stage))
     ]
 
 

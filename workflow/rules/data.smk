@@ -3,9 +3,11 @@
 rule data:
     """Read or simulate the data and fix the rows for all candidates."""
     input:
-        lambda wildcards: reads.data_files(ANALYSES[wildcards.analysis]),
+        data=files_beside("data"),
+        books=books("data"),
     output:
         data=f"{RESULTS}/{{analysis}}/data.parquet",
+        made=f"{RESULTS}/{{analysis}}/made/data.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/data.log",
     threads: 1
@@ -14,8 +16,6 @@ rule data:
         runtime=more_time(30),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.data(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit data {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -24,8 +24,10 @@ rule design:
     """Diagnose how the grouping factors of the candidates lie to each other."""
     input:
         data=rules.data.output.data,
+        books=books("design"),
     output:
         design=f"{RESULTS}/{{analysis}}/design.json",
+        made=f"{RESULTS}/{{analysis}}/made/design.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/design.log",
     threads: 1
@@ -34,7 +36,5 @@ rule design:
         runtime=more_time(30),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.design(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit design {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"

@@ -28,17 +28,15 @@ localrules:
     index,
 
 
-def rows_to_predict(wildcards):
-    return reads.prediction_files(ANALYSES[wildcards.analysis])
-
-
 rule tables:
     """Write what was estimated as CSV."""
     input:
         data=rules.data.output.data,
         fits=fits,
+        books=books("tables"),
     output:
         **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in TABLES},
+        made=f"{RESULTS}/{{analysis}}/made/tables.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/tables.log",
     threads: 1
@@ -47,8 +45,6 @@ rule tables:
         runtime=more_time(30),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.tables(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit tables {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -58,9 +54,11 @@ rule inference:
     input:
         data=rules.data.output.data,
         fits=fits,
-        predictions=rows_to_predict,
+        predictions=files_beside("inference"),
+        books=books("inference"),
     output:
         **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in INFERENCE},
+        made=f"{RESULTS}/{{analysis}}/made/inference.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/inference.log",
     threads: 1
@@ -69,8 +67,6 @@ rule inference:
         runtime=more_time(120),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.inference(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit inference {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -88,9 +84,11 @@ rule report:
         search=multiext(
             f"{RESULTS}/{{analysis}}/tables/", "search.csv", "stability.csv"
         ),
+        books=books("report"),
     output:
         report=f"{RESULTS}/{{analysis}}/report.html",
         provenance=f"{RESULTS}/{{analysis}}/provenance.json",
+        made=f"{RESULTS}/{{analysis}}/made/report.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/report.log",
     threads: 1
@@ -99,9 +97,6 @@ rule report:
         runtime=more_time(30),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.report(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
-        presentation=PRESENTATION,
     shell:
         "mmfit report {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -111,16 +106,15 @@ rule index:
     input:
         reports=expand(rules.report.output.report, analysis=ANALYSES),
         provenance=expand(rules.report.output.provenance, analysis=ANALYSES),
-        selections=expand(rules.select.output.selection, analysis=ANALYSES),
+        made=expand(rules.report.output.made, analysis=ANALYSES),
+        books=f"{DUE}/{INDEX}",
     output:
-        f"{RESULTS}/index.html",
+        index=f"{RESULTS}/index.html",
+        made=f"{RESULTS}/made/index.json",
     log:
         f"{RESULTS}/logs/index.log",
     threads: 1
     params:
         analyses=[analysis.path for analysis in ANALYSES.values()],
-        reads=reads.index(ANALYSES.values()),
-        package=PACKAGE,
-        presentation=PRESENTATION,
     shell:
         "mmfit index {params.analyses:q} --results {RESULTS:q} > {log:q} 2>&1"

@@ -26,12 +26,14 @@ rule search:
     """Search for a model, and repeat the search on bootstrap samples where that is wanted."""
     input:
         data=rules.data.output.data,
+        books=books("search"),
     output:
         search=f"{RESULTS}/{{analysis}}/search.json",
         reml=f"{RESULTS}/{{analysis}}/fits/selected.REML.json",
         ml=f"{RESULTS}/{{analysis}}/fits/selected.ML.json",
         path=f"{RESULTS}/{{analysis}}/tables/search.csv",
         stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
+        made=f"{RESULTS}/{{analysis}}/made/search.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/search.log",
     wildcard_constraints:
@@ -42,8 +44,6 @@ rule search:
         runtime=more_time(120),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.search(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -51,10 +51,12 @@ rule search:
 rule audit:
     """Repeat the selection among declared models on bootstrap samples where that is wanted."""
     input:
-        audited,
+        read=audited,
+        books=books("search"),
     output:
         path=f"{RESULTS}/{{analysis}}/tables/search.csv",
         stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
+        made=f"{RESULTS}/{{analysis}}/made/search.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/search.log",
     wildcard_constraints:
@@ -65,7 +67,5 @@ rule audit:
         runtime=more_time(120),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.search(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"

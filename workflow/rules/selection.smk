@@ -18,8 +18,10 @@ rule bootstrap:
     input:
         data=rules.data.output.data,
         fits=fits,
+        books=books("bootstrap", "chunk"),
     output:
         chunk=f"{RESULTS}/{{analysis}}/bootstrap/chunk.{{chunk}}.json",
+        made=f"{RESULTS}/{{analysis}}/made/bootstrap.{{chunk}}.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/bootstrap.{{chunk}}.log",
     threads: 1
@@ -28,8 +30,6 @@ rule bootstrap:
         runtime=more_time(120),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.bootstrap(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit bootstrap {params.analysis:q} --chunk {wildcards.chunk} --results {RESULTS:q}"
         " > {log:q} 2>&1"
@@ -41,9 +41,11 @@ rule compare:
         data=rules.data.output.data,
         fits=fits,
         chunks=chunks,
+        books=books("compare"),
     output:
         comparisons=f"{RESULTS}/{{analysis}}/tables/comparisons.csv",
         null_distributions=f"{RESULTS}/{{analysis}}/tables/null_distributions.csv",
+        made=f"{RESULTS}/{{analysis}}/made/compare.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/compare.log",
     threads: 1
@@ -52,8 +54,6 @@ rule compare:
         runtime=more_time(120),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.compare(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit compare {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
 
@@ -65,8 +65,10 @@ rule select:
         fits=fits,
         comparisons=rules.compare.output,
         search=searched,
+        books=books("select"),
     output:
         selection=f"{RESULTS}/{{analysis}}/selection.json",
+        made=f"{RESULTS}/{{analysis}}/made/select.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/select.log",
     threads: 1
@@ -75,7 +77,5 @@ rule select:
         runtime=more_time(30),
     params:
         analysis=analysis_file,
-        reads=lambda wildcards: reads.select(ANALYSES[wildcards.analysis]),
-        package=PACKAGE,
     shell:
         "mmfit select {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"

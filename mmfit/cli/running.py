@@ -1,0 +1,52 @@
+"""Running jobs: each checks what it reads, makes its results, and enters them in the books."""
+
+from pathlib import Path
+
+from mmfit.cli import inputs, stages
+from mmfit.cli.books import Books, enter, refuse_edited_package
+from mmfit.cli.jobs import REPORT, Job, all_jobs, behind
+from mmfit.cli.paths import OURS, ResultFiles
+from mmfit.errors import StaleError
+from mmfit.files import recording, replacing_folder
+from mmfit.selection.records import Selection
+from mmfit.spec import Analysis
+
+
+def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -> None:
+    """Make the results of one job anew and enter them; ``alone`` where no others follow that are
+    refused together with this one.
+
+    Raises
+    ------
+    StaleError
+        What it reads was made from something else than what is there now, or that changed
+        meanwhile.
+    MmfitError
+        As the stage raises it.
+    """
+    books = Books(analysis, files)
+    # Where the data have changed since they were read, all that is made from them is of one piece;
+    # only the report speaks of the file.
+    books.refuse_stale(behind(analysis, job), sources=job == REPORT)
+    origin = books.origin(job)
+    with recording() as written:
+        stages.perform(job, analysis, files)
+    if Books(analysis, files).origin(job) != origin:
+        raise StaleError(
+            f"{files.folder}: what `{job.command}` reads has changed while it ran; run it again"
+        )
+    if alone:
+        refuse_edited_package()
+    enter(origin, files.folder, job.name, written)
+
+
+def run(analysis: Analysis, results: Path) -> Selection:
+    """Every job of one analysis, in a folder of its own; moved into place when all is done."""
+    results.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(results / analysis.name, OURS) as folder:
+        files = ResultFiles(folder)
+        for job in all_jobs(analysis):
+            make(job, analysis, files, alone=False)
+        selection = inputs.selection(files)
+        refuse_edited_package()
+    return selection
