@@ -39,7 +39,7 @@ def snap(search: Search, members: np.ndarray) -> None:
     trial = search.evaluate(system.layout.theta(lambdas)[changed], who)
     good = trial.objective <= search.objective[who] + _NOISE
     if good.any():
-        search.accept(trial, good)
+        search.accept(who, trial, good)
 
 
 def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
             trial = search.evaluate(system.layout.theta(lambdas), who)
             good = trial.objective < search.objective[who] - _NOISE
             if good.any():
-                search.accept(trial, good)
+                search.accept(who, trial, good)
                 moved[waiting[good]] = True
             waiting, direction = waiting[~good], direction[~good]
     return members[moved]
