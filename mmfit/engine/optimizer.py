@@ -15,7 +15,13 @@ from mmfit.engine.boundary import leave_boundary, snap
 from mmfit.engine.criterion import Evaluation, Problem, require_finite
 from mmfit.engine.roots import triangular
 from mmfit.engine.search import Search
-from mmfit.engine.second_starts import isotropic, second_starts, suspects
+from mmfit.engine.second_starts import (
+    MOST_STARTS,
+    batch_rows,
+    isotropic,
+    second_starts,
+    suspects,
+)
 
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
@@ -173,28 +179,35 @@ def _look_further(search: Search, members: np.ndarray, restless: np.ndarray) -> 
 
     ``restless`` is brought up to date.
     """
-    B, problem = len(search.theta), search.problem
+    B = len(search.theta)
     starts, moved = np.zeros(B, dtype=np.intp), np.zeros(B, dtype=bool)
+    together = max(1, batch_rows(search.problem) // MOST_STARTS)
     for _ in range(_LOOKS):
-        if not len(members):
-            break
-        others = second_starts(problem, members, search.theta[members])
-        search.count[members] += others.evaluations
-        better, theta = members[:0], search.theta[:0]
-        if len(others.of):
-            np.add.at(starts, others.of, 1)
-            ends = Search(problem, others.theta, others.of)
-            _advance(ends, np.flatnonzero(~ends.lost()), search.objective[others.of])
-            np.add.at(search.count, others.of, ends.count)
-            better, theta = _lower(search, ends)
+        parts = [members[i : i + together] for i in range(0, len(members), together)]
+        found = [_search_again(search, part, starts) for part in parts]
+        better = np.concatenate([who for who, _ in found]) if found else members
         if not len(better):
             break
-        trial = search.evaluate(theta, better)
+        trial = search.evaluate(np.concatenate([theta for _, theta in found]), better)
         search.accept(better, trial, np.ones(len(better), dtype=bool))
         restless[better] = _advance(search, better)[better]
         moved[better] = True
         members = better
     return Looked(starts, moved)
+
+
+def _search_again(search: Search, members: np.ndarray, starts: np.ndarray):
+    """(those of the ``members`` for which a second start ends lower, theta there); counts the
+    ``starts`` (B,)."""
+    others = second_starts(search.problem, members, search.theta[members])
+    search.count[members] += others.evaluations
+    if not len(others.of):
+        return members[:0], search.theta[:0]
+    np.add.at(starts, others.of, 1)
+    ends = Search(search.problem, others.theta, others.of)
+    _advance(ends, np.flatnonzero(~ends.lost()), search.objective[others.of])
+    np.add.at(search.count, others.of, ends.count)
+    return _lower(search, ends)
 
 
 def _lower(search: Search, ends: Search) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,8 @@ _FEW_LEVELS = 10
 # Where there are more random effects than this an evaluation is no longer cheap: with few levels of
 # one factor among so many nothing more is tried, and without the means less.
 _MANY_EFFECTS = 2000
+# Of all together; intervals of the grid are fewer.
+MOST_STARTS = _TAKEN_TOGETHER + _TAKEN_ALONE + _TAKEN_ALONG
 # Numbers that the evaluations of one batch may hold.
 _NUMBERS = 4_000_000
 
