@@ -1,4 +1,4 @@
-# make run | test | check | bench | unlock | lock | clean; `run` and `test` do all the set-up themselves.
+# make run | test | check | fuzz | bench | unlock | lock | clean; `run` and `test` do all the set-up themselves.
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -12,7 +12,7 @@ PYTHON_FILES := mmfit tests benchmarks
 COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml
 
-.PHONY: run test check bench unlock lock clean
+.PHONY: run test check fuzz bench unlock lock clean
 
 run: $(VENV)/.run
 	$(SNAKEMAKE) --cores $(CORES)
@@ -23,6 +23,12 @@ unlock: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# Random designs at length: make fuzz DESIGNS=20000 FIRST=1
+DESIGNS ?= 20000
+FIRST ?= 1
+fuzz: $(VENV)/.test
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --designs $(DESIGNS) --first $(FIRST) --jobs 2
 
 check: $(VENV)/.test
 	$(BIN)/ruff check $(PYTHON_FILES)

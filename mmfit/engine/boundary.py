@@ -12,10 +12,13 @@ from mmfit.engine.search import Search
 
 # Below this relative standard deviation (of sigma) an effect counts as zero.
 _ZERO = 1e-4
-# A derivative with respect to a variance at zero below -_NEGATIVE (per row) leaves the boundary.
-_NEGATIVE = 1e-5
-# What rounding may do to the criterion.
-_NOISE = 1e-9
+# A derivative with respect to a variance at zero below -_NEGATIVE (per row) leaves the boundary. It
+# is little more than rounding, since a column that is nearly in the span of X has a small one.
+_NEGATIVE = 1e-9
+# Variances tried there, ordinary ones first.
+_TRIED = (0.1, 0.01, 1e-3, 1e-4, 10.0, 1e3, 1e5)
+# What rounding may do to the criterion: absolutely, and in proportion to it (with n = 10^6).
+_NOISE, _RELATIVE_NOISE = 1e-9, 1e-14
 
 
 def snap(search: Search, members: np.ndarray) -> None:
@@ -37,9 +40,9 @@ def snap(search: Search, members: np.ndarray) -> None:
         return
     who = members[changed]
     trial = search.evaluate(system.layout.theta(lambdas)[changed], who)
-    good = trial.objective <= search.objective[who] + _NOISE
+    good = trial.objective <= search.objective[who] + _noise(search.objective[who])
     if good.any():
-        search.accept(trial, good)
+        search.accept(who, trial, good)
 
 
 def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
@@ -54,7 +57,7 @@ def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
             continue
         direction, falls = _way_out(search, term, members[waiting])
         waiting, direction = waiting[falls], direction[falls]
-        for variance in (0.1, 0.01, 1e-3, 1e-4):
+        for variance in _TRIED:
             if not len(waiting):
                 break
             who = members[waiting]
@@ -65,9 +68,9 @@ def leave_boundary(search: Search, members: np.ndarray) -> np.ndarray:
                 psi + variance * direction[:, :, None] * direction[:, None, :]
             )
             trial = search.evaluate(system.layout.theta(lambdas), who)
-            good = trial.objective < search.objective[who] - _NOISE
+            good = trial.objective < search.objective[who] - _noise(search.objective[who])
             if good.any():
-                search.accept(trial, good)
+                search.accept(who, trial, good)
                 moved[waiting[good]] = True
             waiting, direction = waiting[~good], direction[~good]
     return members[moved]
@@ -90,6 +93,10 @@ def _way_out(search: Search, term, members) -> tuple[np.ndarray, np.ndarray]:
     slopes, ways = np.linalg.eigh(inner) if q > 1 else (inner[:, 0], np.ones_like(inner))
     falls = slopes[:, 0] < -_NEGATIVE * search.problem.system.nobs
     return (null @ ways[:, :, :1])[:, :, 0], falls
+
+
+def _noise(objective: np.ndarray) -> np.ndarray:
+    return _NOISE + _RELATIVE_NOISE * np.abs(objective)
 
 
 def _eigen(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,23 +18,29 @@ from mmfit.engine.records import (
     VarianceUncertainty,
 )
 from mmfit.engine.roots import semidefinite_cholesky
+from mmfit.engine.second_starts import isotropic, unmodelled
 from mmfit.engine.solvers import Solver, choose_solver
 from mmfit.engine.start import starting_theta
 from mmfit.engine.system import System, build_system
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.unidentified import unidentified
 
+# Relative standard deviations beyond this one are no start: the criterion has no digits there.
+_HUGE = 1e8
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A model's whitened system and solver, shared by its fits under both criteria.
 
-    The system is without what is n long; the solver holds the cross-products.
+    The system is without what is n long; the solver holds the cross-products. ``unmodelled``:
+    whether the mean of some random effect is not in the fixed part.
     """
 
     matrices: ModelMatrices
     system: System
     solver: Solver
+    unmodelled: bool
 
 
 def prepare(matrices: ModelMatrices, responses: np.ndarray | None = None) -> Prepared:
@@ -44,7 +50,7 @@ def prepare(matrices: ModelMatrices, responses: np.ndarray | None = None) -> Pre
     """
     system = build_system(matrices, responses)
     solver = choose_solver(system, lambda: build_system(matrices, responses))
-    return Prepared(matrices, system.without_rows(), solver)
+    return Prepared(matrices, system.without_rows(), solver, unmodelled(system))
 
 
 def fit_model(
@@ -59,7 +65,8 @@ def fit_model(
     Parameters
     ----------
     matrices : the model;  reml : the criterion.
-    start : (k,) theta in lme4's order and scale; MINQUE(0) for None, or NaN.
+    start : (k,) theta in lme4's order and scale; MINQUE(0) for None, or NaN; one at which the
+        criterion cannot be evaluated is replaced.
     prepared : the result of :func:`prepare` for the same matrices, to share its work.
 
     Raises
@@ -67,7 +74,7 @@ def fit_model(
     DesignError
         When the fixed effects leave nothing to estimate.
     ComputationError
-        When the criterion cannot be evaluated.
+        When the criterion cannot be evaluated anywhere.
     """
     prepared = prepare(matrices) if prepared is None else prepared
     problem = Problem(prepared.system, prepared.solver, reml)
@@ -75,7 +82,7 @@ def fit_model(
         theta = starting_theta(problem)
     else:
         theta = _whitened_start(problem.system, start)
-    optima = optimize(problem, theta)
+    optima = optimize(problem, theta, prepared.unmodelled)
     fit = _to_fit(matrices, optima)
     if (
         doubtful(matrices, optima, np.array([fit.singular]))[0]
@@ -109,10 +116,18 @@ def fitted_values(matrices: ModelMatrices, fit: Fit) -> np.ndarray:
 
 
 def _whitened_start(system: System, theta: np.ndarray) -> np.ndarray:
-    """(1, k): a user-scale theta whitened, and moved off the boundary, where no search begins."""
+    """(1, k): a user-scale theta whitened, and moved off the boundary, where no search begins.
+
+    A theta that has no finite covariance in double precision gives way to one of moderate size.
+    """
     if not len(system.layout):
         return np.zeros((1, 0))
-    white = np.linalg.solve(system.theta_jacobian(), np.asarray(theta, dtype=float))[None]
+    with np.errstate(all="ignore"):
+        white = np.linalg.solve(system.theta_jacobian(), np.asarray(theta, dtype=float))[None]
+        # its square must be a number, and leave room for sums
+        white = np.where(np.abs(white) < _HUGE, white, np.sign(white) * _HUGE)
+    if not np.isfinite(white).all():
+        return isotropic(system, np.ones((1, len(system.terms))))
     lambdas = system.layout.lambdas(white)
     for block in system.terms:
         part = lambdas[block.group][:, block.place, block.place]

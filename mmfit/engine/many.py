@@ -12,7 +12,7 @@ import numpy as np
 from mmfit.engine.criterion import Problem
 from mmfit.engine.degenerate import NO_RESIDUAL, doubtful, without_residual
 from mmfit.engine.estimates import estimates, variance_uncertainty
-from mmfit.engine.fit import prepare
+from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.optimizer import Optima, optimize
 from mmfit.engine.start import starting_theta
 from mmfit.formula.matrices import ModelMatrices
@@ -68,12 +68,10 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
     ------
     DesignError
         When the fixed effects leave nothing to estimate, or fit a response exactly.
-    ComputationError
-        When a criterion cannot be evaluated at its starting value.
     """
     parts, asked = [], []
-    for problem in blocks(matrices, responses, reml):
-        optima = optimize(problem, starting_theta(problem))
+    for prepared, problem in _blocks(matrices, responses, reml):
+        optima = optimize(problem, starting_theta(problem), prepared.unmodelled)
         at = optima.evaluation
         found = estimates(at)
         asked.append(doubtful(matrices, optima, found.singular.any(axis=1)))
@@ -144,6 +142,10 @@ def blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterat
 
     A last one that stands alone has its double beside it.
     """
+    return (problem for _, problem in _blocks(matrices, responses, reml))
+
+
+def _blocks(matrices, responses, reml) -> Iterator[tuple[Prepared, Problem]]:
     size = block_size(matrices)
     for begin in range(0, len(responses), size):
         block = responses[begin : begin + size]
@@ -151,7 +153,7 @@ def blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterat
             # Sums run in another order where an axis has length 1: none is ever alone.
             block = np.concatenate([block, block])
         prepared = prepare(matrices, block)
-        yield Problem(prepared.system, prepared.solver, reml)
+        yield prepared, Problem(prepared.system, prepared.solver, reml)
 
 
 def block_size(matrices: ModelMatrices) -> int:

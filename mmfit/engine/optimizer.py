@@ -15,6 +15,13 @@ from mmfit.engine.boundary import leave_boundary, snap
 from mmfit.engine.criterion import Evaluation, Problem, require_finite
 from mmfit.engine.roots import triangular
 from mmfit.engine.search import Search
+from mmfit.engine.second_starts import (
+    MOST_STARTS,
+    batch_rows,
+    isotropic,
+    second_starts,
+    suspects,
+)
 
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
@@ -29,6 +36,36 @@ _EXACT_AFTER = 6
 # Where the exact Hessian costs no more, it takes over once the first step is done.
 _EXACT_SOON = 2
 
+# A start that cannot be evaluated gives way to these relative standard deviations; at zero, where
+# V = I, the criterion always can be, and the derivative by Psi shows the way.
+_REPLACEMENTS = (1.0, 0.1, 0.01, 0.0)
+# An end counts as lower by more than it may still fall, and more than rounding.
+_LOWER = 1e-7
+# A search from a second start has ended where a further step promises less than this, or, where it
+# promises less than _NEAR_END, once it is known to end too high. (Some never do: there may be no
+# minimum, where the residual variance can go to zero.)
+_ARRIVED, _NEAR_END = 1e-5, 0.1
+_MOST_OF_OTHERS = 40
+# A lower minimum may show the way to one that is lower still.
+_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The searches from second starts; first axis: the response (B).
+
+    Attributes
+    ----------
+    starts : (B,) int, how many there were;  moved : (B,) bool, whether one ended lower.
+    """
+
+    starts: np.ndarray
+    moved: np.ndarray
+
+    @classmethod
+    def nowhere(cls, count: int) -> "Looked":
+        return cls(np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool))
+
 
 @dataclass(frozen=True, slots=True)
 class Optima:
@@ -41,6 +78,7 @@ class Optima:
     start_objective, predicted_decrease, gradient_norm : (B,).
     converged : (B,) bool;  restless : (B,) bool, the search kept returning to a boundary that is
         not a minimum.
+    looked : Looked.
     """
 
     evaluation: Evaluation
@@ -51,48 +89,140 @@ class Optima:
     gradient_norm: np.ndarray
     converged: np.ndarray
     restless: np.ndarray
+    looked: Looked
 
     def message(self, i: int) -> str:
         """The outcome of one response in words."""
         predicted = self.predicted_decrease[i]
         if self.converged[i]:
-            return f"converged: a further step promises a decrease of {predicted:.1e}"
+            return (
+                f"converged: a further step promises a decrease of {predicted:.1e}{self._others(i)}"
+            )
         if self.restless[i]:
             return "not converged: the search keeps returning to a boundary that is not a minimum"
         return f"not converged: a further step still promises a decrease of {predicted:.1e}"
 
+    def _others(self, i: int) -> str:
+        count = int(self.looked.starts[i])
+        if self.looked.moved[i]:
+            return f"; the first search ended higher, this is the lowest end of {count} more"
+        return f"; none of {count} more starts ended lower" if count else ""
 
-def optimize(problem: Problem, start: np.ndarray) -> Optima:
-    """Find the minimum of every response from ``start`` (B, k).
 
-    Among several responses one whose criterion cannot be evaluated at its start has not converged,
-    and its objective is NaN.
+def optimize(problem: Problem, start: np.ndarray, unmodelled: bool = True) -> Optima:
+    """Find the minimum of every response from ``start`` (B, k), and from others where that is not
+    beyond doubt the lowest.
+
+    ``unmodelled``: whether the mean of some random effect is not in the fixed part. A start at
+    which the criterion cannot be evaluated is replaced.
 
     Raises
     ------
     ComputationError
-        When the criterion of a single response cannot be evaluated at the start.
+        When the criterion of a single response cannot be evaluated anywhere. (Among several
+        responses such a one has not converged, and its objective is NaN.)
     """
     search = Search(problem, start)
+    lost = search.lost()
+    if lost.any():
+        _replace_starts(search, lost)
     if len(start) == 1:
-        require_finite(search.objective, "the starting value")
+        require_finite(search.objective, "any starting value")
     first = search.objective.copy()
-    active = np.flatnonzero(np.isfinite(first)) if start.shape[1] else np.arange(0)
+    if not start.shape[1]:
+        return _outcome(search, first, np.zeros(len(start), dtype=bool), Looked.nowhere(len(start)))
+    easy, everyone = search.settled.copy(), np.flatnonzero(~search.lost())
+    restless = _advance(search, everyone)
+    looked = _look_further(
+        search, suspects(search, everyone[~easy[everyone]], unmodelled), restless
+    )
+    _polish(search)
+    return _outcome(search, first, restless, looked)
+
+
+def _replace_starts(search: Search, lost: np.ndarray) -> None:
+    """Start the searches that are ``lost`` (B,) bool from the largest variances that can be had."""
+    for size in _REPLACEMENTS:
+        who = np.flatnonzero(lost)
+        if not len(who):
+            break
+        system = search.problem.system
+        theta = isotropic(system, np.full((len(who), len(system.terms)), size))
+        trial = search.evaluate(theta, who)
+        with np.errstate(all="ignore"):
+            good = np.isfinite(trial.objective) & np.isfinite(trial.gradient).all(axis=1)
+        search.accept(who, trial, good, exact=False)
+        lost[who[good]] = False
+    # Nowhere to go from; there is nothing to predict either.
+    search.known[lost], search.predicted[lost] = True, np.nan
+
+
+def _advance(search: Search, active: np.ndarray, rival: np.ndarray | None = None) -> np.ndarray:
+    """Search on for the ``active``; (B,) bool, who keeps returning to a boundary."""
     for _ in range(5):
         if not len(active):
             break
-        _descend(search, active)
+        _descend(search, active, rival)
+        if rival is not None:
+            active = active[~_hopeless(search, active, rival)]
         active = search.near_boundary(active)
         if len(active):
             snap(search, active)
             active = leave_boundary(search, active)
-    restless = np.zeros(len(start), dtype=bool)
+    restless = np.zeros(len(search.theta), dtype=bool)
     restless[active] = True
-    _polish(search)
-    return _outcome(search, first, restless)
+    return restless
 
 
-def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
+def _look_further(search: Search, members: np.ndarray, restless: np.ndarray) -> Looked:
+    """Search from other starts for the ``members``, and move to the lowest end where it is lower.
+
+    ``restless`` is brought up to date.
+    """
+    B = len(search.theta)
+    starts, moved = np.zeros(B, dtype=np.intp), np.zeros(B, dtype=bool)
+    together = max(1, batch_rows(search.problem) // MOST_STARTS)
+    for _ in range(_LOOKS):
+        parts = [members[i : i + together] for i in range(0, len(members), together)]
+        found = [_search_again(search, part, starts) for part in parts]
+        better = np.concatenate([who for who, _ in found]) if found else members
+        if not len(better):
+            break
+        trial = search.evaluate(np.concatenate([theta for _, theta in found]), better)
+        search.accept(better, trial, np.ones(len(better), dtype=bool))
+        restless[better] = _advance(search, better)[better]
+        moved[better] = True
+        members = better
+    return Looked(starts, moved)
+
+
+def _search_again(search: Search, members: np.ndarray, starts: np.ndarray):
+    """(those of the ``members`` for which a second start ends lower, theta there); counts the
+    ``starts`` (B,)."""
+    others = second_starts(search.problem, members, search.theta[members])
+    search.count[members] += others.evaluations
+    if not len(others.of):
+        return members[:0], search.theta[:0]
+    np.add.at(starts, others.of, 1)
+    ends = Search(search.problem, others.theta, others.of)
+    _advance(ends, np.flatnonzero(~ends.lost()), search.objective[others.of])
+    np.add.at(search.count, others.of, ends.count)
+    return _lower(search, ends)
+
+
+def _lower(search: Search, ends: Search) -> tuple[np.ndarray, np.ndarray]:
+    """(responses for which one of the ``ends`` is lower, theta of the lowest)."""
+    ends.predict()
+    arrived = np.isfinite(ends.objective) & (ends.predicted < 2 * _ARRIVED)
+    value = np.where(arrived, ends.objective - ends.predicted, np.inf)
+    order = np.lexsort((np.arange(len(value)), value, ends.of))
+    best = order[np.unique(ends.of[order], return_index=True)[1]]
+    who = ends.of[best]
+    lower = value[best] < search.objective[who] - _LOWER
+    return who[lower], ends.theta[best[lower]]
+
+
+def _outcome(search: Search, first: np.ndarray, restless: np.ndarray, looked: Looked) -> Optima:
     everyone = np.arange(len(first))
     evaluation = search.evaluation
     if evaluation is None:
@@ -113,15 +243,23 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray) -> Optima:
         gradient_norm=norm,
         converged=np.isfinite(first) & ~restless & (search.predicted < np.maximum(1e-7, noise)),
         restless=restless,
+        looked=looked,
     )
 
 
-def _descend(search: Search, active: np.ndarray) -> None:
+def _descend(search: Search, active: np.ndarray, rival: np.ndarray | None = None) -> None:
+    """Newton steps of the ``active``, with a quasi-Newton search's help where they get stuck.
+
+    Where there is a ``rival`` (B,), a value that is to be beaten, only to find out whether it is.
+    """
     iteration, active = 0, active[~search.settled[active]]
+    enough, most = (_DECREASE, MAX_EVALUATIONS) if rival is None else (_ARRIVED, _MOST_OF_OTHERS)
     late = _EXACT_SOON if search.cheap else _EXACT_AFTER
     while len(active):
         frame, step, slope = search.newton(active)
-        going = (search.predicted[active] >= _DECREASE) & (search.count[active] < MAX_EVALUATIONS)
+        going = (search.predicted[active] >= enough) & (search.count[active] < most)
+        if rival is not None:
+            going &= ~_hopeless(search, active, rival)
         if not going.any():
             return
         if not going.all():
@@ -135,9 +273,15 @@ def _descend(search: Search, active: np.ndarray) -> None:
             active, frame, step * shorter[:, None], slope * shorter, iteration >= late
         )
         stuck = active[~found & (search.predicted[active] >= 1e-8) & ~search.fallback[active]]
-        helped = [member for member in stuck if _bfgs(search, member)]
+        helped = [member for member in stuck if rival is None and _bfgs(search, member)]
         active = np.sort(np.concatenate([active[found], np.array(helped, dtype=np.intp)]))
         active = active[~search.settled[active]]
+
+
+def _hopeless(search: Search, active: np.ndarray, rival: np.ndarray) -> np.ndarray:
+    """(A,) bool: close enough to a minimum to know that it is no lower than the ``rival``."""
+    predicted = search.predicted[active]
+    return (predicted < _NEAR_END) & (search.objective[active] - 3 * predicted > rival[active])
 
 
 def _bfgs(search: Search, member: int) -> bool:
@@ -168,7 +312,7 @@ def _bfgs(search: Search, member: int) -> bool:
         return False
     lambdas = [triangular(lam) for lam in search.problem.system.layout.lambdas(found.theta)]
     there = search.evaluate(search.problem.system.layout.theta(lambdas), who)
-    search.accept(there, np.ones(1, dtype=bool))
+    search.accept(who, there, np.ones(1, dtype=bool))
     return True
 
 
@@ -194,5 +338,5 @@ def _polish(search: Search) -> None:
         good = norm < np.abs(search.gradient[active]).max(axis=1)
         if not good.any():
             return
-        search.accept(trial, good)
+        search.accept(active, trial, good)
         active = active[good]

@@ -19,7 +19,7 @@ class OptimizerRecord(LateRecord):
     ----------
     solver : str, the structure found in the data: ``single``, ``nested``, ``crossed``, ....
     method : str, ``newton`` (average information) or ``bfgs`` (the fallback).
-    evaluations : int, evaluations of the criterion.
+    evaluations : int, evaluations of the criterion, those from second starts included.
     start_objective, objective : float, -2 log (restricted) likelihood at the start and at the end.
     gradient_norm : float, largest absolute derivative with respect to the free (whitened) theta.
     predicted_decrease : float, decrease of the objective that a further Newton step promises.

@@ -17,7 +17,8 @@ def nearly_singular(root: np.ndarray, threshold: float) -> np.ndarray:
     # A bound spares the decomposition: sigma_min >= |Lambda| ((q - 1) / |Lambda|_F^2)^((q - 1) / 2)
     # (Yu & Gu 1997).
     total = np.einsum("aij,aij->a", root, root)
-    bound = diagonal.prod(axis=1) * ((q - 1) / np.maximum(total, 1e-40)) ** ((q - 1) / 2)
+    total = np.maximum(total, threshold**2)  # no larger a bound, and no overflow
+    bound = diagonal.prod(axis=1) * ((q - 1) / total) ** ((q - 1) / 2)
     out = bound < threshold
     if out.any():
         out[out] = np.linalg.svd(root[out], compute_uv=False)[:, -1] < threshold

@@ -1,4 +1,4 @@
-"""The state of a search for the minima of one or many responses, and its Newton step."""
+"""The state of searches for minima, of one or many responses, and their Newton step."""
 
 import numpy as np
 
@@ -17,10 +17,11 @@ _SETTLED = 1e-11
 
 
 class Search:
-    """Where each response stands.
+    """Where each search stands; first axis: the search (B), one per response as a rule.
 
     Attributes
     ----------
+    of : (B,) intp, the response of each search.
     theta : (B, k);  objective : (B,).
     cheap : bool, whether exact second derivatives cost no more than others.
     gradient : (B, k), with respect to theta.
@@ -32,9 +33,11 @@ class Search:
         evaluated together.
     """
 
-    def __init__(self, problem: Problem, start: np.ndarray):
+    def __init__(self, problem: Problem, start: np.ndarray, of: np.ndarray | None = None):
         B, k = start.shape
         self.problem, self.cheap = problem, problem.solver.second_order_is_cheap
+        self.of = np.arange(B) if of is None else of
+        self.single = problem.batch == 1 and B == 1
         self.theta = start.copy()
         self.count = np.zeros(B, dtype=np.intp)
         self.fallback = np.zeros(B, dtype=bool)
@@ -44,27 +47,35 @@ class Search:
         self.predicted = np.full(B, np.inf)
         self.known, self.settled = np.zeros(B, dtype=bool), np.zeros(B, dtype=bool)
         self.evaluation: Evaluation | None = None
-        first = self.evaluate(self.theta, np.arange(B))
-        self.accept(first, np.ones(B, dtype=bool), exact=False)
-        # Nowhere to go from; there is nothing to predict either.
-        lost = ~np.isfinite(self.objective)
-        self.known[lost], self.predicted[lost] = True, np.nan
+        everyone = np.arange(B)
+        first = self.evaluate(self.theta, everyone)
+        self.accept(everyone, first, np.ones(B, dtype=bool), exact=False)
+
+    def lost(self) -> np.ndarray:
+        """(B,) bool: whose criterion or derivative cannot be had where they stand."""
+        return ~(np.isfinite(self.objective) & np.isfinite(self.gradient).all(axis=1))
 
     def evaluate(self, theta: np.ndarray, members: np.ndarray) -> Evaluation:
         """The criterion at ``theta`` (A, k); NaN where it cannot be had."""
         self.count[members] += 1
         with np.errstate(all="ignore"):
-            return self.problem.at(theta, members)
+            return self.problem.at(theta, self.of[members])
 
-    def accept(self, trial: Evaluation, good: np.ndarray, exact: bool | None = None) -> None:
-        """Move the members of ``trial`` that are ``good`` (A,) there, with derivatives.
+    def accept(
+        self,
+        members: np.ndarray,
+        trial: Evaluation,
+        good: np.ndarray,
+        exact: bool | None = None,
+    ) -> None:
+        """Move those of ``members`` (A,) that are ``good`` (A,) to ``trial``, with derivatives.
 
         ``exact`` second derivatives or the average information; by default what the solver has
         cheaply.
         """
         if exact is None:
             exact = self.cheap
-        members, promised = trial.members[good], self.predicted[0]
+        everyone, members, promised = members, members[good], self.predicted[0]
         with np.errstate(all="ignore"):
             gradient, slope = trial.gradient, trial.psi_slope
             scale = 1 + np.abs(trial.theta).max(axis=1, initial=0.0)
@@ -75,9 +86,9 @@ class Search:
         moving = good & ~settled
         if moving.any():
             matrix = self._second_order(trial, moving, exact)
-            if not exact and len(self.theta) == 1 and promised < _NEAR:
+            if not exact and self.single and promised < _NEAR:
                 matrix = self._with_secant(matrix, trial)
-            self.psi_matrix[trial.members[moving]] = matrix
+            self.psi_matrix[everyone[moving]] = matrix
         if len(members) == len(self.theta):
             # The arrays are the trial's own, which nobody else changes.
             self.theta, self.objective, self.evaluation = trial.theta, trial.objective, trial
@@ -126,7 +137,12 @@ class Search:
         J = frame.jacobian
         gradient = np.einsum("ae,aei->ai", slope, J)
         matrix = J.transpose(0, 2, 1) @ self.psi_matrix[members] @ J + frame.curvature(slope)
-        step = solve_positive(matrix, gradient, by_elimination=len(self.theta) > 1)
+        unknown = ~np.isfinite(matrix).all(axis=(1, 2))
+        if unknown.any():
+            # down the gradient, by a length of one
+            size = np.sqrt((gradient[unknown] ** 2).sum(axis=1))
+            matrix[unknown] = size[:, None, None] * np.eye(matrix.shape[1])
+        step = solve_positive(matrix, gradient, by_elimination=not self.single)
         along = -(gradient * step).sum(axis=1)
         self.predicted[members] = -0.5 * along
         self.known[members] = True
@@ -159,7 +175,10 @@ class Search:
             enough = self.objective[who] + _SUFFICIENT * fraction * slope[waiting]
             good = trial.objective < enough
             if good.any():
-                self.accept(trial, good, exact)
+                # the search would end where there is no direction to go on in
+                with np.errstate(all="ignore"):
+                    good &= np.isfinite(trial.gradient).all(axis=1)
+                self.accept(who, trial, good, exact)
                 found[waiting[good]] = True
                 waiting = waiting[~good]
             if not len(waiting):
