@@ -172,18 +172,17 @@ def whole_kernel(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if q == 2:
         return _kernel_two(M)
     K = np.einsum("kila,kjla->laij", M, M) + np.eye(q)
-    largest = np.einsum("laii->lai", K).max(axis=2)
+    large = np.einsum("laii->la", K) > _LARGE
     L = _by_member(np.linalg.cholesky, K)
     half = _by_member(np.linalg.inv, L)
     log_det = 2 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)
-    inverse = np.einsum("laki,lakj->laij", half, half)
-    large = largest > _LARGE
+    inverse = np.einsum("laki,lakj->ijla", half, half)
     if large.any():
         _, s, V = np.linalg.svd(np.ascontiguousarray(np.moveaxis(M, (0, 1), (2, 3))[large]))
         square = s * s
         log_det[large] = np.log1p(square).sum(axis=1)
-        inverse[large] = np.einsum("nki,nk,nkj->nij", V, 1 / (1 + square), V)
-    return np.moveaxis(inverse, (-2, -1), (0, 1)), log_det
+        inverse[:, :, large] = np.einsum("nki,nk,nkj->ijn", V, 1 / (1 + square), V)
+    return inverse, log_det
 
 
 def _kernel_two(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from mmfit.engine.products import LevelSums, response_products
 from mmfit.engine.solvers.blocks import Directions, directions
 from mmfit.engine.solvers.chain import Chain
-from mmfit.engine.solvers.level_basis import Within, level_basis
+from mmfit.engine.solvers.level_basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested_shifts import Axes, Products, Split, compressed, split
 from mmfit.engine.system import System
 
@@ -76,34 +76,49 @@ def build_links(system: System, chain: Chain, exact: bool) -> tuple[list[Link], 
     """
     raw, sums = _raw_products(system, chain)
     groups = [system.groups[g] for g in chain.groups]
-    leaf = level_basis(sums, groups[0].columns)
-    if all(group.size == 1 and isinstance(group.columns[0], float) for group in groups):
-        found, within = compressed(system, chain, raw, leaf, exact)
+    intercepts = all(g.size == 1 and isinstance(g.columns[0], float) for g in groups)
+    ordered = [part.sorted(order) for part, order in zip(raw, chain.orders, strict=True)]
+    if intercepts and not exact:
+        found, within = _intercepts(system, chain, ordered)
     else:
-        found, within = split(system, chain, leaf, exact)
-    axes = [Axes(leaf.T, leaf.norms), *found.axes]
-    return [_link(system, chain, i, raw[i], axes[i], found) for i in range(len(raw))], within
+        leaf = level_basis(sums, groups[0].columns)
+        if intercepts:
+            found, within = compressed(system, chain, raw[0], leaf)
+        else:
+            found, within = split(system, chain, leaf, exact)
+        found = found.sorted(chain.orders)
+    return [_link(system, chain, i, ordered[i], found) for i in range(len(raw))], within
 
 
-def _link(system: System, chain: Chain, i: int, raw: Products, axes: Axes, found: Split) -> Link:
-    g, order, starts = chain.groups[i], chain.orders[i], None
+def _intercepts(system: System, chain: Chain, raw: list[Products]) -> tuple[Split, Within]:
+    """A chain of intercepts without shifts, all in chain order: everything is in its products."""
+    norms = [np.sqrt(part.design[0, 0]) for part in raw]
+    design, code = raw[0].design[:, 1:] / norms[0], None
+    for j, parent in enumerate(chain.parents):
+        code = parent if code is None else parent[code]
+        design[0, j] /= norms[j + 1][code]
+    products = Products(design, raw[0].responses / norms[0][:, None])
+    within = within_levels(system.nobs, design[:, len(chain.parents) :], products.responses)
+    axes = [Axes(norm[None, None], norm[None]) for norm in norms]
+    nothing: list[Products | None] = [None] * len(norms)
+    return Split(axes, products, nothing, nothing), within
+
+
+def _link(system: System, chain: Chain, i: int, raw: Products, found: Split) -> Link:
+    g, starts, axes = chain.groups[i], None, found.axes[i]
     if i < len(chain.parents):
         starts = np.searchsorted(chain.parents[i], np.arange(len(chain.orders[i + 1])))
-
-    def ordered(products: Products | None) -> Products | None:
-        return products if products is None or starts is None else products.sorted(order)
-
     return Link(
         q=len(axes.norms),
         p=system.nfixed,
         directions=directions(system.layout, g),
         entries=system.layout.members[g],
-        raw=raw.sorted(order),
-        T=axes.T[..., order, None],
-        absent=(axes.norms[:, order, None] == 0).astype(float) if len(axes.norms) > 1 else None,
-        products=None if i else ordered(found.products),
-        shift=ordered(found.shifts[i - 1]) if i else None,
-        rest=ordered(found.rests[i - 1]) if i else None,
+        raw=raw,
+        T=axes.T[..., None],
+        absent=(axes.norms[..., None] == 0).astype(float) if len(axes.norms) > 1 else None,
+        products=None if i else found.products,
+        shift=found.shifts[i],
+        rest=found.rests[i],
         starts=starts,
     )
 

@@ -11,6 +11,7 @@ Where all factors have an intercept only, the rows of a level of the innermost f
 every Z, and one row stands for them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,18 +72,34 @@ class Split:
 
     Attributes
     ----------
-    axes : list of Axes, of all factors but the innermost.
+    axes : list of Axes, by factor.
     products : Products, of the innermost factor Q'[Q_1 ... X] and Q'y, of what the others leave.
-    shifts : list of Products, of the others Q_i'[Q_i+1 ... X] and Q_i'y, of what was taken off;
-        None where nothing was.
-    rests : list of Products, of the others [Q_i Q_i+1 ... X] and y by what the innermost levels
-        leave of Q_i; None where that is nothing.
+    shifts : list of Products, by factor Q_i'[Q_i+1 ... X] and Q_i'y, of what was taken off; None
+        where nothing was, as of the innermost factor.
+    rests : list of Products, by factor [Q_i Q_i+1 ... X] and y by what the innermost levels leave
+        of Q_i; None where that is nothing, as of their own.
     """
 
     axes: list[Axes]
     products: Products
     shifts: list[Products | None]
     rests: list[Products | None]
+
+    def sorted(self, orders: Sequence[np.ndarray]) -> "Split":
+        """With the levels of every factor in the given order."""
+
+        def ordered(parts):
+            return [
+                None if part is None else part.sorted(order)
+                for part, order in zip(parts, orders, strict=True)
+            ]
+
+        axes = [
+            Axes(axis.T[..., order], axis.norms[:, order])
+            for axis, order in zip(self.axes, orders, strict=True)
+        ]
+        products = self.products.sorted(orders[0])
+        return Split(axes, products, ordered(self.shifts), ordered(self.rests))
 
 
 @dataclass(slots=True)
@@ -103,33 +120,21 @@ class _Rows:
 
 
 def compressed(
-    system: System, chain: Chain, raws: list[Products], leaf: LevelBasis, exact: bool
+    system: System, chain: Chain, raw: Products, leaf: LevelBasis
 ) -> tuple[Split, Within]:
-    """A chain of intercepts, from a row per innermost level, and what those levels leave.
+    """A chain of intercepts with its shifts, from a row per innermost level.
 
-    ``raws``: Z_i'[Z_i ... X] and Z_i'y of every factor;  ``leaf``: the innermost one's basis.
+    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``leaf``: its basis. Second, what the
+    innermost levels leave, from their rows.
     """
     groups, p = [system.groups[g] for g in chain.groups], system.nfixed
-    raw = raws[0]
     design = raw.design[:, raw.design.shape[1] - p :] * leaf.scale[:, None]
     responses = raw.responses * leaf.scale[:, :, None]
-    if exact:
-        within = exact_within_levels(leaf, system.columns, system.y, design, responses)
-    else:
-        within = within_levels(system.nobs, design, responses)
+    within = exact_within_levels(leaf, system.columns, system.y, design, responses)
     length = leaf.norms[0] / leaf.columns[0]
     codes = [np.arange(leaf.levels)]
     for ancestor in chain.ancestors:
-        codes.append(ancestor if len(codes) == 1 else ancestor[codes[-1]])
-    if not exact:
-        norms = [np.sqrt(part.design[0, 0]) for part in raws[1:]]
-        axes = [Axes(norm[None, None], norm[None]) for norm in norms]
-        others = [
-            group.columns[0] * length / norm[code]
-            for group, norm, code in zip(groups[1:], norms, codes[1:], strict=True)
-        ]
-        products = Products(np.concatenate([others, design[0]])[None], responses)
-        return Split(axes, products, [None] * len(axes), [None] * len(axes)), within
+        codes.append(ancestor[codes[-1]])
     rows = _Rows(
         codes=codes,
         Z=[(group.columns[0] * length,) for group in groups],
@@ -137,11 +142,15 @@ def compressed(
         X=list(design[0]),
         Y=np.ascontiguousarray(responses[0].T),
     )
-    bases, shifts = _take_off(rows, groups, None, exact)
+    bases, shifts = _take_off(rows, groups, None, exact=True)
     others = [column for Q in rows.Q[1:] for column in Q]
     products = Products(np.array([*others, *rows.X])[None], rows.Y.T[None].copy())
-    axes = [Axes(basis.T, basis.norms) for basis in bases]
-    return Split(axes, products, shifts, [None] * len(bases)), within
+    return _made(leaf, bases, products, shifts, [None] * len(bases)), within
+
+
+def _made(leaf: LevelBasis, bases: list[LevelBasis], products, shifts, rests) -> Split:
+    axes = [Axes(basis.T, basis.norms) for basis in (leaf, *bases)]
+    return Split(axes, products, [None, *shifts], [None, *rests])
 
 
 def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[Split, Within]:
@@ -162,8 +171,7 @@ def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[
     for part in (*shifts, *rests) if exact else ():
         if part is not None:
             _take(part, within.taken)
-    axes = [Axes(basis.T, basis.norms) for basis in bases]
-    return Split(axes, products, shifts, rests), within
+    return _made(leaf, bases, products, shifts, rests), within
 
 
 def _take_off(
