@@ -133,9 +133,9 @@ def optimize(problem: Problem, start: np.ndarray, unmodelled: bool = True) -> Op
         return _outcome(search, first, np.zeros(len(start), dtype=bool), Looked.nowhere(len(start)))
     easy, everyone = search.settled.copy(), np.flatnonzero(~search.lost())
     restless = _advance(search, everyone)
-    looked = _look_further(
-        search, suspects(search, everyone[~easy[everyone]], unmodelled), restless
-    )
+    hard = everyone[~easy[everyone]]
+    doubted = suspects(search, hard, unmodelled) if len(hard) else hard
+    looked = _look_further(search, doubted, restless)
     _polish(search)
     return _outcome(search, first, restless, looked)
 
@@ -180,12 +180,14 @@ def _look_further(search: Search, members: np.ndarray, restless: np.ndarray) -> 
     ``restless`` is brought up to date.
     """
     B = len(search.theta)
+    if not len(members):
+        return Looked.nowhere(B)
     starts, moved = np.zeros(B, dtype=np.intp), np.zeros(B, dtype=bool)
     together = max(1, batch_rows(search.problem) // MOST_STARTS)
     for _ in range(_LOOKS):
         parts = [members[i : i + together] for i in range(0, len(members), together)]
         found = [_search_again(search, part, starts) for part in parts]
-        better = np.concatenate([who for who, _ in found]) if found else members
+        better = np.concatenate([who for who, _ in found])
         if not len(better):
             break
         trial = search.evaluate(np.concatenate([theta for _, theta in found]), better)

@@ -33,7 +33,8 @@ class Precision:
         wanted = None
         for lam, bound in zip(lambdas, self.bounds, strict=True):
             # an entry of this size is needed for the length
-            if not np.abs(lam).max() * len(lam[0]) > bound**0.5:
+            largest = abs(lam.item()) if lam.size == 1 else np.abs(lam).max()
+            if not largest * len(lam[0]) > bound**0.5:
                 continue
             large = np.einsum("aij,aij->a", lam, lam) > bound
             if large.any():
