@@ -7,7 +7,11 @@ import numpy as np
 from mmfit.engine.information import design_confounding
 from mmfit.engine.many import ManyFits, many_uncertainty
 from mmfit.formula.row_subset import RowSubset
-from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
+from mmfit.inference.fixed_effects.degrees_of_freedom import (
+    check_method,
+    satterthwaite_df,
+    untold_note,
+)
 
 
 def varcorr_rows(subset: RowSubset, fits: ManyFits) -> dict[str, np.ndarray]:
@@ -70,8 +74,6 @@ def _untold(subset: RowSubset) -> np.ndarray:
 
 def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors and degrees of freedom of the coefficients of the subset's matrices."""
-    from mmfit.inference.fixed_effects.degrees_of_freedom import check_method, satterthwaite_df
-
     check_method(df)
     matrices = subset.matrices
     count, p = fits.fixef.shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmfit.arguments import name_list
-from mmfit.engine import Fit, OptimizerRecord, fit_model, fitted_values
+from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model, fitted_values
 from mmfit.errors import ComparisonError
 from mmfit.formula import ModelMatrices, build, parse
 from mmfit.formula.unidentified import Unidentified
@@ -133,20 +133,26 @@ class LinearMixedModel(InferenceMethods):
 
     @cached_property
     def ranef(self) -> dict[str, pd.DataFrame]:
-        """Conditional modes: grouping factor -> levels by effects."""
+        """Conditional modes: grouping factor -> levels by effects; NaN where no data tell them."""
         import pandas as pd
 
         return {
             group.grouping: pd.DataFrame(
                 group.modes, index=list(group.levels), columns=list(group.effects)
             )
-            for group in self.record.groups
+            for group in self._modes
         }
 
     @property
     def ranef_cov(self) -> dict[str, np.ndarray]:
         """Conditional covariances of the modes: grouping factor -> (levels, q, q)."""
-        return {group.grouping: group.covariance for group in self.record.groups}
+        return {group.grouping: group.covariance for group in self._modes}
+
+    @cached_property
+    def _modes(self) -> tuple[GroupModes, ...]:
+        from mmfit.inference.prediction.untold import told_modes
+
+        return told_modes(self.record, self.matrices)
 
     @cached_property
     def fitted(self) -> np.ndarray:

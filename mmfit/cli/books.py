@@ -96,16 +96,18 @@ class Books:
         self._contents = contents or Contents()
         self._parts: dict[str, Any] = {}
 
-    def origin(self, job: Job) -> Origin:
-        """What the job's results would be made from now."""
+    def origin(self, job: Job, sources: bool = True) -> Origin:
+        """What the job's results would be made from now; without ``sources`` see :meth:`due`."""
         after = {
             other.name: self._contents.of(record_path(self.files.folder, other.name))
             for other in jobs.needed(self.analysis, job)
         }
+        # They may be large: not read where nobody asks.
+        read = jobs.files_read(self.analysis, job) if sources else ()
         return Origin(
             job=job.name,
             reads=self._part(job),
-            files={p: self._contents.of(p) for p in jobs.files_read(self.analysis, job)},
+            files={p: self._contents.of(p) for p in read},
             after=after,
             **tools(shown=job == REPORT),
         )
@@ -116,7 +118,7 @@ class Books:
         Without ``sources`` the files that the job read beside the results of others (the data) are
         not looked at: where they have changed in the meantime, everything is still of one piece.
         """
-        origin = self.origin(job)
+        origin = self.origin(job, sources)
         return difference(origin, self.files.folder, job.name, self._contents, sources)
 
     def refuse_stale(self, read: Iterable[Job], sources: bool = True) -> None:

@@ -40,7 +40,7 @@ def fit_from_json(text: str) -> Fit:
                 k + 1, k + 1
             ),
             jacobian=np.array(raw["uncertainty"]["jacobian"], dtype=float).reshape(k + 1, p, p),
-            confounding=_confounding(raw["uncertainty"]["confounding"]),
+            confounding=_confounding(raw["uncertainty"]["confounding"], p),
         )
         raw["unidentified"] = tuple(_unidentified(one) for one in raw["unidentified"])
         raw["optimizer"] = OptimizerRecord(**_numbers(raw["optimizer"]))
@@ -86,10 +86,11 @@ def _unidentified(raw) -> Unidentified:
     return Unidentified(**{**raw, **tables})
 
 
-def _confounding(raw) -> Confounding | None:
+def _confounding(raw, p: int) -> Confounding | None:
     if raw is None:
         return None
-    return Confounding(*(np.array(raw[name], dtype=float) for name in ("half", "slopes")))
+    half, slopes = (np.array(raw[name], dtype=float) for name in ("half", "slopes"))
+    return Confounding(half.reshape(p, p), slopes.reshape(-1, p, p))
 
 
 def _group(raw) -> GroupModes:

@@ -56,7 +56,7 @@ def residual_confounded(
     spare = X.shape[0] - X.shape[1]
     if sum(len(term.levels) * len(term.effects) for term in random) < spare:
         return ()
-    found = moments(X, random, weights)
+    found = moments(X, random, np.ones(len(X)) if weights is None else 1 / np.sqrt(weights))
     kept = list(range(len(random)))
     if not _residual_inside(found, kept):
         return ()
@@ -67,19 +67,16 @@ def residual_confounded(
     return tuple(random[place] for place in kept)
 
 
-def dimensions(
-    X: np.ndarray, random: Sequence[RandomTerm], weights: np.ndarray | None = None
-) -> tuple[int, int]:
+def dimensions(X: np.ndarray, random: Sequence[RandomTerm]) -> tuple[int, int]:
     """How many covariance parameters the data tell apart beside the fixed part, and without it.
 
     The residual variance is not counted.
     """
     if not random:
         return 0, 0
-    found = moments(X, random, weights)
-    plain, projected = found.plain[:-1, :-1], found.projected[:-1, :-1]
-    lost = (_null_vectors(inner, plain).shape[1] for inner in (projected, plain))
-    told, shown = (len(plain) - count for count in lost)
+    found = moments(X, random, None)
+    lost = (_null_vectors(inner, found.plain).shape[1] for inner in (found.projected, found.plain))
+    told, shown = (len(found.plain) - count for count in lost)
     return told, shown
 
 
@@ -93,10 +90,10 @@ def null_moves(matrices: ModelMatrices) -> NullMoves:
     k = len(parameters)
     if not k:
         return NullMoves((), np.zeros((0, 0)), np.zeros(0, dtype=bool))
-    found = moments(matrices.X, matrices.random, matrices.weights)
-    plain = found.plain[:-1, :-1]
+    found = moments(matrices.X, matrices.random, None)
+    plain = found.plain
     factors = [term.factor for term in found.terms]
-    null = _null_vectors(found.projected[:-1, :-1], plain)
+    null = _null_vectors(found.projected, plain)
     back = _blocks([_to_whitened(np.linalg.pinv(factor)) for factor in factors])
     moves = np.hstack([back @ null, _without_effect(factors)]).T
     if not len(moves):

@@ -59,7 +59,8 @@ class Moments:
     Attributes
     ----------
     terms : tuple of Whitened, without the residual.
-    projected, plain : (k + 1, k + 1) arrays, with P and with I in its place.
+    projected, plain : (k, k) arrays, with P and with I in its place; (k + 1, k + 1) with the
+        residual.
     """
 
     terms: tuple[Whitened, ...]
@@ -67,15 +68,18 @@ class Moments:
     plain: np.ndarray
 
 
-def moments(
-    X: np.ndarray, random: Sequence[RandomTerm], weights: np.ndarray | None = None
-) -> Moments:
-    """Of a fixed part X (n, p) of full rank, random terms, and prior weights (n,) or None."""
+def moments(X: np.ndarray, random: Sequence[RandomTerm], residual: np.ndarray | None) -> Moments:
+    """Of a fixed part X (n, p) of full rank and random terms.
+
+    ``residual`` (n,): standard deviations of the residuals, up to a factor, whose covariance is
+    then the last parameter; None leaves it out.
+    """
     n = len(X)
     basis = np.linalg.qr(X / _lengths(X))[0].T if X.shape[1] else np.zeros((0, n))
     terms = tuple(_whitened(term.model, term.codes, len(term.levels), basis) for term in random)
-    root = np.ones(n) if weights is None else 1 / np.sqrt(weights)
-    all_terms = (*terms, _whitened(root[:, None], np.arange(n), n, basis))
+    all_terms = terms
+    if residual is not None:
+        all_terms = (*terms, _whitened(residual[:, None], np.arange(n), n, basis))
     starts = np.cumsum([0, *(len(lower(term.size)[0]) for term in all_terms)])
     plain, projected = np.zeros((2, starts[-1], starts[-1]))
     for a, first in enumerate(all_terms):

@@ -35,7 +35,6 @@ _MODULES = MappingProxyType(
         "contrasts": "marginal.marginal_means",
         "slopes": "marginal.marginal_means",
         "predict": "prediction.prediction",
-        "told_modes": "prediction.untold",
         "Diagnosis": "diagnosis.diagnosis",
         "diagnose": "diagnosis.diagnosis",
         "Influence": "diagnosis.influences",

@@ -39,18 +39,16 @@ def _term_rows(term: VarianceTerm) -> list[tuple]:
     return rows
 
 
-def random_effects(
-    fit: Fit, level: float = 0.95, matrices: ModelMatrices | None = None
-) -> pd.DataFrame:
+def random_effects(fit: Fit, matrices: ModelMatrices, level: float = 0.95) -> pd.DataFrame:
     """Conditional modes with their conditional standard deviations and normal intervals.
 
     Columns group, level, term, estimate, std_error, conf_low, conf_high; level by level, the
-    terms of a level together. ``std_error`` is the square root of lme4's ``condVar``. With the
-    model's ``matrices``, modes and variances that follow by covariances that no data tell are NaN.
+    terms of a level together. ``std_error`` is the square root of lme4's ``condVar``. Modes and
+    variances that follow by covariances that no data tell are NaN.
     """
     z = float(t_quantile(0.5 + level / 2, np.inf))
     parts = []
-    for group in fit.groups if matrices is None else told_modes(fit, matrices):
+    for group in told_modes(fit, matrices):
         count, q = group.modes.shape
         std_error = np.sqrt(np.diagonal(group.covariance, axis1=1, axis2=2)).ravel()
         estimate = group.modes.ravel()

@@ -116,7 +116,7 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
     for kind in (1, 2, 3):
         note = inference.anova(fit, matrices, kind, known).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []
-    modes = inference.random_effects(fit, matrices=matrices)
+    modes = inference.random_effects(fit, matrices)
     untold = int(modes["std_error"].isna().sum())
     if untold:
         text = "conditional modes, or their variances, follow by covariances that no data tell."

@@ -9,7 +9,8 @@ import numpy as np
 
 from mmfit.engine import fitted_values
 from mmfit.files import write_text
-from mmfit.inference import anova, tidy, told_modes
+from mmfit.inference import anova, tidy
+from mmfit.inference.prediction.untold import told_modes
 from mmfit.report.chosen import (
     anova_view,
     convergence_words,

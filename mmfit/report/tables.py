@@ -166,7 +166,7 @@ def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     parts = [
         _labelled(
-            random_effects(candidate.fits["REML"], LEVEL, candidate.matrices),
+            random_effects(candidate.fits["REML"], candidate.matrices, LEVEL),
             candidate.name,
             RANDOM_EFFECTS,
         )

@@ -52,9 +52,7 @@ def covariance_family(matrices: ModelMatrices) -> CovarianceFamily:
             terms = list(rest)
             redundant.append(term.label)
     kept = tuple(terms)
-    told, dimension = dimensions(
-        matrices.X, [matrices.random[t.position] for t in kept], matrices.weights
-    )
+    told, dimension = dimensions(matrices.X, [matrices.random[t.position] for t in kept])
     counts = (len(term.effects) for term in matrices.random)
     return CovarianceFamily(
         terms=kept,

@@ -69,9 +69,9 @@ class LevelBasis:
         out *= self.scale[:, None]
         return out
 
-    def responses(self, Y: np.ndarray, rows: tuple[np.ndarray, ...] | None = None) -> np.ndarray:
-        """(q, L, B): Q'y by level, for responses Y (B, n); ``rows`` as in ``response_products``."""
-        out = response_products(self.sums, self.columns, Y, rows)
+    def responses(self, Y: np.ndarray) -> np.ndarray:
+        """(q, L, B): Q'y by level, for responses Y (B, n)."""
+        out = response_products(self.sums, self.columns, Y)
         out *= self.scale[:, :, None]
         return out
 
