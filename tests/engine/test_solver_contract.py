@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import choose_solver, single
 from mmfit.engine.solvers.level_rows import LevelRows
 from mmfit.engine.system import build_system
@@ -67,3 +68,16 @@ def test_levels_one_by_one(name, point, monkeypatch):
     np.testing.assert_allclose(blank.y_slopes[0], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
     p = system.nfixed
     np.testing.assert_allclose(blank.x_pairs, design.pairs(np.eye(p + 1)[:, :p]), atol=1e-8)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_thetas_beyond_doubles_have_no_criterion_and_raise_nothing(name):
+    system = build_system(DESIGNS[name]())
+    problem = Problem(system, choose_solver(system), reml=True)
+    for size in (1e20, 1e100, 1e160, np.inf, np.nan):
+        theta = np.where(np.arange(len(system.layout)) % 2 == 0, size, 1.0)
+        with np.errstate(all="ignore"):
+            found = problem.at(theta)
+            assert not np.isfinite(found.objective[0]) or found.gradient.shape == (1, len(theta))
+            if not np.isfinite(size):
+                assert np.isnan(found.objective[0])

@@ -22,6 +22,7 @@ class Trial:
     ----------
     design : Design;  reml : bool.
     outcome : ``refused`` (the design), ``no minimum`` (y lies in the span of X and Z), ``error``,
+        ``no estimate`` (the fit says that the random effects leave no residual),
         ``wrong`` (the criterion at the fit's own theta is another), ``above`` (by more than ALLOWED
         above the oracle's minimum, and converged), ``doubted`` (as much, but the fit says that it
         did not converge), ``below`` (lower than the oracle's) or ``same``.
@@ -74,6 +75,8 @@ def trial(design: Design, matrices: ModelMatrices, reml: bool) -> Trial:
         return Trial(design, reml, "error", saturated=saturated, message=str(error))
     except MmfitError as error:
         return Trial(design, reml, "refused", saturated=saturated, message=str(error))
+    if np.isnan(fit.objective):
+        return Trial(design, reml, "no estimate", saturated=saturated, fit=fit)
     error = fit.objective - criterion.value(criterion.of_user(fit.theta))
     lowest = minimum(matrices, reml).objective
     excess = fit.objective - lowest

@@ -172,7 +172,8 @@ def whole_kernel(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if q == 2:
         return _kernel_two(M)
     K = np.einsum("kila,kjla->laij", M, M) + np.eye(q)
-    large = np.einsum("laii->la", K) > _LARGE
+    size = np.einsum("laii->la", K)
+    large = (size > _LARGE) & (size < np.inf)
     L = _by_member(np.linalg.cholesky, K)
     half = _by_member(np.linalg.inv, L)
     log_det = 2 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)

@@ -153,7 +153,15 @@ class CrossedSolver:
         return dense_tail(S, lambdas, self.columns, self.coupling.symmetric)
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> CrossedFactorization:
-        return CrossedFactorization(self, [lambdas[g] for g in self.order], members)
+        ordered = [lambdas[g] for g in self.order]
+        fine = np.logical_and.reduce([np.isfinite(lam).all(axis=(1, 2)) for lam in ordered])
+        if fine.all():
+            return CrossedFactorization(self, ordered, members)
+        # Singular values of what is not finite cannot be had, not even for the others.
+        ordered = [np.where(fine[:, None, None], lam, 0.0) for lam in ordered]
+        found = CrossedFactorization(self, ordered, members)
+        found.log_det = np.where(fine, found.log_det, np.nan)
+        return found
 
 
 def _right(sums: LevelSums, columns: tuple[Column, ...], system: System) -> np.ndarray:

@@ -216,7 +216,16 @@ class PreciseValues:
         return self._response(member)[2]
 
     def at(self, lambdas: list[np.ndarray], member: int) -> tuple[float, np.ndarray]:
-        """(log|V|, R'V^-1 R (m, m)) for R = [X, y - X taken] at Lambda (q, q) of each group."""
+        """(log|V|, R'V^-1 R (m, m)) for R = [X, y - X taken] at Lambda (q, q) of each group.
+
+        NaN where doubles cannot hold them.
+        """
+        try:
+            return self._at(lambdas, member)
+        except np.linalg.LinAlgError:
+            return np.nan, np.full((len(self.system.X) + 1,) * 2, np.nan)
+
+    def _at(self, lambdas: list[np.ndarray], member: int) -> tuple[float, np.ndarray]:
         lams = [lambdas[g] for g in self.order]
         y, inside, _ = self._response(member)
         F = _joined(self._fixed, y)
@@ -229,7 +238,7 @@ class PreciseValues:
         inner.reshape(-1)[:: len(inner) + 1] += 1.0
         root, failed = lapack.dpotrf(inner, lower=1)
         if failed:
-            return np.nan, np.full((len(self.system.X) + 1,) * 2, np.nan)
+            raise np.linalg.LinAlgError
         u = lapack.dpotrs(root, self._gamma((r + S @ F.shift).T, lams[1:]).T, lower=1)[0]
         e = self._gamma(u.T, lams[1:], back=True).T - F.shift
         cross = r.T @ e

@@ -194,7 +194,11 @@ def _gain_by_level(solver: SingleSolver, lam: np.ndarray, members) -> np.ndarray
     out = np.empty((len(members), solver.columns, solver.columns))
     for a, member in enumerate(members):
         c = np.concatenate([solver.design, solver.responses[:, None, :, member]], axis=1)
-        V, s, _ = np.linalg.svd(T @ lam[:, :, a])
+        half = T @ lam[:, :, a]
+        if not np.isfinite(half).all():
+            out[a] = np.nan
+            continue
+        V, s, _ = np.linalg.svd(half)
         z = np.einsum("lik,icl,lk->ckl", V, c, 1 / np.sqrt(1 + s * s)).reshape(len(c[0]), -1)
         out[a] = z @ z.T
     return out
