@@ -154,9 +154,9 @@ class CrossedSolver:
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> CrossedFactorization:
         ordered = [lambdas[g] for g in self.order]
-        fine = np.logical_and.reduce([np.isfinite(lam).all(axis=(1, 2)) for lam in ordered])
-        if fine.all():
+        if np.isfinite(sum(lam.sum() for lam in ordered)):
             return CrossedFactorization(self, ordered, members)
+        fine = np.logical_and.reduce([np.isfinite(lam).all(axis=(1, 2)) for lam in ordered])
         # Singular values of what is not finite cannot be had, not even for the others.
         ordered = [np.where(fine[:, None, None], lam, 0.0) for lam in ordered]
         found = CrossedFactorization(self, ordered, members)
