@@ -103,10 +103,16 @@ class Optima:
         return f"not converged: a further step still promises a decrease of {predicted:.1e}"
 
     def _others(self, i: int) -> str:
-        count = int(self.looked.starts[i])
+        count, system = int(self.looked.starts[i]), self.evaluation.problem.system
+        doubt = ""
+        if sum(g.levels * g.size for g in system.groups) >= system.nobs - system.nfixed:
+            # Where they leave no residual the criterion may fall without end, or nearly so.
+            doubt = "; the random effects are as many as the rows, and a lower minimum may exist"
+        elif count and self.evaluation.theta.shape[1] > 1:
+            doubt = ", which does not prove that there is no lower minimum"
         if self.looked.moved[i]:
-            return f"; the first search ended higher, this is the lowest end of {count} more"
-        return f"; none of {count} more starts ended lower" if count else ""
+            return f"; the first search ended higher, this is the lowest end of {count} more{doubt}"
+        return f"; none of {count} more starts ended lower{doubt}" if count else doubt
 
 
 def optimize(problem: Problem, start: np.ndarray, unmodelled: bool = True) -> Optima:
