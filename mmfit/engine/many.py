@@ -58,8 +58,13 @@ class ManyFits:
         return ManyFits(reml=self.reml, covariances=covariances, **chosen)
 
 
-def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True) -> ManyFits:
+def fit_many(
+    matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True, further: bool = True
+) -> ManyFits:
     """Fit one model to each row of ``responses`` (B, n), in place of the model's response.
+
+    ``further``: search from other starts where a fit of its own would. Replicates of a bootstrap do
+    without: it takes ten times as long, and finds a lower minimum in some 2% of them.
 
     One without estimates (its criterion cannot be evaluated at its start, or has no minimum) has
     NaN for its numbers.
@@ -71,7 +76,7 @@ def fit_many(matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = Tru
     """
     parts, asked = [], []
     for prepared, problem in _blocks(matrices, responses, reml):
-        optima = optimize(problem, starting_theta(problem), prepared.unmodelled)
+        optima = optimize(problem, starting_theta(problem), prepared.unmodelled, further)
         at = optima.evaluation
         found = estimates(at)
         asked.append(doubtful(matrices, optima, found.singular.any(axis=1)))

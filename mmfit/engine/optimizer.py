@@ -115,12 +115,13 @@ class Optima:
         return f"; none of {count} more starts ended lower{doubt}" if count else doubt
 
 
-def optimize(problem: Problem, start: np.ndarray, unmodelled: bool = True) -> Optima:
+def optimize(problem: Problem, start: np.ndarray, unmodelled: bool, further: bool = True) -> Optima:
     """Find the minimum of every response from ``start`` (B, k), and from others where that is not
     beyond doubt the lowest.
 
-    ``unmodelled``: whether the mean of some random effect is not in the fixed part. A start at
-    which the criterion cannot be evaluated is replaced.
+    ``unmodelled``: whether the mean of some random effect is not in the fixed part;  ``further``:
+    whether other starts are tried at all. One at which the criterion cannot be evaluated is
+    replaced.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def optimize(problem: Problem, start: np.ndarray, unmodelled: bool = True) -> Op
     easy, everyone = search.settled.copy(), np.flatnonzero(~search.lost())
     restless = _advance(search, everyone)
     hard = everyone[~easy[everyone]]
-    doubted = suspects(search, hard, unmodelled) if len(hard) else hard
+    doubted = suspects(search, hard, unmodelled) if further and len(hard) else hard[:0]
     looked = _look_further(search, doubted, restless)
     _polish(search)
     return _outcome(search, first, restless, looked)

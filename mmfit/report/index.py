@@ -26,7 +26,7 @@ class IndexEntry:
     data : str, where the data come from.
     candidates : int.
     chosen, formula : str, name and formula of the chosen model.
-    singular : bool, whether its ranking marks it as singular.
+    singular : bool, whether its REML fit, which the report shows, is singular.
     grounds : tuple of str, the decisions on the way, and whether AIC and BIC agree.
     """
 
@@ -53,8 +53,8 @@ def index_entry(folder: str | Path, remark: str = "") -> IndexEntry:
     try:
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         selection = selection_from_json((folder / "selection.json").read_text(encoding="utf-8"))
-        formulas = _formulas(folder / "tables" / "models.csv")
-        return _entry(folder.name, provenance, selection, formulas, remark)
+        models = _models(folder / "tables" / "models.csv")
+        return _entry(folder.name, provenance, selection, models, remark)
     except FileNotFoundError as error:
         raise MmfitError(
             f"{error.filename}: not there; run the analysis {folder.name!r} first"
@@ -70,11 +70,12 @@ def _entry(
     name: str,
     provenance: dict[str, Any],
     selection: Selection,
-    formulas: dict[str, str],
+    models: list[dict[str, str]],
     remark: str,
 ) -> IndexEntry:
     analysis, data = provenance["analysis"], provenance["data"]
-    ranked = [model for ranking in selection.rankings for model in ranking.models]
+    formulas = {row["model"]: row["formula"] for row in models}
+    shown = [row for row in models if row["model"] == selection.chosen]
     several = len(formulas) > 1
     rankings = ranking_words(selection.rankings, selection.chosen) if several else ""
     return IndexEntry(
@@ -85,16 +86,16 @@ def _entry(
         candidates=len(formulas),
         chosen=selection.chosen,
         formula=formulas[selection.chosen],
-        singular=any(model.singular for model in ranked if model.model == selection.chosen),
+        singular=any(r["criterion"] == "REML" and r["singular"] == "True" for r in shown),
         grounds=tuple(text for text in (decision_words(selection), rankings) if text),
         remark=remark,
     )
 
 
-def _formulas(path: Path) -> dict[str, str]:
-    """The formula of every model, in order."""
+def _models(path: Path) -> list[dict[str, str]]:
+    """The rows of models.csv."""
     with open(path, encoding="utf-8", newline="") as file:
-        return {row["model"]: row["formula"] for row in csv.DictReader(file)}
+        return list(csv.DictReader(file))
 
 
 def write_index(root: str | Path, analyses: Iterable[Sequence[str]]) -> None:

@@ -76,7 +76,7 @@ def _fitting() -> str:
 def _testing(report: ReportInput) -> list[str]:
     valid = [comparison for comparison in report.comparisons if comparison.valid]
     searched = report.analysis.selection.search is not None
-    if not valid and searched:
+    if not valid and (searched or len(report.candidates) == 1):
         return []
     if not valid:
         return ["No pair of candidates was nested, so that no likelihood-ratio test was made."]

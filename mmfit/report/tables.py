@@ -210,13 +210,21 @@ def weighted_residuals(candidate: Candidate) -> np.ndarray:
 
 
 def fixed_correlation_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
-    """Covariances and correlations of the fixed effects of the REML fits, each pair once."""
+    """Covariances and correlations of the fixed effects of the REML fits, each pair once.
+
+    Missing where no data tell a coefficient's variance.
+    """
     rows = []
     for candidate in candidates:
         fit = candidate.fits["REML"]
-        sd = np.sqrt(np.diag(fit.vcov))
+        hidden = fit.uncertainty.confounding
+        told = (
+            np.ones(len(fit.fixef)) if hidden is None else ~hidden.concerns(np.eye(len(fit.fixef)))
+        )
+        vcov = np.where(np.outer(told, told), fit.vcov, np.nan)
+        sd = np.sqrt(np.diag(vcov))
         for i, j in combinations(range(len(sd)), 2):
-            covariance = float(fit.vcov[i, j])
+            covariance = float(vcov[i, j])
             names = fit.fixed_names[i], fit.fixed_names[j]
             rows.append((candidate.name, *names, covariance, covariance / (sd[i] * sd[j])))
     return pd.DataFrame(rows, columns=FIXED_CORRELATION)

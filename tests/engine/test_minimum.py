@@ -218,7 +218,7 @@ def test_a_start_that_cannot_be_evaluated_is_replaced(limit):
     y = y - 0.99 * np.array([y[g == i].mean() for i in range(8)])[g]
     prepared = prepare(build("y ~ 1 + (1 | g)", {"y": y, "g": g}))
     problem = Problem(prepared.system, _Narrow(prepared.solver, limit), True)
-    optima = optimize(problem, np.array([[3.0]]))
+    optima = optimize(problem, np.array([[3.0]]), unmodelled=True)
     assert optima.converged.all()
     expected = fit_model(prepared.matrices, prepared=prepared)
     assert optima.evaluation.objective[0] == pytest.approx(expected.objective, abs=1e-9)

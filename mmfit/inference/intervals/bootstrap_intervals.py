@@ -58,7 +58,7 @@ def bootstrap_draws(
     for first in range(0, replicates, block):
         count = min(block, replicates - first)
         responses = simulate_responses(matrices, fit, count, seed, first)
-        many = fit_many(matrices, np.ascontiguousarray(responses.T), reml=reml)
+        many = fit_many(matrices, np.ascontiguousarray(responses.T), reml=reml, further=False)
         values = parameter_values(wanted, many.covariances, many.sigma, many.fixef)
         parts.append(values[many.converged])
         failed += int(np.sum(~many.converged))

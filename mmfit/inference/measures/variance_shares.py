@@ -116,6 +116,10 @@ def shares_note(fit: Fit, matrices: ModelMatrices, shares: VarianceShares) -> st
         parts.append(f"the variance by {names} depends on the row; its mean over the rows is used")
     if fit.singular:
         parts.append(f"singular in {', '.join(fit.singular_groups)}")
+    if fit.unidentified:
+        parts.append(
+            "rests on variances that the data do not tell apart, and may be any of several"
+        )
     if matrices.weights is not None:
         parts.append("the residual variance is the mean of sigma^2 / weight over the rows")
     if matrices.offset is not None:

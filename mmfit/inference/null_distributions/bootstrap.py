@@ -121,8 +121,8 @@ def bootstrap_statistics(test: BootstrapTest, start: int, stop: int, seed: int) 
     parts = [np.empty(0)]
     for begin in range(start, stop, size):
         responses = draw_responses(test.null, test.fit, seed, begin, min(begin + size, stop))
-        null = fit_many(test.null, responses, reml=reml)
-        alternative = fit_many(test.alternative, responses, reml=reml)
+        null = fit_many(test.null, responses, reml=reml, further=False)
+        alternative = fit_many(test.alternative, responses, reml=reml, further=False)
         statistic = null.objective - alternative.objective - test.shift
         good = null.converged & alternative.converged
         good &= statistic > -(NOISE + ROUNDING * np.abs(null.objective))

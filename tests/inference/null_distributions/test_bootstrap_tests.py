@@ -131,8 +131,8 @@ def test_failures_are_left_out_and_too_many_refused():
 def test_a_replicate_whose_fit_failed_is_missing(monkeypatch):
     test, real = pair("sleep_int", "sleep_uncorr"), fit_many
 
-    def failing(model, responses, *, reml):
-        found = real(model, responses, reml=reml)
+    def failing(model, responses, **settings):
+        found = real(model, responses, **settings)
         found.converged[2] = False
         return found
 
