@@ -75,7 +75,6 @@ def _entry(
 ) -> IndexEntry:
     analysis, data = provenance["analysis"], provenance["data"]
     formulas = {row["model"]: row["formula"] for row in models}
-    shown = [row for row in models if row["model"] == selection.chosen]
     several = len(formulas) > 1
     rankings = ranking_words(selection.rankings, selection.chosen) if several else ""
     return IndexEntry(
@@ -86,10 +85,16 @@ def _entry(
         candidates=len(formulas),
         chosen=selection.chosen,
         formula=formulas[selection.chosen],
-        singular=any(r["criterion"] == "REML" and r["singular"] == "True" for r in shown),
+        singular=_is_singular(models, selection.chosen),
         grounds=tuple(text for text in (decision_words(selection), rankings) if text),
         remark=remark,
     )
+
+
+def _is_singular(models: list[dict[str, str]], name: str) -> bool:
+    """Whether the REML fit of a model is; ``models``: the rows of models.csv."""
+    wanted = {"model": name, "criterion": "REML", "singular": "true"}
+    return any(all(row[key] == value for key, value in wanted.items()) for row in models)
 
 
 def _models(path: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 import pytest
 
 from mmfit.errors import MmfitError
-from mmfit.report.index import write_index
+from mmfit.report.index import _is_singular, _models, write_index
 from mmfit.report.provenance import write_provenance
 from mmfit.report.tables import write_tables
 from mmfit.selection import selection_to_json
@@ -79,3 +79,14 @@ def test_what_is_out_of_date_is_told(tmp_path, reports):
     plain = Page(write(tmp_path, reports, ("", "data.csv is <other>"))).plain
     assert plain.count("Out of date") == 1
     assert plain.index("Clinics") < plain.index("Out of date: data.csv is <other>.")
+
+
+def test_singular_is_the_fit_that_the_report_shows(tmp_path):
+    """The REML fit, also where the ranking is by ML."""
+    text = "model,criterion,formula,singular\nm,REML,y ~ 1,{}\nm,ML,y ~ 1,true\n"
+    for value in ("true", "false"):
+        path = tmp_path / f"{value}.csv"
+        path.write_text(text.format(value), encoding="utf-8")
+        rows = _models(path)
+        assert _is_singular(rows, "m") == (value == "true")
+        assert not _is_singular(rows, "other")
