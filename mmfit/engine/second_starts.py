@@ -27,11 +27,11 @@ from mmfit.engine.system import System
 _GRID = 10.0 ** np.arange(-2, 5.01, 0.25)
 _TOGETHER = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _ALONE = (1.0, 10.0, 100.0, 1000.0)
-_ALONG = (1.0, 10.0, 100.0)
-_ANCHORS = (0.3, 3.0, 30.0)
+_ALONG = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+_ANCHORS = (0.3, 3.0, 30.0, 300.0)
 _SMALL = 0.03
 # How many of each family are descended from, lowest first.
-_TAKEN_TOGETHER, _TAKEN_ALONE, _TAKEN_ALONG = 9, 4, 6
+_TAKEN_TOGETHER, _TAKEN_ALONE, _TAKEN_ALONG = 9, 4, 10
 # Share of a column's square outside the span of X that is not rounding.
 _OUTSIDE = 1e-6
 # With as many levels of every factor, as many rows, and the means of all random effects in the

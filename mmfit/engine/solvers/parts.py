@@ -13,7 +13,7 @@ from mmfit.engine.solvers.base import Factorization
 from mmfit.engine.system import System
 
 # A variance ratio, and one times the mean rows of a level, above which digits would be lost.
-_RATIO, _RATIO_BY_ROWS = 300.0, 1e5
+_RATIO, _RATIO_BY_ROWS = 300.0, 1e7
 
 
 class Precision:

@@ -180,9 +180,12 @@ def satterthwaite_df(
 
     Infinite where the variance is certain, NaN where it is.
     """
-    spread = ((slopes[..., None, :] @ covariance)[..., 0, :] * slopes).sum(axis=-1)
+    # Relative changes, since squares of a variance in extreme units are beyond doubles.
+    some = variance != 0
+    relative = slopes / np.where(some, variance, 1.0)[..., None]
+    spread = ((relative[..., None, :] @ covariance)[..., 0, :] * relative).sum(axis=-1)
     known = ~(spread <= 0)
-    return np.where(known, 2 * variance**2 / np.where(known, spread, 1.0), np.inf)
+    return np.where(known, np.where(some, 2.0, 0.0) / np.where(known, spread, 1.0), np.inf)
 
 
 def joint_df(df: np.ndarray) -> float:

@@ -159,3 +159,16 @@ def test_a_certain_variance_has_infinite_degrees_of_freedom():
     slopes = np.array([[0.0], [1.0]])
     found = satterthwaite_df(np.array([2.0, 2.0]), slopes, np.array([[0.5]]))
     np.testing.assert_array_equal(found, [np.inf, 16.0])
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-70, 1e70, 1e100])
+def test_degrees_of_freedom_do_not_depend_on_the_unit_of_the_response(unit):
+    """Squares of a variance in such units are beyond doubles."""
+    rng = np.random.default_rng(5)
+    g, x = rng.integers(0, 12, 120), rng.normal(size=120)
+    data = pd.DataFrame({"g": g.astype(str), "x": x})
+    y = rng.normal(size=120) + rng.normal(size=12)[g] + x
+    one = mmfit.lmer("y ~ x + (x | g)", data.assign(y=y))
+    other = mmfit.lmer("y ~ x + (x | g)", data.assign(y=y * unit))
+    for column in ("df", "statistic", "p_value"):
+        np.testing.assert_allclose(other.tidy()[column], one.tidy()[column], rtol=1e-6)
