@@ -9,6 +9,8 @@ CROSSED = "config/analyses/crossed.yaml"
 
 # A level per row: the data are good, but they cannot tell this model's variances apart.
 GOOD, BAD = "(1 + Days | Subject)", "(1 | Subject:Days)"
+# As many effects as days, of the columns that the data were read for already.
+FULL = "(poly(Days, 9) | Subject)"
 
 
 def written(project):
@@ -65,7 +67,7 @@ def test_a_model_that_the_data_refuse_leaves_no_file(sleep_only):
 
 def test_a_failing_fit_shows_its_message_and_leaves_no_file(project):
     before = written(project)
-    project.edit(SLEEP, GOOD, BAD)
+    project.edit(SLEEP, GOOD, FULL)
     done = project.snakemake()
     assert done.returncode != 0
     assert "mmfit: error: " in done.stderr
@@ -73,7 +75,7 @@ def test_a_failing_fit_shows_its_message_and_leaves_no_file(project):
     assert "Traceback" not in done.stderr
     lost = ("fits/slope.REML.json", "fits/slope.ML.json", "made/fit.slope.json")
     assert written(project) == before - {f"sleep/{path}" for path in lost}
-    project.edit(SLEEP, BAD, GOOD)
+    project.edit(SLEEP, FULL, GOOD)
     planned = project.planned()
     assert ("fit", "sleep", "slope") in planned
     assert ("fit", "sleep", "intercept") not in planned
