@@ -217,4 +217,5 @@ def _optimizer_record(optima: Optima) -> OptimizerRecord:
         curvature=Later(_curvature, at) if at.theta.shape[1] else 0.0,
         converged=bool(optima.converged[0]),
         message=optima.message(0),
+        first_search=int(optima.first_search[0]),
     )

@@ -74,7 +74,8 @@ class Optima:
     Attributes
     ----------
     evaluation : Evaluation at the optima (non-negative diagonals of Lambda).
-    fallback : (B,) bool, whether BFGS was needed;  evaluations : (B,) int.
+    fallback : (B,) bool, whether BFGS was needed;  evaluations : (B,) int;  first_search : (B,)
+        int, those until the end of the first search.
     start_objective, predicted_decrease, gradient_norm : (B,).
     converged : (B,) bool;  restless : (B,) bool, the search kept returning to a boundary that is
         not a minimum.
@@ -84,6 +85,7 @@ class Optima:
     evaluation: Evaluation
     fallback: np.ndarray
     evaluations: np.ndarray
+    first_search: np.ndarray
     start_objective: np.ndarray
     predicted_decrease: np.ndarray
     gradient_norm: np.ndarray
@@ -137,14 +139,16 @@ def optimize(problem: Problem, start: np.ndarray, unmodelled: bool, further: boo
         require_finite(search.objective, "any starting value")
     first = search.objective.copy()
     if not start.shape[1]:
-        return _outcome(search, first, np.zeros(len(start), dtype=bool), Looked.nowhere(len(start)))
+        nobody = np.zeros(len(start), dtype=bool)
+        return _outcome(search, first, nobody, Looked.nowhere(len(start)), search.count)
     easy, everyone = search.settled.copy(), np.flatnonzero(~search.lost())
     restless = _advance(search, everyone)
+    count = search.count.copy()
     hard = everyone[~easy[everyone]]
     doubted = suspects(search, hard, unmodelled) if further and len(hard) else hard[:0]
     looked = _look_further(search, doubted, restless)
     _polish(search)
-    return _outcome(search, first, restless, looked)
+    return _outcome(search, first, restless, looked, count)
 
 
 def _replace_starts(search: Search, lost: np.ndarray) -> None:
@@ -231,7 +235,9 @@ def _lower(search: Search, ends: Search) -> tuple[np.ndarray, np.ndarray]:
     return who[lower], ends.theta[best[lower]]
 
 
-def _outcome(search: Search, first: np.ndarray, restless: np.ndarray, looked: Looked) -> Optima:
+def _outcome(
+    search: Search, first: np.ndarray, restless: np.ndarray, looked: Looked, count: np.ndarray
+) -> Optima:
     everyone = np.arange(len(first))
     evaluation = search.evaluation
     if evaluation is None:
@@ -247,6 +253,7 @@ def _outcome(search: Search, first: np.ndarray, restless: np.ndarray, looked: Lo
         evaluation=evaluation,
         fallback=search.fallback,
         evaluations=search.count,
+        first_search=count,
         start_objective=first,
         predicted_decrease=search.predicted,
         gradient_norm=norm,

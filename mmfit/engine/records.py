@@ -27,6 +27,8 @@ class OptimizerRecord(LateRecord):
         (computed when first asked for).
     converged : bool.
     message : str, the outcome in words.
+    first_search : int, those of the evaluations that the search from the first start took; 0 where
+        that is not known.
     """
 
     solver: str
@@ -39,6 +41,7 @@ class OptimizerRecord(LateRecord):
     curvature: float = LateField()
     converged: bool
     message: str
+    first_search: int = 0
 
 
 @dataclass(frozen=True, slots=True)

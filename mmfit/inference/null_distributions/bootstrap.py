@@ -208,7 +208,9 @@ def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
         tail = 5e-11 * sum(sizes[1:]) ** 3
     elif fit.optimizer.solver == "sparse":
         tail = 2e-7 * sum(sizes[1:]) ** 1.5
-    return rows + fit.optimizer.evaluations * (cells + tail)
+    # Replicates are searched from one start.
+    count = fit.optimizer.first_search or fit.optimizer.evaluations
+    return rows + count * (cells + tail)
 
 
 def _exceedances(statistics: np.ndarray, observed: float) -> np.ndarray:
