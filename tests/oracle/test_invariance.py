@@ -124,7 +124,7 @@ def test_the_criterion_does_not_depend_on(what):
             except MmfitError:
                 continue
             compared += _assert_same(one, other, design, what)
-    assert compared > 5
+    assert compared > 10
 
 
 def test_nor_on_contrasts():
@@ -150,7 +150,7 @@ def test_nor_on_contrasts():
                 size = max(abs(fit.objective), abs(found), 100.0)
                 assert abs(found - more - fit.objective) <= TOLERANCE * size, (design, name)
                 compared += 1
-    assert compared > 8
+    assert compared > 20
 
 
 def test_nor_on_the_unit_of_weights():
@@ -168,7 +168,7 @@ def test_nor_on_the_unit_of_weights():
             size = max(abs(one.objective), 100.0)
             assert abs(one.objective - other.objective) <= TOLERANCE * size, design
             compared += 1
-    assert compared > 8
+    assert compared > 40
 
 
 def test_nor_on_company():
@@ -190,4 +190,4 @@ def test_nor_on_company():
             difference = many.objective.iloc[0] - alone.objective
             assert abs(difference) <= TOLERANCE * size, (design, difference)
             compared += 1
-    assert compared > 8
+    assert compared > 40
