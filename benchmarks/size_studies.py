@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.many import ManyFits
-from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.formula import build
 from mmfit.formula.matrices import ModelMatrices
 

@@ -19,9 +19,9 @@ from mmfit.errors import (
 )
 
 if TYPE_CHECKING:
-    from mmfit.many import ManyModels, lmer_many
-    from mmfit.model import LinearMixedModel, compare, lmer
-    from mmfit.searching import SearchResult, search
+    from mmfit.api.many import ManyModels, lmer_many
+    from mmfit.api.model import LinearMixedModel, compare, lmer
+    from mmfit.api.search import SearchResult, search
 
 __all__ = [
     "ComparisonError",
@@ -43,10 +43,10 @@ __all__ = [
 
 _MODULES = MappingProxyType(
     {
-        "ManyModels": "mmfit.many",
-        "lmer_many": "mmfit.many",
-        "SearchResult": "mmfit.searching",
-        "search": "mmfit.searching",
+        "ManyModels": "mmfit.api.many",
+        "lmer_many": "mmfit.api.many",
+        "SearchResult": "mmfit.api.search",
+        "search": "mmfit.api.search",
     }
 )
 
@@ -61,7 +61,7 @@ def __getattr__(name: str):
     if name in __all__:
         from importlib import import_module
 
-        return getattr(import_module(_MODULES.get(name, "mmfit.model")), name)
+        return getattr(import_module(_MODULES.get(name, "mmfit.api.model")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

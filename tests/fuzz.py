@@ -23,7 +23,7 @@ from hypothesis.errors import NoSuchExample
 import mmfit
 from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.system import build_system
+from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import MmfitError
 from tests.oracle.designs import Design, random_design
 from tests.oracle.minimum import Criterion

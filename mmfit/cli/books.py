@@ -15,9 +15,17 @@ from typing import Any
 from mmfit.cli import jobs
 from mmfit.cli.jobs import REPORT, Job
 from mmfit.cli.paths import ResultFiles
-from mmfit.digest import CODE, NUMERICAL, SOFTWARE, TEMPLATES, file_digest, package_digest, versions
+from mmfit.common.digests import (
+    CODE,
+    NUMERICAL,
+    SOFTWARE,
+    TEMPLATES,
+    file_digest,
+    package_digest,
+    versions,
+)
+from mmfit.common.files import write_text
 from mmfit.errors import StaleError
-from mmfit.files import write_text
 from mmfit.spec import Analysis
 
 FORMAT = 1

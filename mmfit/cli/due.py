@@ -15,7 +15,7 @@ from mmfit.cli.books import ABSENT, Books, Contents, record_path
 from mmfit.cli.indexing import index_due
 from mmfit.cli.jobs import all_jobs
 from mmfit.cli.paths import ResultFiles
-from mmfit.files import write_text
+from mmfit.common.files import write_text
 from mmfit.spec import Analysis
 
 # No analysis has a name that begins with a dot.

@@ -7,8 +7,8 @@ from pathlib import Path
 from mmfit.cli.books import Books, Contents, Origin, difference, enter, record_path, tools
 from mmfit.cli.jobs import REPORT, all_jobs
 from mmfit.cli.paths import ResultFiles
+from mmfit.common.files import recording
 from mmfit.errors import MmfitError
-from mmfit.files import recording
 from mmfit.spec import Analysis, load_analysis, load_config
 
 CONFIG = Path("config/config.yaml")
@@ -27,7 +27,7 @@ def index(analyses: Sequence[Analysis], results: Path, order: Sequence[str] = ()
     ------
     StaleError : results of ``analyses`` that do not hold any more.
     """
-    from mmfit.report.index import write_index
+    from mmfit.report.html.index import write_index
 
     contents = Contents()
     for analysis in analyses:

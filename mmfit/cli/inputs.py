@@ -41,7 +41,7 @@ def _candidate(spec: ModelSpec, files: ResultFiles, frame: pd.DataFrame, model: 
 
 def statistics(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str], np.ndarray]:
     """The statistics of all chunks; none where the comparison does it all by itself."""
-    from mmfit.selection.chunks import chunk_from_json, join_chunks
+    from mmfit.selection.pair_tests.bootstrap_chunks import chunk_from_json, join_chunks
 
     chunks = analysis.bootstrap.chunks
     if chunks == 1:
@@ -52,15 +52,15 @@ def statistics(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str
 
 def tables(files: ResultFiles) -> Mapping[str, pd.DataFrame]:
     """What the report takes from the tables of other stages, by name."""
-    from mmfit.report.inference_columns import INFERENCE, SEARCHES
-    from mmfit.report.reading import read_tables
+    from mmfit.tables.columns import INFERENCE, SEARCHES
+    from mmfit.tables.reading import read_tables
 
     return read_tables(files.tables, (*INFERENCE, "null_distributions", *SEARCHES))
 
 
 def comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
     """What the comparison found."""
-    from mmfit.report.reading import read_comparisons
+    from mmfit.tables.reading import read_comparisons
 
     return read_comparisons(files.tables)
 

@@ -6,8 +6,8 @@ from mmfit.cli import inputs, stages
 from mmfit.cli.books import Books, enter, refuse_edited_package
 from mmfit.cli.jobs import REPORT, Job, all_jobs, behind
 from mmfit.cli.paths import OURS, ResultFiles
+from mmfit.common.files import recording, replacing_folder
 from mmfit.errors import StaleError
-from mmfit.files import recording, replacing_folder
 from mmfit.selection.records import Selection
 from mmfit.spec import Analysis
 

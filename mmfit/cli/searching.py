@@ -8,24 +8,19 @@ import pandas as pd
 
 from mmfit.cli import inputs
 from mmfit.cli.paths import CRITERIA, ResultFiles
+from mmfit.common.files import write_text
 from mmfit.data import read_rows
 from mmfit.engine import fit_both, fit_to_json
 from mmfit.errors import naming
-from mmfit.files import write_text
-from mmfit.selection.likelihood_ratio import search_nulls
+from mmfit.selection.pair_tests.likelihood_ratio import search_nulls
 from mmfit.selection.records import Candidate, NullSettings, Ranking, Selection, SelectionStep
-from mmfit.selection.searching.search_records import (
-    RANKED,
-    SearchPath,
-    search_from_json,
-    search_to_json,
-)
+from mmfit.selection.search.records import RANKED, SearchPath, search_from_json, search_to_json
 from mmfit.spec import Analysis, ModelSpec
 from mmfit.spec.search import SELECTED
 
 if TYPE_CHECKING:
-    from mmfit.selection.searching.source import Source
-    from mmfit.selection.searching.stability_records import Stability
+    from mmfit.selection.search.source import Source
+    from mmfit.selection.search.stability_records import Stability
 
 # Of the models that an exhaustive search ranks, so many are named among the steps of the selection.
 MOST_RANKED = 10
@@ -41,8 +36,8 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
     if analysis.selection.search is None:
         _write_tables(files, None, _ladder_stability(analysis, files))
         return
-    from mmfit.selection.searching.search_models import Fits
-    from mmfit.selection.searching.stability import SearchTask, search_stability
+    from mmfit.selection.search.models import Fits
+    from mmfit.selection.search.stability import SearchTask, search_stability
 
     frame, _, _ = read_rows(files.folder)
     asked = analysis.selection
@@ -91,8 +86,8 @@ def searched_selection(
     candidates: tuple[Candidate, ...], path: SearchPath, alpha: float
 ) -> Selection:
     """The selection that a search is: its steps in words, and rankings of all candidates."""
-    from mmfit.selection.field import enter
-    from mmfit.selection.rankings import rank_candidates
+    from mmfit.selection.choice.entrants import enter
+    from mmfit.selection.choice.rankings import rank_candidates
 
     first = sorted(candidates, key=lambda candidate: candidate.name != SELECTED)
     field = enter(first)
@@ -148,7 +143,7 @@ def _selection_step(step) -> SelectionStep:
 
 
 def _source(frame: pd.DataFrame, spec: ModelSpec) -> "Source":
-    from mmfit.selection.searching.source import Source
+    from mmfit.selection.search.source import Source
 
     return Source(frame, spec.weights, spec.offset, spec.contrasts)
 
@@ -158,7 +153,7 @@ def _ladder_stability(analysis: Analysis, files: ResultFiles) -> "Stability | No
     asked = analysis.selection.stability
     if asked is None:
         return None
-    from mmfit.selection.searching.stability_ladder import ladder_stability
+    from mmfit.selection.search.stability_ladder import ladder_stability
 
     frame, _, _ = read_rows(files.folder)
     sources = {name: (_source(frame, spec), spec.formula) for name, spec in analysis.models.items()}
@@ -183,8 +178,8 @@ def _nulls(analysis: Analysis, method: str) -> NullSettings:
 def _write_tables(
     files: ResultFiles, path: SearchPath | None, stability: "Stability | None"
 ) -> None:
-    from mmfit.report.csvfile import write_csv
-    from mmfit.report.search_tables import search_table, stability_table
+    from mmfit.tables.csvfile import write_csv
+    from mmfit.tables.search_tables import search_table, stability_table
 
     write_csv(files.tables / "search.csv", search_table(path))
     write_csv(files.tables / "stability.csv", stability_table(stability))

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from mmfit.cli import inputs
 from mmfit.cli.jobs import Job
 from mmfit.cli.paths import CRITERIA, ResultFiles
+from mmfit.common.digests import file_digest
+from mmfit.common.files import write_text
 from mmfit.data import (
     candidate_matrices,
     diagnose,
@@ -20,10 +22,8 @@ from mmfit.data import (
     write_rows,
 )
 from mmfit.data.records import Dataset
-from mmfit.digest import file_digest
 from mmfit.engine import fit_both, fit_to_json
 from mmfit.errors import StaleError, naming
-from mmfit.files import write_text
 from mmfit.selection.records import NullSettings, Selection
 from mmfit.selection.serialize import selection_to_json
 from mmfit.spec import Analysis
@@ -52,7 +52,7 @@ def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
 
 def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
     """bootstrap/chunk.<chunk>.json: that part of the bootstrap replicates of all tests."""
-    from mmfit.selection.chunks import bootstrap_chunk, chunk_to_json
+    from mmfit.selection.pair_tests.bootstrap_chunks import bootstrap_chunk, chunk_to_json
 
     candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
@@ -63,8 +63,8 @@ def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
 
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv, tables/null_distributions.csv."""
-    from mmfit.report.tables import write_comparisons
     from mmfit.selection import compare_all
+    from mmfit.tables.model_tables import write_comparisons
 
     candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
@@ -111,7 +111,7 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
-    from mmfit.report.tables import write_tables
+    from mmfit.tables.model_tables import write_tables
 
     write_tables(files.tables, inputs.candidates(analysis, files), analysis.df)
 
@@ -119,8 +119,8 @@ def tables(analysis: Analysis, files: ResultFiles) -> None:
 def inference(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the inference under tables/: what the analysis asks of every model."""
     from mmfit.data.new_rows import read_new_rows
-    from mmfit.report.inference_pieces import Wanted
-    from mmfit.report.inference_tables import write_inference
+    from mmfit.tables.inference_pieces import Wanted
+    from mmfit.tables.inference_tables import write_inference
 
     frame, _, _ = read_rows(files.folder)
     new_rows = read_new_rows(analysis, frame)
@@ -131,7 +131,7 @@ def inference(analysis: Analysis, files: ResultFiles) -> None:
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
-    from mmfit.report.page import write_report
+    from mmfit.report.html.page import write_report
     from mmfit.report.provenance import write_provenance
     from mmfit.report.records import ReportInput
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from mmfit.common.files import replacing, write_text
 from mmfit.data.diagnosis import DesignDiagnosis, DesignNote, FactorRecord, PairRecord
 from mmfit.data.records import Dataset, MissingCount, RowReport, SourceRecord
 from mmfit.errors import DataError
-from mmfit.files import replacing, write_text
 
 DATA_FILE = "data.parquet"
 DESIGN_FILE = "design.json"

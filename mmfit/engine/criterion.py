@@ -14,10 +14,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.roots import lower_roots
+from mmfit.engine.covariance.roots import lower_roots
 from mmfit.engine.solvers import Factorization, Solver
 from mmfit.engine.solvers.parts import factorize_some
-from mmfit.engine.system import System
+from mmfit.engine.system.whitened_system import System
 from mmfit.errors import ComputationError
 
 

@@ -4,24 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.confounding import confounding, may_be_confounded
+from mmfit.common.lazy_fields import Later
+from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import Evaluation, Problem
-from mmfit.engine.degenerate import doubtful, without_estimates, without_residual
+from mmfit.engine.derived.confounding import confounding, may_be_confounded
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
-from mmfit.engine.late import Later
-from mmfit.engine.optimizer import Optima, optimize
-from mmfit.engine.records import (
-    Fit,
-    GroupModes,
-    OptimizerRecord,
-    VarianceTerm,
-    VarianceUncertainty,
-)
-from mmfit.engine.roots import semidefinite_cholesky
-from mmfit.engine.second_starts import isotropic, unmodelled
+from mmfit.engine.optimize.minque_start import starting_theta
+from mmfit.engine.optimize.optimizer import Optima, optimize
+from mmfit.engine.optimize.second_starts import isotropic, unmodelled
+from mmfit.engine.records import Fit, GroupModes, OptimizerRecord, VarianceTerm, VarianceUncertainty
 from mmfit.engine.solvers import Solver, choose_solver
-from mmfit.engine.start import starting_theta
-from mmfit.engine.system import System, build_system
+from mmfit.engine.system.degenerate import doubtful, without_estimates, without_residual
+from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.unidentified import unidentified
 

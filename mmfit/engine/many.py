@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.degenerate import NO_RESIDUAL, doubtful, without_residual
 from mmfit.engine.estimates import estimates, variance_uncertainty
 from mmfit.engine.fit import Prepared, prepare
-from mmfit.engine.optimizer import Optima, optimize
-from mmfit.engine.start import starting_theta
+from mmfit.engine.optimize.minque_start import starting_theta
+from mmfit.engine.optimize.optimizer import Optima, optimize
+from mmfit.engine.system.degenerate import NO_RESIDUAL, doubtful, without_residual
 from mmfit.formula.matrices import ModelMatrices
 
 # Numbers per block of responses: what a processor's outer cache holds.

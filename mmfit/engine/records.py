@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.late import LateField, LateRecord
+from mmfit.common.lazy_fields import LateField, LateRecord
 from mmfit.formula.unidentified import Unidentified
 
 # Share of a variance's slope along parameters that the data do not tell that is rounding.

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mmfit.arguments import check_count, check_seed
+from mmfit.common.arguments import check_count, check_seed
+from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.records import Fit
-from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
 

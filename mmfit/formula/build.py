@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfit.alignment import aligned
-from mmfit.arguments import contrast_map
+from mmfit.common.alignment import aligned
+from mmfit.common.arguments import contrast_map
 from mmfit.errors import DataError, FormulaError
 from mmfit.expression.columns import Columns
 from mmfit.expression.evaluator import unknown_column
@@ -46,7 +46,7 @@ def build(
     formula : Formula or str.
     frame : DataFrame (or mapping of arrays) without missing values in the columns used.
     weights, offset : name of a column, text of an expression, or (n,) array; a Series is matched
-        by its index, see ``mmfit.alignment``.
+        by its index, see ``mmfit.common.alignment``.
     contrasts : contrast by variable of the fixed part (``{"sex": "sum"}``, ``{"factor(Days)":
         matrix}``); like lme4's, they leave the random terms alone. Names of columns that the
         formula does not use are ignored.

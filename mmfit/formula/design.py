@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmfit.arguments import check_columns
+from mmfit.common.arguments import check_columns
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.formula.bars import Bar

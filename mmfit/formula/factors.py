@@ -13,14 +13,7 @@ from mmfit.expression.labels import LabelError, require_distinct, spellings, val
 from mmfit.expression.nodes import Call, Name, Node, Sequence, Text
 from mmfit.expression.values import Factor, Logical, as_factor, compact
 from mmfit.formula.contrasts import KINDS, ContrastChoice, contrast_kind
-from mmfit.formula.transforms import (
-    bspline,
-    centered,
-    natural_spline,
-    polynomial,
-    scaled,
-    whole,
-)
+from mmfit.formula.transforms import bspline, centered, natural_spline, polynomial, scaled, whole
 
 
 def factor_of(evaluator: Evaluator, node: Node) -> Factor:

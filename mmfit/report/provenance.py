@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmfit.digest import CODE, SOFTWARE, TEMPLATES, package_digest, versions
-from mmfit.files import write_text
+from mmfit.common.digests import CODE, SOFTWARE, TEMPLATES, package_digest, versions
+from mmfit.common.files import write_text
 
 if TYPE_CHECKING:
     from mmfit.data import Dataset

@@ -1,8 +1,8 @@
 """Which models can be compared, by which test, and which one is chosen."""
 
-from mmfit.selection.compare import compare_all, compare_candidates
-from mmfit.selection.ladder import select_model
-from mmfit.selection.ranova import ranova
+from mmfit.selection.choice.ladder import select_model
+from mmfit.selection.pair_tests.compare import compare_all, compare_candidates
+from mmfit.selection.pair_tests.ranova import ranova
 from mmfit.selection.records import (
     Candidate,
     Comparison,

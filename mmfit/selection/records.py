@@ -91,7 +91,7 @@ class Comparison:
     ``note``). ``distributions`` has all that were found, side by side.
     ``df`` is the difference in dimension of the two models; it equals the difference in npar unless
     a model repeats itself, which ``note`` then says. ``outcome`` is ``reason`` for programs: a word
-    of ``mmfit.selection.validity.PairAssessment``, or ``not_converged``.
+    of ``mmfit.selection.relations.validity.PairAssessment``, or ``not_converged``.
     """
 
     null: str

@@ -6,15 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
 from mmfit.expression import variables as expression_variables
 from mmfit.formula import parse
-from mmfit.spec.base import (
-    ExpressionText,
-    FormulaText,
-    MistakeError,
-    Name,
-    Record,
-    Text,
-    listed,
-)
+from mmfit.spec.base import ExpressionText, FormulaText, MistakeError, Name, Record, Text, listed
 from mmfit.spec.comparisons import BootstrapSpec, Comparisons, NullDistribution
 from mmfit.spec.inference import InferenceSpec
 from mmfit.spec.search import SELECTED, SelectionSpec

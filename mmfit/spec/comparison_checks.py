@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mmfit.arguments import fewest_draws
+from mmfit.common.arguments import fewest_draws
 from mmfit.spec.problems import KeyPath, Problem, did_you_mean, listing
 
 

@@ -4,15 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from mmfit.spec.base import (
-    Finite,
-    FormulaText,
-    Name,
-    NotNegative,
-    Positive,
-    Record,
-    listed,
-)
+from mmfit.spec.base import Finite, FormulaText, Name, NotNegative, Positive, Record, listed
 from mmfit.spec.distributions import Covariate
 
 Levels = Annotated[int, Field(ge=2, le=10_000_000)]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmfit.cli import main
-from mmfit.selection.searching.search_records import STEP_FIELDS, search_from_json
+from mmfit.selection.search.records import STEP_FIELDS, search_from_json
 
 DATA = """\
 data:
@@ -106,7 +106,7 @@ def test_the_audit_takes_the_null_distributions_of_the_analysis(results, tmp_pat
     def audit(candidates, sources, chosen, **how):
         asked.update(how)
 
-    monkeypatch.setattr("mmfit.selection.searching.stability_ladder.ladder_stability", audit)
+    monkeypatch.setattr("mmfit.selection.search.stability_ladder.ladder_stability", audit)
     own = "comparisons: [{null: m1, alternative: m2, null_distribution: chi2}]\n"
     (tmp_path / "declared.yaml").write_text(DATA + DECLARED + own + "null_distribution: exact\n")
     copied = shutil.copytree(results / "declared", tmp_path / "results" / "declared").parent

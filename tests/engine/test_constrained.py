@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.charts import Charts, make_chart, start_coordinates
-from mmfit.engine.constrained import ConstrainedCriterion, Targets
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
+from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Targets
+from mmfit.engine.profile.covariance_coordinates import Charts, make_chart, start_coordinates
 from tests.inference.intervals.profile_models import model
 from tests.inference.intervals.profile_oracle import Definition
 

@@ -7,9 +7,9 @@ import pytest
 
 from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import NestedSolver, choose_solver
-from mmfit.engine.solvers.chain import nesting_chain
-from mmfit.engine.solvers.crossed import CrossedSolver
-from mmfit.engine.system import build_system
+from mmfit.engine.solvers.crossed.solver import CrossedSolver
+from mmfit.engine.solvers.nested.chain import nesting_chain
+from mmfit.engine.system.whitened_system import build_system
 from tests.engine import oracle
 from tests.engine.designs import DESIGNS
 

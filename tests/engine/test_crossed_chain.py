@@ -5,11 +5,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from mmfit.engine.solvers.blank import blank_from
-from mmfit.engine.solvers.crossed import CrossedSolver
-from mmfit.engine.solvers.crossed_chain import ChainSolver, chain_solver
-from mmfit.engine.solvers.crossed_choice import crossed_solver
-from mmfit.engine.system import build_system
+from mmfit.engine.solvers.crossed.chain import ChainSolver, chain_solver
+from mmfit.engine.solvers.crossed.choice import crossed_solver
+from mmfit.engine.solvers.crossed.solver import CrossedSolver
+from mmfit.engine.solvers.identity_moments import blank_from
+from mmfit.engine.system.whitened_system import build_system
 from tests.engine import designs
 from tests.engine.definition import compare
 

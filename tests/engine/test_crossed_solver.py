@@ -5,22 +5,22 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from mmfit.engine.solvers import coupling as coupling_module
-from mmfit.engine.solvers import crossed_choice as choice_module
-from mmfit.engine.solvers import pair_map as map_module
-from mmfit.engine.solvers import tail_list as list_module
-from mmfit.engine.solvers.blank import blank_from
-from mmfit.engine.solvers.coupling import DenseCoupling
-from mmfit.engine.solvers.crossed import CrossedSolver, elimination_order
-from mmfit.engine.solvers.crossed_choice import crossed_solver
-from mmfit.engine.solvers.crossed_products import TailColumns, neighbours
-from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
+from mmfit.engine.solvers.crossed import choice as choice_module
+from mmfit.engine.solvers.crossed import coupling as coupling_module
+from mmfit.engine.solvers.crossed import pair_map as map_module
+from mmfit.engine.solvers.crossed.choice import crossed_solver
+from mmfit.engine.solvers.crossed.coupling import DenseCoupling
+from mmfit.engine.solvers.crossed.pair_map import PairMap
+from mmfit.engine.solvers.crossed.products import TailColumns, neighbours
+from mmfit.engine.solvers.crossed.remainder import members as list_module
+from mmfit.engine.solvers.crossed.remainder.members import TailList
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
+from mmfit.engine.solvers.crossed.remainder.stacked import StackedTail
+from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
+from mmfit.engine.solvers.crossed.sparse import SparseTailSolver
+from mmfit.engine.solvers.identity_moments import blank_from
 from mmfit.engine.solvers.level_basis import group_basis
-from mmfit.engine.solvers.pair_map import PairMap
-from mmfit.engine.solvers.tail_list import TailList
-from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
-from mmfit.engine.solvers.tail_stacked import StackedTail
-from mmfit.engine.system import build_system
+from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import ComputationError
 from tests.engine import designs
 from tests.engine.definition import compare

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fit_model
-from mmfit.engine.degenerate import NO_RESIDUAL, without_residual
 from mmfit.engine.many import fit_many
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.engine.simulate import simulate_responses
+from mmfit.engine.system.degenerate import NO_RESIDUAL, without_residual
 from mmfit.errors import ComputationError
 from tests.engine.designs import matrices, term
 

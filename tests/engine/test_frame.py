@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.frame import Frame
-from mmfit.engine.layout import TermBlock, build_layout
-from mmfit.engine.roots import nearly_singular, semidefinite_cholesky, triangular
-from mmfit.engine.search import solve_positive
+from mmfit.engine.covariance.layout import TermBlock, build_layout
+from mmfit.engine.covariance.roots import nearly_singular, semidefinite_cholesky, triangular
+from mmfit.engine.optimize.newton_searches import solve_positive
+from mmfit.engine.optimize.step_coordinates import Frame
 
 
 def _terms(*shapes):

@@ -9,8 +9,8 @@ import pytest
 import mmfit
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import fit_model, prepare
-from mmfit.engine.optimizer import optimize
-from mmfit.engine.start import starting_theta
+from mmfit.engine.optimize.minque_start import starting_theta
+from mmfit.engine.optimize.optimizer import optimize
 from mmfit.formula import build
 from tests.oracle.designs import accepted, random_design
 from tests.oracle.minimum import minimum

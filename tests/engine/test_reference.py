@@ -6,8 +6,8 @@ import pytest
 from mmfit.engine import fitted_values
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import prepare
-from mmfit.engine.optimizer import optimize
-from mmfit.engine.start import starting_theta
+from mmfit.engine.optimize.minque_start import starting_theta
+from mmfit.engine.optimize.optimizer import optimize
 from mmfit.formula import build
 from tests.reference_cases import cases, data, fits, matrices
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.solvers import choose_solver, single
-from mmfit.engine.solvers.level_rows import LevelRows
-from mmfit.engine.system import build_system
+from mmfit.engine.solvers import choose_solver
+from mmfit.engine.solvers.single import solver as single
+from mmfit.engine.solvers.single.level_rows import LevelRows
+from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import DESIGNS
 from tests.engine.solver_oracle import Brute, assert_contract
 

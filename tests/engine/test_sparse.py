@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 
-from mmfit.engine.sparse import analyze
-from mmfit.engine.sparse.superlu import SuperLUFactor
+from mmfit.engine.solvers.sparse import analyze
+from mmfit.engine.solvers.sparse.superlu import SuperLUFactor
 from mmfit.errors import ComputationError
 from tests.engine.sparse_matrices import (
     SETTINGS,

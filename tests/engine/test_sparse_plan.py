@@ -11,15 +11,15 @@ import scipy.sparse as sp
 from hypothesis import given
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from mmfit.engine.sparse import analyze, cholmod
-from mmfit.engine.sparse.elimination import (
+from mmfit.engine.solvers.sparse import analyze, cholmod
+from mmfit.engine.solvers.sparse.elimination import (
     children_lists,
     column_counts,
     compressed,
     elimination_tree,
     postorder,
 )
-from mmfit.engine.sparse.superlu import SuperLUFactor
+from mmfit.engine.solvers.sparse.superlu import SuperLUFactor
 from mmfit.errors import ComputationError
 from tests.engine.sparse_matrices import (
     SETTINGS,

@@ -5,10 +5,10 @@ import pytest
 
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import fit_model
+from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.solvers.blank import blank_from
-from mmfit.engine.start import starting_theta
-from mmfit.engine.system import build_system
+from mmfit.engine.solvers.identity_moments import blank_from
+from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import DESIGNS, matrices, term
 from tests.engine.solver_oracle import Brute
 

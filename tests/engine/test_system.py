@@ -6,12 +6,12 @@ import pickle
 import numpy as np
 import pytest
 
+from mmfit.common.lazy_fields import Later
 from mmfit.engine import fit_model
-from mmfit.engine.late import Later
-from mmfit.engine.orthonormal import orthonormal_rows
-from mmfit.engine.products import LevelSums, level_products, response_products
-from mmfit.engine.solvers.leaf import build_leaf, classify, packed_pairs, unpack
-from mmfit.engine.system import build_system, fitted_exactly
+from mmfit.engine.solvers.pooled_levels import build_leaf, classify, packed_pairs, unpack
+from mmfit.engine.system.level_sums import LevelSums, level_products, response_products
+from mmfit.engine.system.orthonormal import orthonormal_rows
+from mmfit.engine.system.whitened_system import build_system, fitted_exactly
 from tests.engine.designs import DESIGNS, matrices, single, term
 
 

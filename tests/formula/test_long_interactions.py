@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from mmfit import lmer
 from mmfit.errors import DataError, FormulaError
 from mmfit.formula import build
-from mmfit.report.inference_pieces import Wanted, means
 from mmfit.selection.records import Candidate
 from mmfit.spec import BootstrapSpec, InferenceSpec
+from mmfit.tables.inference_pieces import Wanted, means
 
 
 @st.composite

@@ -11,7 +11,7 @@ import pytest
 import mmfit
 from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.system import build_system
+from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import MmfitError
 from mmfit.formula import build
 from tests.oracle.designs import Design, accepted

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mmfit.engine.records import VarianceTerm
-from mmfit.report import chosen, tables
+from mmfit.report.content import chosen
+from mmfit.tables import model_tables as tables
 from tests.report.builders import nested_candidates, penicillin_candidates, sleep_candidates
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmfit.engine.records import GroupModes
-from mmfit.report import figures
+from mmfit.report.figures import diagnostics as figures
 from tests.report.markup import Page
 
 

@@ -1,10 +1,10 @@
 import pytest
 
 from mmfit.errors import MmfitError
-from mmfit.report.index import _is_singular, _models, write_index
+from mmfit.report.html.index import _is_singular, _models, write_index
 from mmfit.report.provenance import write_provenance
-from mmfit.report.tables import write_tables
 from mmfit.selection import selection_to_json
+from mmfit.tables.model_tables import write_tables
 from tests.report.builders import data_set, nested_candidates, sleep_candidates
 from tests.report.inputs import report_input
 from tests.report.markup import Page

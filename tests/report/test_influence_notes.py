@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 import mmfit
-from mmfit.report.diagnosis_sections import diagnosis_section
+from mmfit.report.content.diagnosis_sections import diagnosis_section
 
 
 def test_needed_levels_are_said_and_not_drawn():

@@ -3,7 +3,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from mmfit.report.methods import methods
+from mmfit.report.words.methods import methods
 from mmfit.spec.search import Scope, SelectionSpec, StabilitySpec
 from tests.report.builders import data_set, sleep_candidates
 from tests.report.inputs import report_input

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from mmfit.report import numbers
+from mmfit.report.words import numbers
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from mmfit.report.page import render_report, write_report
-from mmfit.report.tables import TABLE_FILES
+from mmfit.report.html.page import render_report, write_report
 from mmfit.selection import Comparison
+from mmfit.tables.model_tables import TABLE_FILES
 from tests.report.builders import data_set, nested_candidates, sleep_candidates
 from tests.report.inputs import WARNING, report_input
 from tests.report.markup import Page

@@ -2,7 +2,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmfit.report.partitions import Grouping, chains, crossed_pairs, groupings, incidence, is_nested
+from mmfit.report.content.partitions import (
+    Grouping,
+    chains,
+    crossed_pairs,
+    groupings,
+    incidence,
+    is_nested,
+)
 from tests.report.builders import nested_candidates, penicillin_candidates, sleep_candidates
 
 

@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from mmfit.report import structure
-from mmfit.report.partitions import Grouping, groupings
+from mmfit.report.content.partitions import Grouping, groupings
+from mmfit.report.figures import structure
 from tests.report.builders import nested_candidates, penicillin_candidates
 from tests.report.markup import Page
 

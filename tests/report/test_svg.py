@@ -1,6 +1,6 @@
 import re
 
-from mmfit.report import svg
+from mmfit.report.figures import svg
 from tests.report.markup import Page
 
 

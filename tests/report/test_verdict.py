@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mmfit.report.verdict import alerts, verdict
+from mmfit.report.words.verdict import alerts, verdict
 from mmfit.selection import SelectionStep
 from tests.report.builders import data_set, sleep_candidates
 from tests.report.inputs import report_input

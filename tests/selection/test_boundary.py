@@ -11,8 +11,8 @@ from mmfit.inference.null_distributions.mixtures import (
     estimate_correlation,
     wedge,
 )
-from mmfit.selection.boundary import edge_orders, null_law
-from mmfit.selection.validity import assess, structure
+from mmfit.selection.pair_tests.boundary import edge_orders, null_law
+from mmfit.selection.relations.validity import assess, structure
 from tests.selection.designs import Bar, dummies, fit_record, matrices
 
 RNG = np.random.default_rng(17)

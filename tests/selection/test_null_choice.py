@@ -9,10 +9,16 @@ import mmfit
 from mmfit.engine import fit_both
 from mmfit.errors import ComparisonError, DataError
 from mmfit.formula import build
-from mmfit.report.null_tables import null_distributions_table, read_null_distributions
-from mmfit.report.tables import write_comparisons
-from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, null_choice
-from mmfit.selection.chunks import bootstrap_chunk, chunk_from_json, chunk_to_json, join_chunks
+from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates
+from mmfit.selection.pair_tests import null_choice
+from mmfit.selection.pair_tests.bootstrap_chunks import (
+    bootstrap_chunk,
+    chunk_from_json,
+    chunk_to_json,
+    join_chunks,
+)
+from mmfit.tables.model_tables import write_comparisons
+from mmfit.tables.null_tables import null_distributions_table, read_null_distributions
 from tests.reference_cases import data, fits, matrices
 
 CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmfit.selection.families import embed_family
-from mmfit.selection.validity import (
+from mmfit.selection.relations.families import embed_family
+from mmfit.selection.relations.validity import (
     CONTAINS,
     EQUAL,
     INSIDE,

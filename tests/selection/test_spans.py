@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmfit.selection.spans import basis_change, column_span, columns_inside, log_volume
+from mmfit.selection.relations.spans import basis_change, column_span, columns_inside, log_volume
 
 RNG = np.random.default_rng(5)
 N = 60

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmfit.selection.validity import assess, structure
+from mmfit.selection.relations.validity import assess, structure
 from tests.selection.designs import Bar, dummies, matrices
 
 RNG = np.random.default_rng(8)

@@ -3,8 +3,8 @@
 import pytest
 
 from mmfit.selection.records import METHODS
-from mmfit.selection.searching.search import CRITERIA, SEARCHES
-from mmfit.selection.searching.stability import METHODS as STABILITY_METHODS
+from mmfit.selection.search.search import CRITERIA, SEARCHES
+from mmfit.selection.search.stability import METHODS as STABILITY_METHODS
 from mmfit.spec import (
     NULL_DISTRIBUTIONS,
     BootstrapSpec,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from mmfit.engine.solvers.base import Factorization, Solver
-from mmfit.engine.solvers.chain import nesting_chain
+from mmfit.engine.solvers.contract import Factorization, Solver
 from mmfit.engine.solvers.linear import LinearSolver
-from mmfit.engine.solvers.nested import NestedSolver
-from mmfit.engine.solvers.single import SingleSolver
-from mmfit.engine.system import System
+from mmfit.engine.solvers.nested.chain import nesting_chain
+from mmfit.engine.solvers.nested.solver import NestedSolver
+from mmfit.engine.solvers.single.solver import SingleSolver
+from mmfit.engine.system.whitened_system import System
 
 __all__ = [
     "Factorization",
@@ -23,7 +23,7 @@ def choose_solver(system: System, rows: Callable[[], System] | None = None) -> S
     """By the structure that the grouping factors have in the data.
 
     Linear without one, single for one factor, nested when the factors form a chain; otherwise see
-    :func:`mmfit.engine.solvers.crossed_choice.crossed_solver`.
+    :func:`mmfit.engine.solvers.crossed.choice.crossed_solver`.
 
     ``rows`` gives the system once more, for a solver that finds later that it needs the rows;
     without it, such a solver keeps ``system``.
@@ -41,6 +41,6 @@ def choose_solver(system: System, rows: Callable[[], System] | None = None) -> S
     if chain is not None:
         return NestedSolver(system, chain, rows)
     # Here, because a model without crossed factors can do without its imports.
-    from mmfit.engine.solvers.crossed_choice import crossed_solver
+    from mmfit.engine.solvers.crossed.choice import crossed_solver
 
     return crossed_solver(system, rows)

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.products import Column, LevelSums, response_products
-from mmfit.engine.system import Group
+from mmfit.engine.system.level_sums import Column, LevelSums, response_products
+from mmfit.engine.system.whitened_system import Group
 
 # What is left of a column below this share of it is orthogonal to the basis after a second pass.
 _CANCELS = 0.1

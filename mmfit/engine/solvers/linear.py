@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmfit.engine.system import System
+from mmfit.engine.system.whitened_system import System
 
 
 class LinearSolver:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmfit.engine.solvers.base import Factorization
-from mmfit.engine.system import System
+from mmfit.engine.solvers.contract import Factorization
+from mmfit.engine.system.whitened_system import System
 
 # A variance ratio, and one times the mean rows of a level, above which digits would be lost.
 _RATIO, _RATIO_BY_ROWS = 300.0, 1e7

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_name
-from mmfit.engine.deletion import Deletions, delete_levels, refit_levels
+from mmfit.common.arguments import check_name
+from mmfit.engine.deletion.levels import Deletions, delete_levels, refit_levels
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices, RandomTerm

@@ -12,7 +12,7 @@ from scipy.special import chdtrc, fdtrc, ndtr
 
 from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit, GroupModes
-from mmfit.engine.system import build_system
+from mmfit.engine.system.whitened_system import build_system
 from mmfit.formula.matrices import ModelMatrices
 
 ALPHA = 0.01

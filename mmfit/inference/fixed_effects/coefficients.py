@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_level
+from mmfit.common.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_p_value, t_quantile

@@ -7,17 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_level
+from mmfit.common.arguments import check_level
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import distinct
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import (
-    Precision,
-    precision,
-    untold_note,
-)
+from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision, untold_note
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
     check_basis,

@@ -18,7 +18,7 @@ from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 
 if TYPE_CHECKING:
-    from mmfit.engine.adjusted import AdjustedCovariance
+    from mmfit.engine.derived.kenward_roger import AdjustedCovariance
 
 METHODS = ("satterthwaite", "kenward-roger", "residual", "normal")
 

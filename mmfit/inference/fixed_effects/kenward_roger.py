@@ -1,7 +1,7 @@
 """Kenward and Roger's t and F tests of the fixed effects.
 
 For q independent rows L, with Theta = L'(L Phi L')^-1 L and the P_r, W of
-:mod:`mmfit.engine.adjusted`,
+:mod:`mmfit.engine.derived.kenward_roger`,
     A1 = sum over r, s of W_rs tr(Theta Phi P_r Phi) tr(Theta Phi P_s Phi)
     A2 = sum over r, s of W_rs tr(Theta Phi P_r Phi Theta Phi P_s Phi)
 and from these the denominator m and the scale lambda of lambda F ~ F(q, m), F formed with the
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.adjusted import AdjustedCovariance, adjusted_covariance
-from mmfit.engine.adjusted_cost import AdjustedCost, adjusted_cost, require_affordable
+from mmfit.engine.derived.kenward_roger import AdjustedCovariance, adjusted_covariance
+from mmfit.engine.derived.kenward_roger_cost import AdjustedCost, adjusted_cost, require_affordable
 from mmfit.engine.fit import prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError

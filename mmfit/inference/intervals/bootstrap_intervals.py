@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from mmfit.arguments import check_count, check_seed, fewest_draws
+from mmfit.common.arguments import check_count, check_seed, fewest_draws
 from mmfit.engine.many import fit_many
 from mmfit.engine.records import Fit
 from mmfit.engine.simulate import simulate_responses

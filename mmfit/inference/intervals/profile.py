@@ -14,19 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_level
+from mmfit.common.arguments import check_level
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
 from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
-from mmfit.inference.intervals.parameters import (
-    Parameter,
-    estimates,
-    parameters,
-    untold_parameters,
-)
+from mmfit.inference.intervals.parameters import Parameter, estimates, parameters, untold_parameters
 from mmfit.inference.intervals.profile_bounds import Crossing
 from mmfit.inference.intervals.profile_curve import Curve, make_curves, with_caps
 from mmfit.inference.intervals.profile_newton import drive

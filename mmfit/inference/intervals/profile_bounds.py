@@ -5,7 +5,7 @@ By Newton's method on the curve, whose slope and curvature are known, inside a b
 
 import numpy as np
 
-from mmfit.engine.constrained import ConstrainedCriterion
+from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion
 from mmfit.inference.intervals.profile_newton import Move
 from mmfit.inference.intervals.profile_walk import Corrector, CurvePoint, quadratic_root
 

@@ -16,10 +16,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.charts import Chart, Charts, effect_units, make_chart, start_coordinates
-from mmfit.engine.constrained import ConstrainedCriterion, Targets
 from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import Prepared
+from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Targets
+from mmfit.engine.profile.covariance_coordinates import (
+    Chart,
+    Charts,
+    effect_units,
+    make_chart,
+    start_coordinates,
+)
 from mmfit.engine.records import Fit
 from mmfit.inference.intervals.parameters import Parameter
 from mmfit.inference.intervals.profile_bounds import Crossing

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mmfit.engine.constrained import ConstrainedCriterion, Point
+from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Point
 
 # Below this change of the criterion per natural unit a coordinate has no influence.
 _IDLE = 1e-8

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.constrained import ConstrainedCriterion
+from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion
 from mmfit.inference.intervals.profile_newton import Move, moves
 
 # A minimum is known once the next step promises less than this; that step is then taken on trust.

@@ -13,7 +13,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_name
+from mmfit.common.arguments import check_name
 from mmfit.errors import AbsentError, MmfitError
 from mmfit.expression.columns import Columns
 from mmfit.expression.nodes import Call, Group, Name, Node

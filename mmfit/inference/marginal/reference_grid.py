@@ -19,12 +19,7 @@ from mmfit.errors import MmfitError
 from mmfit.formula.design import DesignInfo
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.marginal.nesting import cell_weights, nested_factors, occurring
-from mmfit.inference.marginal.predictors import (
-    Predictor,
-    find_predictor,
-    predictors,
-    restrict,
-)
+from mmfit.inference.marginal.predictors import Predictor, find_predictor, predictors, restrict
 
 # Numbers of a grid's model matrix; 400 MB.
 _LIMIT = 50_000_000

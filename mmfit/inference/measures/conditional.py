@@ -11,7 +11,8 @@ Taking the covariances of the random effects as known makes df too small, always
 larger random part: it chooses a random intercept whenever its variance is not estimated as exactly
 zero (Greven & Kneib 2010), which in 10 levels of 5 rows without any variance between levels is in
 36 % of 1,500 simulated data sets. ``df`` therefore counts their estimation too (theorem 3 there,
-see :mod:`mmfit.engine.effective_df`), which makes that 9 %, and 1 for the residual variance.
+see :mod:`mmfit.engine.derived.effective_df`), which makes that 9 %, and 1 for the residual
+variance.
 
 ``df`` and ``caic`` are the numbers that the R package cAIC4 1.0 (Saefken, Ruegamer, Kneib & Greven
 2021) computes for Gaussian models of lme4, so that they can be compared with published ones. In the
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.effective_df import EffectiveDf, effective_df
+from mmfit.engine.derived.effective_df import EffectiveDf, effective_df
 from mmfit.engine.fit import fitted_values
 from mmfit.engine.records import Fit
 from mmfit.formula.matrices import ModelMatrices

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
+from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.many import block_size, fit_many
 from mmfit.engine.records import Fit
-from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
 

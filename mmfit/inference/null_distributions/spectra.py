@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.orthonormal import orthonormal_rows
+from mmfit.engine.system.orthonormal import orthonormal_rows
 
 # Order up to which a matrix is decomposed; beyond, levels of nearly equal size are pooled.
 _ORDER = 1_200

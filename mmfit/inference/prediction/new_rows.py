@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mmfit.alignment import aligned
-from mmfit.arguments import check_columns
+from mmfit.common.alignment import aligned
+from mmfit.common.arguments import check_columns
 from mmfit.errors import DataError, MmfitError
 from mmfit.formula.checks import checked_column, checked_weights
 from mmfit.formula.design import NewMatrices, NewRandom

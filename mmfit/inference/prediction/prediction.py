@@ -7,18 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmfit.arguments import check_level
+from mmfit.common.arguments import check_level
 from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.design import NewMatrices
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import (
-    df_note,
-    satterthwaite_df,
-    untold_note,
-)
+from mmfit.inference.fixed_effects.degrees_of_freedom import df_note, satterthwaite_df, untold_note
 from mmfit.inference.prediction.new_rows import Rows, new_rows, rows_of_fit
 from mmfit.inference.prediction.prediction_error import error_variance, group_variance
 from mmfit.inference.prediction.untold import untold_precision, untold_predictions

@@ -17,7 +17,7 @@ import numpy as np
 from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.solvers import Factorization, Solver, choose_solver
-from mmfit.engine.system import System, build_system
+from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.errors import ComputationError
 from mmfit.formula.design import NewRandom
 from mmfit.formula.matrices import ModelMatrices

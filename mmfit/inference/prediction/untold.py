@@ -1,11 +1,11 @@
 """Rows whose prediction, or its precision, hangs on variance parameters that no data tell apart.
 
 Two sets of variance parameters between which no data of the design can tell
-(:mod:`mmfit.engine.confounding`) may still predict differently: the effect of a treatment that a
-person was never given follows from those that were by a covariance that nobody has seen. Such a row
-has no prediction. The question is answered by predicting at two such sets, from responses that have
-nothing to do with the data's: along a move that no data see, the best linear unbiased prediction is
-a linear function of the step, so that any step will do.
+(:mod:`mmfit.engine.derived.confounding`) may still predict differently: the effect of a treatment
+that a person was never given follows from those that were by a covariance that nobody has seen.
+Such a row has no prediction. The question is answered by predicting at two such sets, from
+responses that have nothing to do with the data's: along a move that no data see, the best linear
+unbiased prediction is a linear function of the step, so that any step will do.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mmfit.engine.confounding import Moves, unseen_moves, variance_products
+from mmfit.engine.covariance.layout import Layout
+from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
+from mmfit.engine.derived.confounding import Moves, unseen_moves, variance_products
+from mmfit.engine.derived.information import stand_ins
 from mmfit.engine.estimates import conditional_modes, estimates
 from mmfit.engine.fit import Prepared, prepare
-from mmfit.engine.information import stand_ins
-from mmfit.engine.layout import Layout
 from mmfit.engine.records import Fit, GroupModes
-from mmfit.engine.roots import semidefinite_cholesky
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 from mmfit.inference.prediction.new_rows import Rows

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import mmfit
-from mmfit.engine import deletion, precision
+from mmfit.engine.deletion import levels as deletion
+from mmfit.engine.derived import spherical_precision as precision
 from mmfit.errors import ComputationError, DesignError, MmfitError
 from mmfit.inference.diagnosis.influences import influence
 from tests import reference_cases as reference

@@ -6,7 +6,8 @@ import pytest
 
 import mmfit
 from mmfit.engine import fit_model
-from mmfit.engine.solvers import crossed_choice, single
+from mmfit.engine.solvers.crossed import choice as crossed_choice
+from mmfit.engine.solvers.single import solver as single
 from mmfit.inference import contest, f_test, kenward_roger_cost, tidy
 from mmfit.inference.fixed_effects import kenward_roger as kr
 from mmfit.inference.fixed_effects.degrees_of_freedom import df_note, precision
@@ -303,7 +304,7 @@ def test_the_cost_is_told_beforehand_and_refused(monkeypatch):
     assert cost.products == 10
     assert 0 < cost.seconds < 1
     assert "second-order products" in str(cost)
-    monkeypatch.setattr("mmfit.engine.adjusted_cost.machine_memory", lambda: 1e3)
+    monkeypatch.setattr("mmfit.engine.derived.kenward_roger_cost.machine_memory", lambda: 1e3)
     with pytest.raises(mmfit.errors.ComputationError, match="GiB of memory"):
         fit.tidy(df="kenward-roger")
 

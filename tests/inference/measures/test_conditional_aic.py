@@ -7,7 +7,7 @@ import pytest
 
 import mmfit
 from mmfit.engine import fit_from_json, fit_model, fit_to_json
-from mmfit.engine.effective_df import effective_df
+from mmfit.engine.derived.effective_df import effective_df
 from mmfit.engine.many import fit_many
 from mmfit.inference import conditional_aic
 from tests.engine.designs import DESIGNS, independent, matrices, single, term

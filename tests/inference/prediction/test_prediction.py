@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import mmfit
-from mmfit.engine.solvers.crossed import elimination_order
-from mmfit.engine.solvers.crossed_chain import chain_solver
-from mmfit.engine.solvers.crossed_choice import crossed_solver
-from mmfit.engine.solvers.crossed_products import TailColumns, neighbours
-from mmfit.engine.solvers.crossed_sparse import SparseTailSolver
+from mmfit.engine.solvers.crossed.chain import chain_solver
+from mmfit.engine.solvers.crossed.choice import crossed_solver
+from mmfit.engine.solvers.crossed.products import TailColumns, neighbours
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
+from mmfit.engine.solvers.crossed.solver import elimination_order
+from mmfit.engine.solvers.crossed.sparse import SparseTailSolver
 from mmfit.engine.solvers.level_basis import group_basis
-from mmfit.engine.solvers.tail_pattern import build_pattern, pattern_keys
 from mmfit.inference.prediction.prediction_error import error_variance
 from tests.reference_cases import data, fits, inference, matrices
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import mmfit
-from mmfit.engine.information import design_confounding
+from mmfit.engine.derived.information import design_confounding
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.inference.fixed_effects.degrees_of_freedom import METHODS
 from tests.inference.untold.dense import Dense, random_model

@@ -1,0 +1,1 @@
+"""What Python users see: models, many responses, searches."""

@@ -1,0 +1,1 @@
+"""Where theta lies in the covariance matrices of the random terms."""

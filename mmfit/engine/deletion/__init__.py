@@ -1,0 +1,1 @@
+"""Fits without the rows of one level of a grouping factor."""

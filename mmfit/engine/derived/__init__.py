@@ -1,0 +1,1 @@
+"""What follows from a fit: precision, information, effective degrees of freedom."""

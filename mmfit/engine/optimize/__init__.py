@@ -1,0 +1,1 @@
+"""The search for the minimum of the criterion: starts, steps, boundary."""

@@ -1,0 +1,110 @@
+"""The starting value: MINQUE(0), the unbiased quadratic estimate that takes V = I.
+
+Rao (1971). At V = I the expected information of (Psi, sigma^2) is linear algebra on the
+cross-products, and one scoring step from there is already the REML estimate in balanced designs.
+"""
+
+import numpy as np
+
+from mmfit.engine.covariance.roots import semidefinite_cholesky
+from mmfit.engine.criterion import Problem
+from mmfit.engine.solvers.identity_moments import Blank, blank_from
+
+# Relative standard deviation at which an effect starts whose estimate is smaller or negative:
+# theta = 0 is a stationary point, so it must not be the start.
+_FLOOR = 0.03
+# Entries of Psi whose information is below this share of the largest occur in no row, as the
+# covariance of two effects that no level has both of.
+_ABSENT = 1e-14
+# Below this largest entry of its inverse a matrix of unit diagonal is far from singular.
+_WELL_CONDITIONED = 1e6
+
+
+def starting_theta(problem: Problem) -> np.ndarray:
+    """(B, k) whitened theta of each response, away from the boundary."""
+    system = problem.system
+    layout = system.layout
+    if not len(layout):
+        return np.zeros((problem.batch, 0))
+    psi, sigma2 = _minque(Problem(system, problem.solver, reml=True))
+    psi = psi / sigma2[:, None]
+    lambdas = [np.zeros((len(psi), q, q)) for q in layout.sizes]
+    for t, block in enumerate(system.terms):
+        index = np.flatnonzero(layout.term == t)
+        row, column = layout.row[index] - block.offset, layout.column[index] - block.offset
+        estimate = np.empty((len(psi), block.size, block.size))
+        estimate[:, row, column] = estimate[:, column, row] = psi[:, index]
+        lambdas[block.group][:, block.place, block.place] = _positive_root(estimate)
+    return layout.theta(lambdas)
+
+
+def _minque(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Solve the MINQUE(0) equations for (Psi entries (B, k), sigma^2 (B,)).
+
+    With P = I - XX'/n they are tr(P V_e P V_f), tr(P V_e) and n - p on the left, and y'V_e y and
+    y'y = n on the right, since the whitened y is orthogonal to X.
+    """
+    system, k = problem.system, len(problem.system.layout)
+    n, p = system.nobs, system.nfixed
+    blank = _blank(problem)
+    x = blank.x_slopes.reshape(k, -1) / n
+    equations = np.empty((k + 1, k + 1))
+    equations[:k, :k] = blank.traces - (2 / n) * blank.x_pairs + x @ x.T
+    through_x = np.trace(blank.x_slopes, axis1=1, axis2=2) / n
+    equations[:k, k] = equations[k, :k] = blank.trace_slopes - through_x
+    equations[k, k] = n - p
+    right = np.empty((problem.batch, k + 1))
+    right[:, :k], right[:, k] = blank.y_slopes, n
+    solution = np.einsum("be,ef->bf", right, _pseudo_inverse(equations))
+    # A residual estimate that is not positive says nothing about the ratio: take half the total.
+    total = n / (n - p)
+    sigma2 = np.where(solution[:, k] > 1e-6 * total, solution[:, k], 0.5 * total)
+    return solution[:, :k], sigma2
+
+
+def _blank(problem: Problem) -> Blank:
+    solver = problem.solver
+    if hasattr(solver, "blank"):
+        return solver.blank()
+    layout = problem.system.layout
+    zero = np.zeros((problem.batch, len(layout)))
+    # What depends on the design alone is the same for all responses.
+    design = solver.factorize(layout.lambdas(zero[:1]), np.arange(1))
+    if problem.batch == 1:
+        return blank_from(design, design)
+    return blank_from(design, solver.factorize(layout.lambdas(zero), np.arange(problem.batch)))
+
+
+def _pseudo_inverse(M: np.ndarray) -> np.ndarray:
+    """Of a positive semidefinite matrix, rank judged after scaling to a unit diagonal."""
+    diagonal = np.diag(M)
+    scale = np.sqrt(np.where(diagonal > _ABSENT * diagonal.max(), diagonal, np.inf))
+    scaled = M / scale / scale[:, None]
+    try:
+        inverse = np.linalg.inv(scaled)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(M, np.inf)
+    if not np.abs(inverse).max() < _WELL_CONDITIONED:
+        values, vectors = np.linalg.eigh(scaled)
+        kept = values > 1e-10 * values[-1]
+        root = vectors[:, kept] / np.sqrt(values[kept])
+        inverse = root @ root.T
+    return inverse / scale / scale[:, None]
+
+
+def _positive_root(psi: np.ndarray) -> np.ndarray:
+    """Cholesky factors of a stack of symmetric matrices, eigenvalues raised to the floor."""
+    if psi.shape[-1] == 1:
+        return np.sqrt(np.maximum(psi, _FLOOR**2))
+    floor = _FLOOR**2
+    out = semidefinite_cholesky(psi)
+    below = ~_positive_diagonal(semidefinite_cholesky(psi - floor * np.eye(psi.shape[-1])))
+    if below.any():
+        values, vectors = np.linalg.eigh(psi[below])
+        raised = (vectors * np.maximum(values, floor)[:, None]) @ np.swapaxes(vectors, 1, 2)
+        out[below] = np.linalg.cholesky(raised)
+    return out
+
+
+def _positive_diagonal(root: np.ndarray) -> np.ndarray:
+    return (np.diagonal(root, axis1=1, axis2=2) > 0).all(axis=1)

@@ -1,0 +1,1 @@
+"""The criterion with one parameter held, for profile likelihoods."""

@@ -1,0 +1,1 @@
+"""Crossed grouping factors: one is eliminated, the rest is the remainder."""

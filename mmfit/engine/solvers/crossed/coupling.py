@@ -1,0 +1,104 @@
+"""The coupling A = Q_1'Z_t of the eliminated factor with all others, in two representations.
+
+Both answer the same questions: the Schur term sum_l A_l' w_l A_l for a symmetric q x q matrix w_l
+per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A and A'. Sparse
+designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which almost
+every level meets almost every other use plain products.
+
+Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the tail (A, c, T), all
+with the level last, so that arithmetic runs along memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmfit.engine.solvers.crossed.products import (
+    Neighbours,
+    TailColumns,
+    dense_coupling,
+    neighbours,
+)
+from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.system.whitened_system import Group
+
+if TYPE_CHECKING:
+    from mmfit.engine.solvers.crossed.pair_map import PairMap
+
+# Entries of A up to which a dense A is taken unseen.
+_SMALL = 200_000
+# Nanoseconds per stored number and per floating point operation of a matrix product.
+_MAP_COST, _DENSE_COST = 3.0, 0.067
+# Numbers of temporary storage that a stack of dense products may take.
+_TEMPORARY = 8_000_000
+
+
+class DenseCoupling:
+    """The same operations by dense products, for small designs and nearly complete ones."""
+
+    symmetric = True
+
+    def __init__(self, dense: np.ndarray):
+        """``dense``: (q, L, T)."""
+        self.dense = dense
+        self.q, self.levels, self.width = dense.shape
+        self.flat = dense.reshape(-1, self.width)
+
+    def schur(self, weights: np.ndarray) -> np.ndarray:
+        """sum_l A_l' w_l A_l, (A, T, T)."""
+        step = max(1, _TEMPORARY // self.flat.size)
+        if len(weights) <= step:
+            return self._schur(weights)
+        parts = range(0, len(weights), step)
+        return np.concatenate([self._schur(weights[i : i + step]) for i in parts])
+
+    def _schur(self, weights):
+        if self.q == 1:
+            return self.flat.T @ (weights.reshape(-1, self.levels, 1) * self.flat)
+        weighted = np.einsum("aijl,jlt->ailt", weights, self.dense)
+        return self.flat.T @ weighted.reshape(-1, *self.flat.shape)
+
+    def adjoint(self, J: np.ndarray) -> np.ndarray:
+        """A_l J A_l', (A, q, q, L), for symmetric J (A, T, T)."""
+        step = max(1, _TEMPORARY // self.flat.size)
+        if len(J) <= step:
+            return self._adjoint(J)
+        return np.concatenate([self._adjoint(J[i : i + step]) for i in range(0, len(J), step)])
+
+    def _adjoint(self, J):
+        moved = self.flat @ J
+        if self.q == 1:
+            return np.einsum("alt,lt->al", moved, self.flat)[:, None, None]
+        return np.einsum("ailt,jlt->aijl", moved.reshape(-1, *self.dense.shape), self.dense)
+
+    def transposed(self, x: np.ndarray) -> np.ndarray:
+        """A'x, (A, c, T), for x (A, c, q, L)."""
+        return x.reshape(*x.shape[:2], -1) @ self.flat
+
+    def apply(self, u: np.ndarray) -> np.ndarray:
+        """A u, (A, c, q, L), for u (A, c, T)."""
+        return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
+
+
+def build_coupling(
+    lead: LevelBasis, groups: list[Group], tail: TailColumns
+) -> PairMap | DenseCoupling:
+    """The cheaper representation of the coupling."""
+    if lead.levels * lead.size * tail.width <= _SMALL:
+        return DenseCoupling(dense_coupling(lead, groups, tail))
+    return represent(neighbours(lead, groups, tail))
+
+
+def represent(found: Neighbours) -> PairMap | DenseCoupling:
+    """The cheaper representation of a coupling that is known by its neighbours."""
+    q = len(found.values)
+    by_map = _MAP_COST * found.pair_count() * (q * (q + 1) // 2)
+    flops = q * (len(found.indptr) - 1) * float(found.width) ** 2
+    if _DENSE_COST * flops < by_map:
+        return DenseCoupling(found.dense())
+    # Imports scipy.sparse, which small models can do without.
+    from mmfit.engine.solvers.crossed.pair_map import PairMap
+
+    return PairMap(found)

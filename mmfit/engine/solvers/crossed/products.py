@@ -1,0 +1,165 @@
+"""Cross-products of crossed grouping factors: which levels meet, and the sums over their rows.
+
+Pairs of levels are integer keys, so nothing here is a sparse matrix with n rows.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.system.level_sums import level_products
+from mmfit.engine.system.whitened_system import Group
+
+# Up to this many possible cells per row a table of all cells beats sorting the rows.
+_TABLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TailColumns:
+    """Where the columns of the factors that are not eliminated lie: effect by effect.
+
+    Attributes
+    ----------
+    levels, sizes : tuples of int, L and q of each group;  width : int, T, all columns.
+    places : tuple of slice, all columns of each group.
+    effects : tuple over the groups of tuples of slice, the columns of each effect.
+    """
+
+    levels: tuple[int, ...]
+    sizes: tuple[int, ...]
+    width: int
+    places: tuple[slice, ...]
+    effects: tuple[tuple[slice, ...], ...]
+
+    @classmethod
+    def of(cls, groups: list[Group]) -> "TailColumns":
+        effects, start = [], 0
+        for group in groups:
+            bounds = start + group.levels * np.arange(group.size + 1)
+            effects.append(tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)))
+            start = int(bounds[-1])
+        places = tuple(slice(pieces[0].start, pieces[-1].stop) for pieces in effects)
+        levels = tuple(group.levels for group in groups)
+        return cls(levels, tuple(group.size for group in groups), start, places, tuple(effects))
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The pairs of levels of two factors that occur together, in the order of the first factor.
+
+    Attributes
+    ----------
+    rows, columns : (c,) integer arrays, the levels.
+    values : (q1, q2, c), the sums over the rows of each cell of the products of the columns.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+
+
+def cells(one: Group | LevelBasis, two: Group) -> Cells:
+    """The occupied cells of two grouping factors and Z_1'Z_2 in them."""
+    occupied, position = _distinct(one.codes * two.levels + two.codes, one.levels * two.levels)
+    values = level_products(position, len(occupied), one.columns, two.columns)
+    rows = occupied // two.levels
+    return Cells(rows, occupied - rows * two.levels, values)
+
+
+def _distinct(key: np.ndarray, possible: int) -> tuple[np.ndarray, np.ndarray]:
+    """(sorted distinct keys, position of each key among them) for keys below ``possible``."""
+    if possible > _TABLE * len(key):
+        return np.unique(key, return_inverse=True)
+    present = np.zeros(possible, dtype=bool)
+    present[key] = True
+    occupied = np.flatnonzero(present)
+    position = np.empty(possible, dtype=np.int32 if len(key) < 2**31 else np.int64)
+    position[occupied] = np.arange(len(occupied))
+    return occupied, position[key]
+
+
+def upper_products(groups: list[Group], tail: TailColumns) -> tuple[np.ndarray, np.ndarray]:
+    """(flat index into (T, T), value) of the upper triangle of Z_t'Z_t where it is not zero."""
+    index, values = [], []
+
+    def add(rows, columns, entries):
+        index.append(rows * tail.width + columns)
+        values.append(entries)
+
+    for g, group in enumerate(groups):
+        level = np.arange(group.levels)
+        own = level_products(group.codes, group.levels, group.columns, group.columns)
+        pieces = tail.effects[g]
+        for i, left in enumerate(pieces):
+            for j in range(i, len(pieces)):
+                add(left.start + level, pieces[j].start + level, own[i, j])
+        for h in range(g + 1, len(groups)):
+            both = cells(group, groups[h])
+            for i, left in enumerate(pieces):
+                for j, right in enumerate(tail.effects[h]):
+                    add(left.start + both.rows, right.start + both.columns, both.values[i, j])
+    return np.concatenate(index), np.concatenate(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The tail columns that each level of the eliminated factor meets: A = Q_1'Z_t by level.
+
+    Attributes
+    ----------
+    indptr : (L + 1,) integers: level l has the entries ``indptr[l]:indptr[l + 1]``.
+    columns : (c,) integers, increasing within a level;  values : (q, c).
+    width : int, T.
+    """
+
+    indptr: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    width: int
+
+    def pair_count(self) -> int:
+        """How many pairs of neighbours of one level there are, each with itself included."""
+        sizes = np.diff(self.indptr).astype(np.int64)
+        return int((sizes * (sizes + 1) // 2).sum())
+
+    def dense(self) -> np.ndarray:
+        """(q, L, T)."""
+        q, levels = len(self.values), len(self.indptr) - 1
+        out = np.zeros((q, levels, self.width))
+        out[:, np.repeat(np.arange(levels), np.diff(self.indptr)), self.columns] = self.values
+        return out
+
+
+def neighbours(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> Neighbours:
+    """Merge the cells of the eliminated factor with every tail factor, level by level."""
+    met = [cells(lead, group) for group in groups]
+    counts = [np.bincount(c.rows, minlength=lead.levels) for c in met]
+    total = sum(size * count for size, count in zip(tail.sizes, counts, strict=True))
+    indptr = np.concatenate([[0], np.cumsum(total)])
+    narrow = max(int(indptr[-1]), tail.width) < 2**31
+    columns = np.empty(indptr[-1], dtype=np.int32 if narrow else np.int64)
+    values = np.empty((lead.size, indptr[-1]))
+    begin = indptr[:-1].copy()
+    for g, (cell, count) in enumerate(zip(met, counts, strict=True)):
+        within = np.arange(len(cell.rows)) - np.repeat(np.cumsum(count) - count, count)
+        for j, piece in enumerate(tail.effects[g]):
+            position = np.repeat(begin, count) + within
+            columns[position] = cell.columns + piece.start
+            values[:, position] = cell.values[:, j]
+            begin += count
+    values *= np.repeat(lead.scale, total, axis=1)
+    return Neighbours(indptr, columns, values, tail.width)
+
+
+def dense_coupling(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> np.ndarray:
+    """(q, L, T), A = Q_1'Z_t, summed directly into a dense array."""
+    out = np.empty((lead.size, lead.levels, tail.width))
+    for g, group in enumerate(groups):
+        key = lead.codes * group.levels + group.codes
+        sums = level_products(key, lead.levels * group.levels, lead.columns, group.columns)
+        for j, piece in enumerate(tail.effects[g]):
+            out[:, :, piece] = sums[:, j].reshape(lead.size, lead.levels, group.levels)
+    out *= lead.scale[:, :, None]
+    return out

@@ -1,0 +1,1 @@
+"""Nested grouping factors: a chain."""

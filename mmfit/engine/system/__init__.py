@@ -1,0 +1,1 @@
+"""From the rows to the whitened least-squares system, in one pass."""

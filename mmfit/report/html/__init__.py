@@ -1,0 +1,1 @@
+"""The page and the index over all analyses, as HTML."""

@@ -1,0 +1,121 @@
+"""What the methods paragraph says of null distributions, intervals, measures and searches."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from mmfit.report.records import ReportInput
+from mmfit.report.words.numbers import listed, plural
+
+REFERENCES = {
+    "exact": "Crainiceanu, C. M., Ruppert, D. (2004). Likelihood ratio tests in linear mixed "
+    "models with one variance component. Journal of the Royal Statistical Society B 66, 165–185.",
+    "cone": "Shapiro, A. (1988). Towards a unified theory of inequality constrained testing in "
+    "multivariate analysis. International Statistical Review 56, 49–62.",
+    "bootstrap": "Davison, A. C., Hinkley, D. V. (1997). Bootstrap Methods and their Application. "
+    "Cambridge University Press.",
+    "profile": "Venzon, D. J., Moolgavkar, S. H. (1988). A method for computing "
+    "profile-likelihood-based confidence intervals. Applied Statistics 37, 87–94.",
+    "r2": "Nakagawa, S., Johnson, P. C. D., Schielzeth, H. (2017). The coefficient of "
+    "determination R² and intra-class correlation coefficient from generalized linear "
+    "mixed-effects models revisited and expanded. Journal of the Royal Society Interface 14, "
+    "20170213.",
+    "caic": "Greven, S., Kneib, T. (2010). On the behaviour of marginal and conditional AIC in "
+    "linear mixed models. Biometrika 97, 773–789.",
+    "tukey": "Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal "
+    "numbers of replications. Biometrics 12, 307–310.",
+    "holm": "Holm, S. (1979). A simple sequentially rejective multiple test procedure. "
+    "Scandinavian Journal of Statistics 6, 65–70.",
+    "influence": "Christensen, R., Pearson, L. M., Johnson, W. (1992). Case-deletion diagnostics "
+    "for mixed models. Technometrics 34, 38–45.",
+}
+
+
+def inference_sentences(report: ReportInput) -> list[tuple[str, tuple[str, ...]]]:
+    """Sentences about the chosen model's further results, each with the keys that it cites."""
+    return [*_null_distributions(report), *_chosen(report)]
+
+
+def _null_distributions(report: ReportInput) -> Iterator[tuple[str, tuple[str, ...]]]:
+    laws = report.tables["null_distributions"]
+    used = _deciding(report, laws)
+    if "exact" in used:
+        yield (
+            "Tests against a linear model by one variance, or of fixed effects of linear models, "
+            "have the exact null distribution of this design (Crainiceanu and Ruppert 2004).",
+            ("exact",),
+        )
+    if any("simulated" in str(text) for text in laws.loc[laws["method"] == "chibar2", "condition"]):
+        yield (
+            "Weights of mixtures without a closed form were simulated by projection onto the "
+            "tangent cone (Shapiro 1988).",
+            ("cone",),
+        )
+    if "bootstrap" in used:
+        counts = laws.loc[laws["method"] == "bootstrap", "replicates"].dropna()
+        most = int(counts.max()) if len(counts) else report.analysis.bootstrap.replicates
+        yield (
+            f"Parametric bootstrap p-values rest on up to {plural(most, 'data set')} drawn from "
+            f"the null fit (seed {report.analysis.bootstrap.seed}; Davison and Hinkley 1997).",
+            ("bootstrap",),
+        )
+
+
+def _deciding(report: ReportInput, laws: pd.DataFrame) -> set[str]:
+    """Methods of the null distributions that decisions rest on."""
+    chosen = {(c.null, c.alternative): c.null_distribution for c in report.comparisons if c.valid}
+    return {
+        row.method
+        for row in laws.itertuples()
+        if row.holds and chosen.get((row.null, row.alternative)) == row.distribution
+    }
+
+
+def _chosen(report: ReportInput) -> Iterator[tuple[str, tuple[str, ...]]]:
+    model = report.chosen.name
+    own = {
+        name: frame[frame["model"] == model]
+        for name, frame in report.tables.items()
+        if "model" in frame and "kind" not in frame
+    }
+    yield from _intervals(own["intervals"], report)
+    if len(own["means"]):
+        yield _means(own["contrasts"])
+    if len(own["measures"]):
+        yield (
+            "R² and intraclass correlations follow Nakagawa, Johnson and Schielzeth (2017), the "
+            "conditional AIC Greven and Kneib (2010).",
+            ("r2", "caic"),
+        )
+    if len(own["influence"]):
+        yield (
+            "The influence of each level of the grouping factors was judged by Cook's distance of "
+            "the fixed effects (Christensen, Pearson and Johnson 1992).",
+            ("influence",),
+        )
+
+
+def _intervals(intervals: pd.DataFrame, report: ReportInput) -> Iterator[tuple[str, tuple]]:
+    level = f"{100 * report.analysis.inference.level:g}%"
+    methods = set(intervals["method"])
+    if "profile" in methods:
+        yield (
+            f"{level} intervals of all parameters come from the profile likelihood (ML).",
+            ("profile",),
+        )
+    if "bootstrap" in methods:
+        settings = report.analysis.bootstrap
+        yield (
+            f"{level} bootstrap intervals are percentiles of {settings.replicates} refits to data "
+            f"drawn from the fitted model (seed {settings.seed}).",
+            ("bootstrap",),
+        )
+
+
+def _means(contrasts: pd.DataFrame) -> tuple[str, tuple[str, ...]]:
+    words = {"tukey": "Tukey's method", "holm": "Holm's method", "none": "no adjustment"}
+    used = list(dict.fromkeys(contrasts["adjust"]))
+    text = "Marginal means count the levels of other factors alike, at the means of covariates"
+    if used:
+        text += f"; their differences were tested with {listed([words[name] for name in used])}"
+    return f"{text}.", tuple(name for name in used if name in REFERENCES)

@@ -1,0 +1,1 @@
+"""Likelihood-ratio tests of pairs of models, with their null distributions."""

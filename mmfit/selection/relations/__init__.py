@@ -1,0 +1,1 @@
+"""How models lie to each other: spans, covariance families, valid pairs."""

@@ -1,0 +1,96 @@
+"""The models of a scope on given rows: matrices, fits and how they relate, each made once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from mmfit.engine.fit import fit_model
+from mmfit.engine.records import Fit
+from mmfit.errors import MmfitError
+from mmfit.formula.matrices import ModelMatrices
+from mmfit.selection.relations.validity import PairAssessment, Structure, assess, structure
+from mmfit.selection.search.elements import Scope, make_scope
+from mmfit.selection.search.moves import State, formula_of
+
+Build = Callable[[str], ModelMatrices]
+"""From a formula to its matrices on the rows at hand."""
+
+
+class Models:
+    """What the models of a scope are on given rows, whatever the response.
+
+    Parameters
+    ----------
+    build : makes the matrices of a formula.
+    maximal, minimal : formulas (``minimal`` None: an intercept alone).
+
+    Raises
+    ------
+    FormulaError, DataError, DesignError : a maximal model that these rows cannot support.
+    ComparisonError : a minimal model that is no part of it.
+    """
+
+    def __init__(self, build: Build, maximal: str, minimal: str | None = None):
+        self._build = build
+        self.scope: Scope = make_scope(build(maximal), minimal)
+        self._matrices: dict[State, ModelMatrices | MmfitError] = {}
+        self._structures: dict[State, Structure] = {}
+        self._pairs: dict[tuple[State, State], PairAssessment] = {}
+
+    def formula(self, state: State) -> str:
+        """The model as a formula."""
+        return formula_of(self.scope, state)
+
+    def matrices(self, state: State) -> ModelMatrices:
+        """The matrices of a model; raises what ``build`` raises, each time."""
+        if state not in self._matrices:
+            try:
+                self._matrices[state] = self._build(self.formula(state))
+            except MmfitError as error:
+                self._matrices[state] = error
+        found = self._matrices[state]
+        if isinstance(found, MmfitError):
+            raise found
+        return found
+
+    def pair(self, null: State, alternative: State) -> PairAssessment:
+        """How two models relate, the first one meant as the null."""
+        key = (null, alternative)
+        if key not in self._pairs:
+            self._pairs[key] = assess(self._structure(null), self._structure(alternative))
+        return self._pairs[key]
+
+    def _structure(self, state: State) -> Structure:
+        if state not in self._structures:
+            self._structures[state] = structure(self.formula(state), self.matrices(state))
+        return self._structures[state]
+
+
+class Fits:
+    """Fits of the models of a scope to one response, each made once.
+
+    Parameters
+    ----------
+    models : Models.
+    response : (n,) array in place of the models' own response, or None.
+    """
+
+    def __init__(self, models: Models, response: np.ndarray | None = None):
+        self.models, self._response = models, response
+        self._fits: dict[tuple[State, str], Fit] = {}
+
+    def matrices(self, state: State) -> ModelMatrices:
+        """The matrices with the response that is fitted."""
+        matrices = self.models.matrices(state)
+        return matrices if self._response is None else replace(matrices, y=self._response)
+
+    def fit(self, state: State, criterion: str) -> Fit:
+        """The fit by ``REML`` or ``ML``; raises as ``fit_model`` does."""
+        key = (state, criterion)
+        if key not in self._fits:
+            self._fits[key] = self._fitted(state, criterion)
+        return self._fits[key]
+
+    def _fitted(self, state: State, criterion: str) -> Fit:
+        return fit_model(self.matrices(state), reml=criterion == "REML")

@@ -1,0 +1,133 @@
+"""The selection among declared candidates, repeated on bootstrap samples."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmfit.engine.fit import fit_both, fit_model
+from mmfit.errors import MmfitError
+from mmfit.selection.choice.ladder import select_model
+from mmfit.selection.pair_tests.compare import Pair
+from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
+from mmfit.selection.records import Candidate, NullSettings
+from mmfit.selection.search.batch import fit_all, member_fit
+from mmfit.selection.search.elements import make_scope
+from mmfit.selection.search.moves import parts_of
+from mmfit.selection.search.source import Source, clusters, drawn
+from mmfit.selection.search.stability import (
+    check_settings,
+    cluster_words,
+    drawn_responses,
+    generators,
+    reason,
+)
+from mmfit.selection.search.stability_records import Choice, Stability, counted_rows
+
+
+def ladder_stability(
+    candidates: Sequence[Candidate],
+    sources: dict[str, tuple[Source, str]],
+    chosen: str,
+    *,
+    alpha: float = 0.05,
+    settings: NullSettings = WITHOUT_BOOTSTRAP,
+    per_pair: Mapping[Pair, NullSettings] | None = None,
+    samples: int = 100,
+    method: str = "parametric",
+    seed: int = 1,
+) -> Stability:
+    """Repeat the selection among declared candidates on bootstrap samples.
+
+    Parameters
+    ----------
+    candidates : with their fits to the data.
+    sources : per candidate its rows and its formula, for the cluster bootstrap.
+    chosen : name of the candidate selected from the data.
+    alpha : level of the tests.
+    settings, per_pair : how the null distributions of the selection were found, for all pairs and
+        for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
+    samples, method, seed : as for ``search_stability``.
+
+    Raises
+    ------
+    ComparisonError : as for ``search_stability``.
+    """
+    check_settings(samples, method, seed)
+    named = {candidate.name: candidate for candidate in candidates}
+    parts = {name: _parts(candidate) for name, candidate in named.items()}
+    if method == "cluster":
+        known = clusters([candidate.matrices for candidate in candidates])
+        text = cluster_words(known)
+        sets = (_refitted(sources, known, rng) for rng in generators(samples, seed))
+    else:
+        origin = named[chosen]
+        text = f"responses drawn from the REML fit of {chosen}"
+        sets = _redrawn(candidates, origin, samples, seed)
+    nulls = audit_nulls(settings)
+    own = {pair: audit_nulls(its) for pair, its in (per_pair or {}).items()}
+
+    def select(found: list[Candidate]) -> str:
+        return select_model(found, alpha=alpha, settings=nulls, per_pair=own).chosen
+
+    choices = [_selected(make, select, parts) for make in sets]
+    terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
+    return Stability(
+        method, samples, seed, text, counted_rows(choices, Choice(chosen, parts[chosen]), terms)
+    )
+
+
+def _selected(make, select: Callable[[list[Candidate]], str], parts) -> Choice:
+    try:
+        chosen = select(make())
+    except MmfitError as error:
+        return Choice(None, failure=reason(error))
+    return Choice(chosen, parts[chosen])
+
+
+def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator[Callable]:
+    """Per sample, what makes the candidates with their fits to a drawn response."""
+    for responses in drawn_responses(origin.matrices, origin.fits["REML"], samples, seed):
+        batches = {
+            (c.name, by): fit_all(c.matrices, responses, by)
+            for c in candidates
+            for by in ("REML", "ML")
+        }
+        for member, y in enumerate(responses):
+            yield lambda y=y, member=member, batches=batches: [
+                _member_candidate(c, y, member, batches) for c in candidates
+            ]
+
+
+def _member_candidate(candidate: Candidate, y: np.ndarray, member: int, batches) -> Candidate:
+    matrices = replace(candidate.matrices, y=y)
+    fits = {}
+    for by in ("REML", "ML"):
+        many = batches[candidate.name, by]
+        fits[by] = (
+            fit_model(matrices, reml=by == "REML")
+            if many is None
+            else member_fit(matrices, many, member)
+        )
+    return Candidate(candidate.name, matrices, fits)
+
+
+def _refitted(sources, known, rng: np.random.Generator) -> Callable[[], list[Candidate]]:
+    """What makes the candidates on drawn clusters; models of other settings see the same draw."""
+    state = rng.bit_generator.state
+
+    def make() -> list[Candidate]:
+        found = []
+        for name, (source, formula) in sources.items():
+            own = np.random.default_rng()
+            own.bit_generator.state = state
+            matrices = drawn(source, known, own).build(formula)
+            found.append(Candidate(name, matrices, fit_both(matrices)))
+        return found
+
+    return make
+
+
+def _parts(candidate: Candidate) -> tuple[str, ...]:
+    scope = make_scope(candidate.matrices)
+    return parts_of(scope, scope.maximal)

@@ -1,0 +1,1 @@
+"""The result tables: columns, rows, writing and reading."""
