@@ -9,7 +9,7 @@ from mmfit.errors import ComparisonError
 from mmfit.formula import build
 from mmfit.inference.null_distributions.mixtures import half_space
 from mmfit.selection import Candidate, NullSettings, compare_candidates
-from mmfit.selection.pair_tests import ranova
+from mmfit.selection import ranova
 from tests import reference_cases
 from tests.selection.designs import Bar, matrices
 
