@@ -15,6 +15,7 @@ import numpy as np
 
 from mmfit.engine.solvers.crossed.remainder.pattern import TailPattern
 from mmfit.engine.solvers.crossed.remainder.pieces import Piece, make_pieces, turn_rows
+from mmfit.engine.solvers.sparse import factorize
 from mmfit.errors import ComputationError
 
 # (I - P) / (s s') has lost 1e-16 / s^2 of its digits here, which is less than a fit needs; columns
@@ -40,7 +41,7 @@ class SparseTail:
             K = self._scaled(self._S)
             K[pattern.diagonal] += 1.0
             try:
-                self._factor = pattern.plan.factorize(K[pattern.full])
+                self._factor = factorize(pattern.plan, K[pattern.full])
                 self.log_det = self._factor.log_det
             except ComputationError:
                 self.log_det = np.nan
