@@ -74,14 +74,14 @@ def require_affordable(cost: AdjustedCost) -> None:
 
 def _single(solver: SingleSolver, k: int, m: int) -> tuple[float, float, float]:
     """Per pair of entries, products of a class's weights with its pooled products of columns."""
-    q, classes = solver.leaf.S.shape[0], solver.leaf.S.shape[2]
+    q, classes = solver.pooled.S.shape[0], solver.pooled.S.shape[2]
     inner = k * (k + 1) / 2 * q * (q + 1) / 2 * m * (m + 1) / 2 * classes
     weights = k**2 * q**3 * classes
     return 0.0, inner + weights, _COPIES * (k * q**2 + m * q) * classes
 
 
 def _nested(solver: NestedSolver) -> tuple[float, float, float]:
-    """The second derivatives of every front beyond the leaf's, link by link."""
+    """The second derivatives of every front beyond the pooled levels', link by link."""
     f, small, numbers = len(solver.links[0].directions), 0.0, 0.0
     for link in solver.links[1:]:
         o, w = len(link.directions), link.width + link.q
@@ -94,7 +94,7 @@ def _nested(solver: NestedSolver) -> tuple[float, float, float]:
 
 
 def _crossed(solver, k: int, m: int) -> tuple[float, float, float]:
-    """Factorise the tail, and pass it once per entry of the eliminated factor."""
+    """Factorise the remainder, and pass it once per entry of the eliminated factor."""
     q, _, levels = solver.T.shape
     lead, rows = solver.entries.groups[0].directions.shape[0], k * m
     width, columns = solver.columns.width, q * levels + solver.columns.width

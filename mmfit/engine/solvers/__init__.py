@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mmfit.engine.solvers.contract import Factorization, Solver
+from mmfit.engine.solvers.contract.solver import Factorization, Solver
 from mmfit.engine.solvers.linear import LinearSolver
 from mmfit.engine.solvers.nested.chain import nesting_chain
 from mmfit.engine.solvers.nested.solver import NestedSolver

@@ -5,7 +5,7 @@ per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A 
 designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which almost
 every level meets almost every other use plain products.
 
-Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the tail (A, c, T), all
+Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the remainder (A, c, T), all
 with the level last, so that arithmetic runs along memory.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 
 from mmfit.engine.solvers.crossed.products import (
     Neighbours,
-    TailColumns,
+    RemainderColumns,
     dense_coupling,
     neighbours,
 )
-from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.whitened_system import Group
 
 if TYPE_CHECKING:
@@ -38,13 +38,25 @@ _TEMPORARY = 8_000_000
 class DenseCoupling:
     """The same operations by dense products, for small designs and nearly complete ones."""
 
-    symmetric = True
+    whole = True
 
     def __init__(self, dense: np.ndarray):
         """``dense``: (q, L, T)."""
         self.dense = dense
         self.q, self.levels, self.width = dense.shape
         self.flat = dense.reshape(-1, self.width)
+        self.shape = (self.width, self.width)
+
+    def hold(self, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """(T, T), see :class:`mmfit.engine.solvers.contract.coupling.Coupling`."""
+        upper = np.zeros(self.width**2)
+        upper[index] = values
+        upper = upper.reshape(self.shape)
+        return upper + np.triu(upper, 1).T
+
+    def reduced(self, products: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Z_t'Z_t - A'w A, (A, T, T)."""
+        return products - self.schur(weights)
 
     def schur(self, weights: np.ndarray) -> np.ndarray:
         """sum_l A_l' w_l A_l, (A, T, T)."""
@@ -83,12 +95,12 @@ class DenseCoupling:
 
 
 def build_coupling(
-    lead: LevelBasis, groups: list[Group], tail: TailColumns
+    lead: LevelBasis, groups: list[Group], remainder: RemainderColumns
 ) -> PairMap | DenseCoupling:
     """The cheaper representation of the coupling."""
-    if lead.levels * lead.size * tail.width <= _SMALL:
-        return DenseCoupling(dense_coupling(lead, groups, tail))
-    return represent(neighbours(lead, groups, tail))
+    if lead.levels * lead.size * remainder.width <= _SMALL:
+        return DenseCoupling(dense_coupling(lead, groups, remainder))
+    return represent(neighbours(lead, groups, remainder))
 
 
 def represent(found: Neighbours) -> PairMap | DenseCoupling:

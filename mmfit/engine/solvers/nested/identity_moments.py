@@ -6,10 +6,10 @@ it), tr(V_e V_f) is the sum of tr(E r F r') and tr(X'V_e V_f X) that of tr(x_i'E
 
 import numpy as np
 
-from mmfit.engine.solvers.identity_moments import Blank
+from mmfit.engine.solvers.contract.solver import IdentityMoments
 
 
-def nested_blank(links, parents, places: np.ndarray) -> Blank:
+def nested_moments(links, parents, places: np.ndarray) -> IdentityMoments:
     """``links``: the solver's; ``parents``: the chain's; ``places``: from layout to chain order."""
     k = len(places)
     traces, x_pairs = np.empty((k, k)), np.empty((k, k))
@@ -32,7 +32,7 @@ def nested_blank(links, parents, places: np.ndarray) -> Blank:
     own = [link.raw.design[:, : link.q].sum(axis=2) for link in links]
     x_sums = [np.einsum("apl,bql->abpq", link.fixed, link.fixed) for link in links]
     y_sums = [np.einsum("alm,blm->abm", link.raw.responses, link.raw.responses) for link in links]
-    return Blank(
+    return IdentityMoments(
         traces=traces[places[:, None], places],
         trace_slopes=_along(links, own)[places],
         x_pairs=x_pairs[places[:, None], places],

@@ -1,6 +1,6 @@
 """The factors of a chain, each with its levels in the order of the levels that they lie in.
 
-Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`level_basis`). Where the digits are
+Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`basis`). Where the digits are
 wanted that large variances take, columns are shifted (:mod:`nested_shifts`).
 """
 
@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, directions
-from mmfit.engine.solvers.level_basis import Within, level_basis, within_levels
+from mmfit.engine.covariance.directions import Directions
+from mmfit.engine.solvers.levels.basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested.chain import Chain
 from mmfit.engine.solvers.nested.shifts import Axes, Products, Split, compressed, split
 from mmfit.engine.system.level_sums import LevelSums, response_products
@@ -81,11 +81,11 @@ def build_links(system: System, chain: Chain, exact: bool) -> tuple[list[Link], 
     if intercepts and not exact:
         found, within = _intercepts(system, chain, ordered)
     else:
-        leaf = level_basis(sums, groups[0].columns)
+        innermost = level_basis(sums, groups[0].columns)
         if intercepts:
-            found, within = compressed(system, chain, raw[0], leaf)
+            found, within = compressed(system, chain, raw[0], innermost)
         else:
-            found, within = split(system, chain, leaf, exact)
+            found, within = split(system, chain, innermost, exact)
         found = found.sorted(chain.orders)
     return [_link(system, chain, i, ordered[i], found) for i in range(len(raw))], within
 

@@ -1,6 +1,6 @@
 """The system of the factors that are not eliminated, by dense LAPACK: one member at a time.
 
-Notation as in :mod:`tail_stacked`. Columns with s = 0 take no part in I + s S s, so that at
+Notation as in :mod:`stacked`. Columns with s = 0 take no part in I + s S s, so that at
 theta = 0 nothing of order T^3 is done. Symmetric matrices are kept as upper triangles until both
 halves are needed.
 """
@@ -11,28 +11,28 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from mmfit.engine.solvers.crossed.products import TailColumns
-from mmfit.engine.solvers.crossed.remainder.pieces import (
-    Piece,
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.effect_columns import (
+    EffectColumns,
     across,
-    make_pieces,
+    effect_columns,
     mirror,
     positions,
     turn_rows,
 )
 
 
-class DenseTail:
+class DenseMember:
     """I + s S s factorised at the theta of one member."""
 
-    def __init__(self, S, lambdas: list[np.ndarray], columns: TailColumns, symmetric: bool):
-        """``S`` (T, T), the upper triangle unless ``symmetric``; used and changed.
+    def __init__(self, S, lambdas: list[np.ndarray], columns: RemainderColumns, whole: bool):
+        """``S`` (T, T), the upper triangle unless ``whole``; used and changed.
 
-        ``lambdas``: (q, q) per tail group.
+        ``lambdas``: (q, q) per remainder group.
         """
         self.columns = columns
-        self._S, self._full, self._symmetric = S, symmetric, symmetric
-        self.rotations, self.pieces = make_pieces(lambdas, columns)
+        self._S, self._full, self._kept_whole = S, whole, whole
+        self.rotations, self.pieces = effect_columns(lambdas, columns)
         if any(U is not None for U in self.rotations):
             self._S = self._turn(self._whole_S())
         self._live = [p for p in self.every if p.s > 0]
@@ -48,7 +48,7 @@ class DenseTail:
                 self._factor = np.asfortranarray(np.eye(self._order))
 
     @property
-    def every(self) -> list[Piece]:
+    def every(self) -> list[EffectColumns]:
         """The pieces of all groups, in the order of the columns."""
         return [p for group in self.pieces for p in group]
 
@@ -162,11 +162,11 @@ class DenseTail:
         P = self._P_full if turned else self._P
         for p, r in combinations_with_replacement(self._live, 2):
             np.multiply(P[p.active, r.active], p.s * r.s, out=out[p.place, r.place])
-        if turned or self._symmetric:
+        if turned or self._kept_whole:
             mirror(out)
         return self._turn(out, back=True) if turned else out
 
-    def _diagonal(self, p: Piece, r: Piece) -> np.ndarray:
+    def _diagonal(self, p: EffectColumns, r: EffectColumns) -> np.ndarray:
         """(L,) the entries of N for the same level and the effects of two pieces of a group."""
         if p.large and r.large:
             same = 1.0 if p is r else 0.0
@@ -215,7 +215,7 @@ class DenseTail:
                 plain -= (self._S_rest * self._s[:, None]).T @ self._half
         return [[self._N_block(p, r, plain) for r in every[i:]] for i, p in enumerate(every)]
 
-    def _N_block(self, p: Piece, r: Piece, plain) -> np.ndarray:
+    def _N_block(self, p: EffectColumns, r: EffectColumns, plain) -> np.ndarray:
         if p.large and r.large:
             block = self._P_full[p.active, r.active] * (-1.0 / (p.s * r.s))
             if p is r:
@@ -247,13 +247,13 @@ class DenseTail:
     def through(self, inner: list[np.ndarray]):
         """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t (T, T) bring to traces.
 
-        Returns per e and tail group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
+        Returns per e and remainder group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
         traces of M_e J M_f J. ``inner`` is as complete as S was, and is changed.
         """
         sums, moved = [], []
         turned = any(U is not None for U in self.rotations)
         for M in inner:
-            if not self._symmetric and (turned or len(self._rest)):
+            if not self._kept_whole and (turned or len(self._rest)):
                 mirror(M)
             M = self._turn(M) if turned else M
             moved.append(self._moved(M))
@@ -286,7 +286,7 @@ class DenseTail:
             out.append(block if U is None else U @ block @ U.T)
         return out
 
-    def _through_pieces(self, p: Piece, r: Piece, moved, seen) -> float:
+    def _through_pieces(self, p: EffectColumns, r: EffectColumns, moved, seen) -> float:
         if p.large and r.large:
             P = self._P_full.T[:, p.active]
             return np.einsum("tl,tl->", P, moved[:, r.active]) / (p.s * r.s)

@@ -1,8 +1,8 @@
 """The system of the factors that are not eliminated, when it is small: stacks over the members.
 
-Notation (both tails): S = Z_t'V_0^-1 Z_t with V_0 = I + Z_1 Psi_1 Z_1', the tail's products after
-elimination; Gamma block diagonal with the tail's Lambdas; J = Gamma (I + Gamma'S Gamma)^-1 Gamma',
-the conditional covariance of the tail's effects; N = Z_t'V^-1 Z_t = S - S J S; Q = I - J S.
+Notation (both remainders): S = Z_t'V_0^-1 Z_t with V_0 = I + Z_1 Psi_1 Z_1', the remainder's products after
+elimination; Gamma block diagonal with the remainder's Lambdas; J = Gamma (I + Gamma'S Gamma)^-1 Gamma',
+the conditional covariance of the remainder's effects; N = Z_t'V^-1 Z_t = S - S J S; Q = I - J S.
 
 Everything is computed in the bases of the Lambdas' left singular vectors, where Gamma is
 diagonal, diag(s). For columns with large s, N and Q are taken from P = (I + s S s)^-1, as
@@ -14,13 +14,13 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from mmfit.engine.solvers.crossed.products import TailColumns
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 
 # Whitened effects have unit mean square: s^2 measures what I + s S s adds to the identity.
 LARGE = 0.03
 
 
-class StackedTail:
+class StackedRemainder:
     """I + Gamma'S Gamma factorised for all members at once.
 
     Attributes
@@ -28,12 +28,12 @@ class StackedTail:
     log_det : (A,), NaN where the matrix is not positive definite in double precision.
     """
 
-    def __init__(self, S, lambdas: list[np.ndarray], columns: TailColumns, symmetric: bool):
-        """``S`` (A, T, T), the upper triangles unless ``symmetric``.
+    def __init__(self, S, lambdas: list[np.ndarray], columns: RemainderColumns, whole: bool):
+        """``S`` (A, T, T), the upper triangles unless ``whole``.
 
-        ``lambdas``: (A, q, q) of the tail's groups.
+        ``lambdas``: (A, q, q) of the remainder's groups.
         """
-        self.symmetric, self.columns = symmetric, columns
+        self._kept_whole, self.columns = whole, columns
         self.S = S = self._whole(S)
         self.rotation, self.s = _diagonalise(lambdas, columns)
         self._S = S if self.rotation is None else self._turn(S)
@@ -42,7 +42,7 @@ class StackedTail:
         self._inverse_factor, self.log_det = _factorize(K)
 
     def _whole(self, M: np.ndarray) -> np.ndarray:
-        return M if self.symmetric else np.triu(M) + np.triu(M, 1).swapaxes(-1, -2)
+        return M if self._kept_whole else np.triu(M) + np.triu(M, 1).swapaxes(-1, -2)
 
     def _turn(self, M: np.ndarray) -> np.ndarray:
         """U'M U for M (A, ..., T, T)."""
@@ -151,7 +151,7 @@ class StackedTail:
     def through(self, inner: list[np.ndarray]) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """What the derivatives M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, each (A, T, T), bring to traces.
 
-        Returns per e and tail group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
+        Returns per e and remainder group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
         (A, k, k) traces of M_e J M_f J.
         """
         M = self._whole(np.stack(inner, axis=1))
@@ -164,7 +164,7 @@ class StackedTail:
         return [list(e) for e in zip(*sums, strict=True)], flat @ turned.swapaxes(1, 2)
 
 
-def _diagonalise(lambdas, columns: TailColumns) -> tuple[np.ndarray | None, np.ndarray]:
+def _diagonalise(lambdas, columns: RemainderColumns) -> tuple[np.ndarray | None, np.ndarray]:
     """(U (A, T, T) or None when it is I, s (A, T)) with Gamma = U diag(s) V'."""
     members = len(lambdas[0])
     s = np.empty((members, columns.width))

@@ -1,6 +1,6 @@
 """A single factor whose levels all differ: sums over levels as matrix products.
 
-Where nothing can be pooled (:mod:`leaf`), the products of columns by level would only take memory.
+Where nothing can be pooled (:mod:`classes`), the products of columns by level would only take memory.
 One response and many levels are better served by BLAS, on r itself.
 """
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, multiply
-from mmfit.engine.solvers.pooled_levels import packed_pairs
+from mmfit.engine.solvers.levels.blocks import Directions, multiply
+from mmfit.engine.solvers.levels.classes import packed_pairs
 
 
 @dataclass(frozen=True, slots=True)
 class LevelRows:
-    """The same face as :class:`leaf.Leaf`, for one response and no coarser factor.
+    """The same face as :class:`classes.LevelClasses`, for one response and no coarser factor.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class LevelRows:
         return both[:, *packed_pairs(len(gram))][..., None]
 
     def inner_products(self, weights: np.ndarray, members=None) -> np.ndarray:
-        """(q, q, L, 1): r M r' by level; see :meth:`leaf.Leaf.inner_products`."""
+        """(q, q, L, 1): r M r' by level; see :meth:`classes.LevelClasses.inner_products`."""
         m, q, levels = self.rows.shape
         first, second = packed_pairs(m)
         halves = weights[:, 0] * np.where(first == second, 1.0, 0.5)
