@@ -12,13 +12,15 @@ from mmfit.engine.solvers.crossed import pair_map as map_module
 from mmfit.engine.solvers.crossed.choice import crossed_solver
 from mmfit.engine.solvers.crossed.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed.pair_map import PairMap
-from mmfit.engine.solvers.crossed.products import RemainderColumns, neighbours
+from mmfit.engine.solvers.crossed.products import neighbours
 from mmfit.engine.solvers.crossed.remainder import by_member as list_module
-from mmfit.engine.solvers.crossed.remainder.by_member import RemainderByMember
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
+from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan, RemainderByMember
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
+from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
 from mmfit.engine.solvers.crossed.remainder.stacked import StackedRemainder
 from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
-from mmfit.engine.solvers.crossed.sparse import SparseSolver
+from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
 from mmfit.engine.solvers.levels.basis import group_basis
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import ComputationError
@@ -69,7 +71,7 @@ def _sparse_solver(system):
     columns = RemainderColumns.of(others)
     lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
+    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.replace(" ", "-"))
@@ -151,7 +153,7 @@ def test_what_cannot_be_factorised_is_nan_for_its_member_alone(make):
     solver = make(build_system(_two()))
     S = solver.reduced_products(np.zeros((3, 1, 1, 12)))
     S[1] *= -1.0
-    remainder = solver.factor_remainder(S, [np.full((3, 1, 1), 0.7)])
+    remainder = solver.plan.factorize(S, [np.full((3, 1, 1), 0.7)])
     assert np.isnan(remainder.log_det).tolist() == [False, True, False]
     assert remainder.log_det[0] == pytest.approx(remainder.log_det[2], rel=1e-15)
 
@@ -206,10 +208,10 @@ def _clusters(strays, rows=3):
 
 def test_a_tail_of_low_fill_is_sparse_and_one_of_high_fill_is_not():
     sparse, dense = crossed_solver(_clusters(0.01)), crossed_solver(_clusters(1.0, 8))
-    assert isinstance(sparse, SparseSolver)
+    assert isinstance(sparse.plan, SparsePlan)
     assert sparse.name == "sparse"
     assert sparse.columns.width > 1500
-    assert (type(dense), dense.name) == (CrossedSolver, "crossed")
+    assert (type(dense.plan), dense.name) == (DensePlan, "crossed")
 
 
 @pytest.mark.parametrize("theta", [[0.9, 0.4], [0.9, 0.0], [0.0, 0.0]])

@@ -7,7 +7,6 @@ from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.solvers.contract.identity_moments import moments_from
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import DESIGNS, matrices, term
 from tests.engine.solver_oracle import Brute
@@ -20,11 +19,7 @@ def test_second_moments_at_v_equal_to_the_identity(name):
     system = build_system(m, responses)
     solver = choose_solver(system)
     zero = np.zeros((3, len(system.layout)))
-    everyone = solver.factorize(system.layout.lambdas(zero), np.arange(3))
-    one = solver.factorize(system.layout.lambdas(zero[:1]), np.arange(1))
-    moments = (
-        solver.identity_moments() if hasattr(solver, "moments") else moments_from(one, everyone)
-    )
+    moments = solver.identity_moments()
     for member in range(3):
         brute = Brute(system, zero[0], member)
         slopes = brute.slopes()

@@ -8,6 +8,7 @@ with the batch's members first, (A, q, q, ...).
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def entry_order(layout: Layout, groups: list[int] | tuple[int, ...]) -> EntryOrd
     here = np.concatenate([layout.members[g] for g in groups])
     return EntryOrder(
         directions=tuple(directions(layout, g) for g in groups),
-        places=tuple(slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)),
+        places=tuple(slice(a, b) for a, b in pairwise(bounds)),
         count=bounds[-1],
         position=np.argsort(here),
         same=bool((here == np.arange(len(here))).all()),

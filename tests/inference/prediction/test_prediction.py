@@ -9,10 +9,11 @@ import pytest
 import mmfit
 from mmfit.engine.solvers.crossed.chain import chain_solver
 from mmfit.engine.solvers.crossed.choice import crossed_solver
-from mmfit.engine.solvers.crossed.products import RemainderColumns, neighbours
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
+from mmfit.engine.solvers.crossed.products import neighbours
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
 from mmfit.engine.solvers.crossed.solver import elimination_order
-from mmfit.engine.solvers.crossed.sparse import SparseSolver
+from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
 from mmfit.engine.solvers.levels.basis import group_basis
 from mmfit.inference.prediction.prediction_error import error_variance
 from tests.reference_cases import data, fits, inference, matrices
@@ -138,7 +139,7 @@ def _sparse(system, rows=None):
     columns = RemainderColumns.of(others)
     lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
+    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.mark.parametrize("solver", [_chain, _sparse, crossed_solver])

@@ -28,8 +28,8 @@ _NARROW = 150
 _DENSE_SECONDS = 2.8e-11
 _CHAIN_SECONDS = (2.8e-11, 1e-10)
 _SPARSE_SECONDS = (8e-11, 4e-8, 1e-4)
-# A second elimination has to halve the time, and the analysis of a sparse remainder needs more seconds
-# than a few evaluations that are faster than this.
+# A second elimination has to halve the time, and the analysis of a sparse remainder needs more
+# seconds than a few evaluations that are faster than this.
 _GAIN, _ANALYSIS = 0.5, 0.05
 # A pattern with more than this part of all entries is not worth the analysis.
 _FULL = 0.05

@@ -1,20 +1,13 @@
 """The coupling A = Q_1'Z_t of the eliminated factor with all others, in two representations.
 
-Both answer the same questions: the Schur term sum_l A_l' w_l A_l for a symmetric q x q matrix w_l
-per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A and A'. Sparse
-designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which almost
-every level meets almost every other use plain products.
-
-Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the remainder (A, c, T), all
-with the level last, so that arithmetic runs along memory.
+Sparse designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which
+almost every level meets almost every other use plain products. What both answer is stated in
+:mod:`mmfit.engine.solvers.contract.coupling`.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmfit.engine.solvers.contract.coupling import Coupling
 from mmfit.engine.solvers.crossed.products import (
     Neighbours,
     RemainderColumns,
@@ -23,9 +16,6 @@ from mmfit.engine.solvers.crossed.products import (
 )
 from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.whitened_system import Group
-
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.crossed.pair_map import PairMap
 
 # Entries of A up to which a dense A is taken unseen.
 _SMALL = 200_000
@@ -36,7 +26,7 @@ _TEMPORARY = 8_000_000
 
 
 class DenseCoupling:
-    """The same operations by dense products, for small designs and nearly complete ones."""
+    """A as a dense array, for small designs and nearly complete ones."""
 
     whole = True
 
@@ -94,16 +84,14 @@ class DenseCoupling:
         return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
 
 
-def build_coupling(
-    lead: LevelBasis, groups: list[Group], remainder: RemainderColumns
-) -> PairMap | DenseCoupling:
+def build_coupling(lead: LevelBasis, groups: list[Group], remainder: RemainderColumns) -> Coupling:
     """The cheaper representation of the coupling."""
     if lead.levels * lead.size * remainder.width <= _SMALL:
         return DenseCoupling(dense_coupling(lead, groups, remainder))
     return represent(neighbours(lead, groups, remainder))
 
 
-def represent(found: Neighbours) -> PairMap | DenseCoupling:
+def represent(found: Neighbours) -> Coupling:
     """The cheaper representation of a coupling that is known by its neighbours."""
     q = len(found.values)
     by_map = _MAP_COST * found.pair_count() * (q * (q + 1) // 2)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mmfit.engine.solvers.contract.remainder import RemainderPlan
+from mmfit.engine.solvers.contract.remainder import Remainder, RemainderPlan
 from mmfit.engine.solvers.crossed.precise import PreciseSource
 from mmfit.engine.solvers.crossed.traces import (
     CrossedDesign,
@@ -35,7 +35,7 @@ class CrossedProducts(CrossedDesign, Protocol):
 
 
 class CrossedFactorization:
-    """V factorised at one theta per member; see :class:`mmfit.engine.solvers.contract.solver.Factorization`.
+    """See :class:`mmfit.engine.solvers.contract.solver.Factorization`.
 
     Lists over groups are in the solver's order but for those that the contract names.
     """
@@ -56,9 +56,8 @@ class CrossedFactorization:
                 right[a, -1] -= np.tensordot(taken, right[a, :-1], axes=1)
         weighted = multiply(self.lead.weights, self._right)
         self._remainder_right = remainder_right - solver.coupling.transposed(weighted)
-        self.remainder = solver.factor_remainder(
-            solver.reduced_products(self.lead.weights), lambdas[1:]
-        )
+        reduced = solver.reduced_products(self.lead.weights)
+        self.remainder: Remainder = solver.plan.factorize(reduced, lambdas[1:])
         self.log_det = self.lead.log_det + self.remainder.log_det
         shape = (*self._right.shape[:2], -1)
         explained = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)

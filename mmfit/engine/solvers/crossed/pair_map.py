@@ -104,10 +104,8 @@ class PairMap:
 
     def reduced(self, products: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
         """Z_t'Z_t - sum_l A_l' w_l A_l: the upper triangles, zero below."""
-        if weights.any():
-            S = self.schur(-weights)
-        else:
-            S = np.zeros((len(weights), *self.shape))
+        none = not weights.any()
+        S = np.zeros((len(weights), *self.shape)) if none else self.schur(-weights)
         places, values = products
         for member in S:
             member.reshape(-1)[places] += values

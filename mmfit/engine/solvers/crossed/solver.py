@@ -3,7 +3,7 @@
 The eliminated factor's part of Z'Z is block diagonal, so its elimination costs one small block
 per level; what it leaves on the other factors (the Schur complement) comes from a constant map or
 from plain products (:mod:`coupling`). The rest, of order T = number of the other factors' columns,
-is a dense Cholesky factorisation (:mod:`dense`, or :mod:`stacked` where T is small).
+is the remainder (:mod:`mmfit.engine.solvers.contract.remainder`).
 (Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section 5.4.)
 """
 

@@ -1,8 +1,8 @@
 """Second-order quantities of crossed factors, from matrices of the remainder's order only.
 
 With Z_1 = Q T', A = Q'Z_t the coupling of the eliminated factor 1 and the remainder t, G = T (I +
-T'Psi_1 T)^-1, C = G A, F = G T', S the reduced remainder products, J the remainder's conditional covariance
-and Q = I - J S, the blocks of N = Z'V^-1 Z are
+T'Psi_1 T)^-1, C = G A, F = G T', S the reduced products of the remainder, J its conditional
+covariance and Q = I - J S, the blocks of N = Z'V^-1 Z are
 N_tt = S Q,  N_1t = C Q,  N_11 = blockdiag(F) - C J C'.
 """
 

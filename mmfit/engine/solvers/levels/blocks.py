@@ -169,3 +169,11 @@ def segment_sum(values: np.ndarray, starts: np.ndarray | None) -> np.ndarray:
     if values.shape[-1] == 1:
         return np.add.reduceat(values[..., 0], starts, axis=-1)[..., None]
     return np.add.reduceat(values, starts, axis=-2)
+
+
+def stable_order(keys: np.ndarray, count: int) -> np.ndarray:
+    """Stable order of integers below ``count``; small ones are sorted by their digits."""
+    if (keys[1:] >= keys[:-1]).all():
+        return np.arange(len(keys))
+    small = keys.astype(np.uint16) if count <= 1 << 16 else keys
+    return np.argsort(small, kind="stable")

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmfit.engine.solvers.levels.blocks import Directions, multiply, segment_sum
-from mmfit.engine.solvers.nested.chain import stable_order
+from mmfit.engine.covariance.directions import Directions
+from mmfit.engine.solvers.levels.blocks import multiply, segment_sum, stable_order
 
 # Numbers formed at once when products of columns are summed up.
 _AT_ONCE = 1_000_000
@@ -23,7 +23,7 @@ _SAME = 2.0**-42
 
 @dataclass(frozen=True, slots=True)
 class LevelClasses:
-    """Pooled products of one factor's levels.
+    """Products of one factor's levels, pooled by class; see :class:`PooledLevels`.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ def first_sweep(factor) -> FirstSweep:
     """All first derivatives, by one pass from the pooled to the top."""
     solver, pooled = factor.solver, factor.solver.pooled
     bottom, *links = solver.links
-    log_det = np.zeros((len(solver.entries), factor.log_det.shape[0]))
+    log_det = np.zeros((solver.entries.count, factor.log_det.shape[0]))
     log_det[: len(bottom.directions)] = bottom.directions.traces(
         (factor.innermost_F * pooled.counts).sum(axis=2)
     )
@@ -73,7 +73,7 @@ def first_sweep(factor) -> FirstSweep:
 def second_sweep(factor, first: FirstSweep) -> SecondSweep:
     """All second derivatives, by one more pass."""
     solver = factor.solver
-    k = len(solver.entries)
+    k = solver.entries.count
     log_det = np.zeros((k, k, factor.log_det.shape[0]))
     front = _innermost_second(factor, log_det)
     for link, step, slope in zip(solver.links[1:], factor.eliminations, first.fronts, strict=True):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.covariance.directions import Directions
+from mmfit.engine.covariance.directions import Directions, directions
 from mmfit.engine.solvers.levels.basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested.chain import Chain
 from mmfit.engine.solvers.nested.shifts import Axes, Products, Split, compressed, split
@@ -23,7 +23,7 @@ class Link:
 
     Attributes
     ----------
-    q, p : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
+    q, p : int;  directions : Directions.
     raw : Products, Z_i'[Z_i Z_i+1 ... X] and Z_i'y.
     T : (q, q, levels, 1), Z_i = Q_i T'.
     absent : (q, levels, 1), 1.0 for directions that a level does not have; None for one effect.
@@ -39,7 +39,6 @@ class Link:
     q: int
     p: int
     directions: Directions
-    entries: np.ndarray
     raw: Products
     T: np.ndarray
     absent: np.ndarray | None
@@ -112,7 +111,6 @@ def _link(system: System, chain: Chain, i: int, raw: Products, found: Split) -> 
         q=len(axes.norms),
         p=system.nfixed,
         directions=directions(system.layout, g),
-        entries=system.layout.members[g],
         raw=raw,
         T=axes.T[..., None],
         absent=(axes.norms[..., None] == 0).astype(float) if len(axes.norms) > 1 else None,

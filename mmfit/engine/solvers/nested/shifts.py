@@ -124,8 +124,8 @@ def compressed(
 ) -> tuple[Split, Within]:
     """A chain of intercepts with its shifts, from a row per innermost level.
 
-    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``innermost``: its basis. Second, what the
-    innermost levels leave, from their rows.
+    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``innermost``: its basis. Second,
+    what the innermost levels leave, from their rows.
     """
     groups, p = [system.groups[g] for g in chain.groups], system.nfixed
     design = raw.design[:, raw.design.shape[1] - p :] * innermost.scale[:, None]

@@ -24,8 +24,14 @@ from functools import cached_property
 
 import numpy as np
 
+from mmfit.engine.covariance.directions import entry_order
 from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
-from mmfit.engine.solvers.contract.solver import Factorization, IdentityMoments
+from mmfit.engine.solvers.contract.solver import (
+    COPIES,
+    Factorization,
+    IdentityMoments,
+    SecondOrderCost,
+)
 from mmfit.engine.solvers.levels.blocks import (
     conditional,
     congruence,
@@ -56,7 +62,7 @@ class NestedSolver:
     links : list of Link, innermost first;  pooled : the first link, pooled;  chain : Chain.
     within : (B, m, m), what the levels of the innermost factor leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
-    entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
+    entries : EntryOrder, of Psi, by link.
     """
 
     name = "nested"
@@ -85,11 +91,21 @@ class NestedSolver:
             chain.parents[0],
             len(chain.orders[1]),
         )
-        self.entries = np.concatenate([link.entries for link in self.links])
-        self.places = np.argsort(self.entries)
+        self.entries = entry_order(system.layout, chain.groups)
 
     def identity_moments(self) -> IdentityMoments:
-        return nested_moments(self.links, self.chain.parents, self.places)
+        return nested_moments(self.links, self.chain.parents, self.entries)
+
+    def second_order_cost(self) -> SecondOrderCost:
+        """The second derivatives of every front beyond the innermost, link by link."""
+        f, small, numbers = len(self.links[0].directions), 0.0, 0.0
+        for link in self.links[1:]:
+            o, w = len(link.directions), link.width + link.q
+            entries = (f + o) ** 2 * w**2 * link.T.shape[2]
+            small += 4 * link.q * entries
+            numbers = max(numbers, COPIES * entries)
+            f += o
+        return SecondOrderCost(0.0, small, numbers)
 
     @cached_property
     def exact(self) -> "NestedSolver":
@@ -210,17 +226,17 @@ class NestedFactorization:
         return second_sweep(self, self._first)
 
     def trace_slopes(self) -> np.ndarray:
-        return self._first.log_det[self.solver.places].T
+        return self._first.log_det[self.solver.entries.position].T
 
     def slopes(self) -> np.ndarray:
-        return -self._first.reduced[self.solver.places].transpose(3, 0, 1, 2)
+        return -self._first.reduced[self.solver.entries.position].transpose(3, 0, 1, 2)
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
         return self._ordered(np.einsum("efija,aij->efa", self._second.reduced, M)) / 2
 
     def pair_blocks(self, U: np.ndarray) -> np.ndarray:
-        places = self.solver.places
+        places = self.solver.entries.position
         both = self._second.reduced[places[:, None], places]
         return congruence(np.ascontiguousarray(np.moveaxis(both, -1, 0)) / 2, U)
 
@@ -229,7 +245,7 @@ class NestedFactorization:
 
     def _ordered(self, values: np.ndarray) -> np.ndarray:
         """From (k, k, A) in chain order to (A, k, k) in the layout's."""
-        places = self.solver.places
+        places = self.solver.entries.position
         return values[places[:, None], places].transpose(2, 0, 1)
 
     def cross(self) -> list[np.ndarray]:

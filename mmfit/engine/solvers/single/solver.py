@@ -11,12 +11,18 @@ from functools import cached_property
 
 import numpy as np
 
+from mmfit.engine.covariance.directions import directions
 from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
-from mmfit.engine.solvers.contract.solver import Factorization, IdentityMoments
+from mmfit.engine.solvers.contract.pooled_levels import PooledLevels
+from mmfit.engine.solvers.contract.solver import (
+    COPIES,
+    Factorization,
+    IdentityMoments,
+    SecondOrderCost,
+)
 from mmfit.engine.solvers.levels.basis import exact_within_levels, group_basis, within_levels
-from mmfit.engine.solvers.levels.blocks import conditional, congruence, directions, kernel, multiply
+from mmfit.engine.solvers.levels.blocks import conditional, congruence, kernel, multiply
 from mmfit.engine.solvers.levels.classes import (
-    LevelClasses,
     classify,
     packed,
     packed_pairs,
@@ -85,6 +91,13 @@ class SingleSolver:
         products = np.einsum("ijca,klca->ijkla", F, K)
         return self.directions.pair_traces(products).transpose(2, 0, 1)
 
+    def second_order_cost(self) -> SecondOrderCost:
+        """Per pair of entries, products of a class's weights with its pooled products."""
+        k, m, (q, _, classes, _) = len(self.directions), self.columns, self.pooled.T.shape
+        inner = k * (k + 1) / 2 * q * (q + 1) / 2 * m * (m + 1) / 2 * classes
+        weights = k**2 * q**3 * classes
+        return SecondOrderCost(0.0, inner + weights, COPIES * (k * q**2 + m * q) * classes)
+
     @cached_property
     def exact(self) -> "SingleSolver":
         """The same with the digits that large variances ask for."""
@@ -102,7 +115,7 @@ class SingleSolver:
         return SingleFactorization(self, lambdas[0], None if everyone else members)
 
 
-def _pooled(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> LevelClasses | LevelRows:
+def _pooled(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> PooledLevels:
     """The levels pooled, or one by one where there are many, all different."""
     q, p, levels = design.shape
     cells = levels * (q * (q + 1) // 2) * ((p + 1) * (p + 2) // 2)

@@ -1,8 +1,7 @@
-"""The system of the factors that are not eliminated, by dense LAPACK: one member at a time.
+"""The remainder of one member by dense LAPACK.
 
-Notation as in :mod:`stacked`. Columns with s = 0 take no part in I + s S s, so that at
-theta = 0 nothing of order T^3 is done. Symmetric matrices are kept as upper triangles until both
-halves are needed.
+As :mod:`stacked`, but columns with s = 0 take no part in I + s S s, so that at theta = 0 nothing of
+order T^3 is done. Symmetric matrices are kept as upper triangles until both halves are needed.
 """
 
 from functools import cached_property
@@ -99,7 +98,6 @@ class DenseMember:
         return lapack.dpotrs(self._factor, half.T, lower=1)[0].T
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (m, m), for rows (m, T)."""
         if not self._order:
             return np.zeros((len(rows),) * 2)
         scaled = self._turn_rows(rows.T).T[:, self._active] * self._s
@@ -107,7 +105,6 @@ class DenseMember:
         return half.T @ half
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (c, T)."""
         turned = self._turn_rows(rows.T).T
         inner = self._solve_factor(turned[:, self._active] * self._s)
         effects = np.zeros_like(turned)
@@ -122,7 +119,6 @@ class DenseMember:
         return self._turn_rows(effects.T, True).T, self._turn_rows(left.T, True).T
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S, for rows (c, T)."""
         turned = self._turn_rows(rows.T)
         if self._full:
             out = self._S @ turned
@@ -180,7 +176,6 @@ class DenseMember:
         return whole - np.einsum("tl,tl->l", scaled, self._half[:, r.rest])
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (q, q), the sum over its levels of the diagonal blocks of N."""
         out = []
         for U, pieces in zip(self.rotations, self.pieces, strict=True):
             block = np.empty((len(pieces),) * 2)
@@ -190,7 +185,6 @@ class DenseMember:
         return out
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (L, q, q), the diagonal blocks of J."""
         out = []
         for U, pieces in zip(self.rotations, self.pieces, strict=True):
             levels = pieces[0].place.stop - pieces[0].place.start
@@ -231,7 +225,6 @@ class DenseMember:
         return self._N[p][r - p] if p <= r else self._N[r][p - r].T
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm)."""
         first = np.cumsum([0, *(len(group) for group in self.pieces)])
         one, two = range(len(self.pieces[g])), range(len(self.pieces[h]))
         blocks = [self._N_between(first[g] + i, first[h] + k) for i, k in product(one, two)]
@@ -245,11 +238,6 @@ class DenseMember:
         return out if W is None else np.einsum("kc,md,ijcd->ijkm", W, W, out)
 
     def through(self, inner: list[np.ndarray]):
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t (T, T) bring to traces.
-
-        Returns per e and remainder group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
-        traces of M_e J M_f J. ``inner`` is as complete as S was, and is changed.
-        """
         sums, moved = [], []
         turned = any(U is not None for U in self.rotations)
         for M in inner:

@@ -1,4 +1,4 @@
-"""The columns of a dense remainder by effect, in the bases in which Gamma is diagonal; mirror images."""
+"""The columns of the remainder by effect, in bases in which Gamma is diagonal; mirror images."""
 
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ def effect_columns(lambdas, columns: RemainderColumns, threshold: float = LARGE)
 def turn_rows(M: np.ndarray, rotations: list, pieces: list, back: bool) -> np.ndarray:
     """U'M (or U M, ``back``) for M (T, c); M itself where nothing turns.
 
-    ``rotations`` holds per group its U (q, q) or None, ``pieces`` its effects' :class:`EffectColumns`.
+    ``rotations`` holds per group its U (q, q) or None, ``pieces`` its effects' columns.
     """
     if all(U is None for U in rotations):
         return M

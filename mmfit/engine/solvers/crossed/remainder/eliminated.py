@@ -81,7 +81,7 @@ class BlockStorage:
 
 
 class EliminatedRemainder:
-    """The remainder's system with factor 2 eliminated, for all members; see :class:`StackedRemainder`."""
+    """The remainder with factor 2 eliminated, for all members."""
 
     def __init__(self, S: np.ndarray, lambdas: list[np.ndarray], storage: BlockStorage):
         """``S`` (A, size), upper triangles;  ``lambdas`` (A, q, q) per remainder group, 2 first."""
@@ -121,7 +121,6 @@ class EliminatedRemainder:
         return x.reshape(*x.shape[:2], -1) @ self._flat(self.A)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (A, m, m), for rows (A, m, T)."""
         own, rest = self._split(rows)
         weighted = multiply(self.two.precision, own)
         flat = own.reshape(*own.shape[:2], -1)
@@ -129,7 +128,6 @@ class EliminatedRemainder:
         return taken + self.inner.gram(rest - self._transposed(weighted))
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (A, c, T)."""
         own, rest = self._split(rows)
         weighted = multiply(self.two.precision, own)
         effects, left = self.inner.solve(rest - self._transposed(weighted))
@@ -141,7 +139,6 @@ class EliminatedRemainder:
         )
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S."""
         own, rest = self._split(rows)
         out = rest @ self._Srr + self._transposed(own)
         return self._joined(multiply(self.S22, own) + self._apply(rest), out)
@@ -187,18 +184,12 @@ class EliminatedRemainder:
         return out
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (A, q, q), the sum over its levels of the diagonal blocks of N."""
         return [(self._F - self._X).sum(axis=3), *self.inner.trace_blocks()]
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (A, L, q, q), the diagonal blocks of J."""
         return [self._J22.transpose(0, 3, 1, 2), *self.inner.posterior()]
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(A, q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm).
-
-        Symmetrised in i, j and in k, m, which is all that symmetric directions see.
-        """
         if g > 0:
             return self.inner.products(g - 1, h - 1)
         q = self.storage.q
@@ -226,11 +217,6 @@ class EliminatedRemainder:
         return where, sums, traces
 
     def through(self, inner: list[np.ndarray]) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, each (A, size), bring to traces.
-
-        Returns per e and remainder group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
-        (A, k, k) traces of M_e J M_f J.
-        """
         blocks, sides, reduced, own = [], [], [], []
         for M in inner:
             m, across, rest = self.storage.split(M)

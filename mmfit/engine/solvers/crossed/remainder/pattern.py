@@ -1,7 +1,7 @@
 """The pattern of a sparse remainder: which entries S = Z_t'V_0^-1 Z_t can have, and their order.
 
-Two columns of the remainder share an entry when one level of the eliminated factor meets both. Only the
-upper triangle is kept, as values in the order of the flat index into (T, T).
+Two columns of the remainder share an entry when one level of the eliminated factor meets both.
+Only the upper triangle is kept, as values in the order of the flat index into (T, T).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The system of the factors that are not eliminated, where S is sparse: one member at a time.
+"""The remainder of one member where S is sparse.
 
-Notation as in :mod:`stacked`; K = I + s S s, P = K^-1. Symmetric matrices are values on a
-constant pattern (:mod:`pattern`). P on the pattern is the selected inverse, and P A P on the
-pattern, for A on it, the derivative of the selected inverse: with them the traces of products of
-two P's, which would need all of P, cost no more than a few factorisations. Groups with an effect
-whose s is not large take N's columns from S instead, by blocks of right-hand sides.
+K = I + s S s, P = K^-1; symmetric matrices are values on a constant pattern (:mod:`pattern`). P on
+the pattern is the selected inverse, and P A P on the pattern, for A on it, the derivative of the
+selected inverse: with them the traces of products of two P's, which would need all of P, cost no
+more than a few factorisations. Groups with an effect whose s is not large take N's columns from S
+instead, by blocks of right-hand sides.
 """
 
 from collections.abc import Iterator
@@ -105,14 +105,12 @@ class SparseMember:
         return turn_rows(M, self.rotations, self.pieces, back)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (m, m), for rows (m, T)."""
         if self._factor is None:
             return np.zeros((len(rows),) * 2)
         half = self._factor.half_solve(self._turn_rows(rows.T) * self._s[:, None])
         return half.T @ half
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (c, T)."""
         turned = self._turn_rows(rows.T)
         s, large = self._s[:, None], self._large
         inner = self._solve(s * turned)
@@ -124,7 +122,6 @@ class SparseMember:
         return self._turn_rows(effects, True).T, self._turn_rows(left, True).T
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S, for rows (c, T)."""
         return self._turn_rows(self._matrix @ self._turn_rows(rows.T), True).T
 
     @cached_property
@@ -153,7 +150,6 @@ class SparseMember:
         return block if U is None else U @ block @ U.T
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (q, q), the sum over its levels of the diagonal blocks of N."""
         out = []
         for g, levels in enumerate(self.columns.levels):
             if self._clean(g):
@@ -167,7 +163,6 @@ class SparseMember:
         return out
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (L, q, q), the diagonal blocks of J."""
         J = self.covariance()
         groups = range(len(self.pieces))
         return [J[self.pattern.levels(g)].transpose(2, 0, 1) for g in groups]
@@ -205,10 +200,6 @@ class SparseMember:
         return N, Q
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm).
-
-        Symmetrised in i, j and in k, m, which is all that symmetric directions see.
-        """
         if self._factor is None:
             out = self._plain_products(g, h)
         elif self._clean(g) and self._clean(h):
@@ -284,11 +275,6 @@ class SparseMember:
         return out
 
     def through(self, inner: list[np.ndarray]):
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, values on the pattern, bring to traces.
-
-        Returns per e and remainder group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
-        traces of M_e J M_f J.
-        """
         turned = [self.pattern.turn(M, self.rotations) for M in inner]
         scaled = [self._scaled(M) for M in turned]
         both = [self._twice(A) for A in scaled]

@@ -1,12 +1,7 @@
-"""The system of the factors that are not eliminated, when it is small: stacks over the members.
+"""The remainder where it is small: stacks over the members.
 
-Notation (both remainders): S = Z_t'V_0^-1 Z_t with V_0 = I + Z_1 Psi_1 Z_1', the remainder's products after
-elimination; Gamma block diagonal with the remainder's Lambdas; J = Gamma (I + Gamma'S Gamma)^-1 Gamma',
-the conditional covariance of the remainder's effects; N = Z_t'V^-1 Z_t = S - S J S; Q = I - J S.
-
-Everything is computed in the bases of the Lambdas' left singular vectors, where Gamma is
-diagonal, diag(s). For columns with large s, N and Q are taken from P = (I + s S s)^-1, as
-(I - P) / (s s') and s P / s', which lose nothing however large s is; for the others from S.
+Everything is computed in the bases of the Lambdas' left singular vectors, where Gamma is diagonal,
+diag(s); see :mod:`mmfit.engine.solvers.contract.remainder` for the notation.
 """
 
 from functools import cached_property
@@ -55,18 +50,15 @@ class StackedRemainder:
         return self.rotation @ M @ self.rotation.swapaxes(1, 2)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (A, m, m), for rows (A, m, T)."""
         if self.rotation is not None:
             rows = rows @ self.rotation
         half = (rows * self.s[:, None, :]) @ self._inverse_factor.swapaxes(1, 2)
         return half @ half.swapaxes(1, 2)
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (A, c, T)."""
         return rows @ self.J, rows @ self.Q
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S."""
         return rows @ self.S
 
     @cached_property
@@ -131,17 +123,14 @@ class StackedRemainder:
         return part.reshape(*M.shape[:-2], sizes[g], levels[g], sizes[h], levels[h])
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (A, q, q), the sum over its levels of the diagonal blocks of N."""
         groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->aij", self._blocks(self.N, g, g)) for g in groups]
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (A, L, q, q), the diagonal blocks of J."""
         groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->alij", self._blocks(self.J, g, g)) for g in groups]
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(A, q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm)."""
         block = self._blocks(self.N, g, h)
         _, q, levels, p, others = block.shape
         flat = np.moveaxis(block, 3, 2).reshape(len(block), q * p, levels * others)
@@ -149,11 +138,6 @@ class StackedRemainder:
         return gram.reshape(-1, q, p, q, p).transpose(0, 1, 3, 2, 4)
 
     def through(self, inner: list[np.ndarray]) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """What the derivatives M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, each (A, T, T), bring to traces.
-
-        Returns per e and remainder group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
-        (A, k, k) traces of M_e J M_f J.
-        """
         M = self._whole(np.stack(inner, axis=1))
         seen = self.Q.swapaxes(1, 2)[:, None] @ M @ self.Q[:, None]
         groups = range(len(self.columns.sizes))
