@@ -9,13 +9,27 @@ from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 
 
+CRITERIA = ("REML", "ML")
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A named model: its matrices and its fits by criterion (``"REML"``, ``"ML"``)."""
+    """A named model: its matrices and its fits by the criteria that it offers."""
 
     name: str
     matrices: ModelMatrices
     fits: Mapping[str, Fit]
+
+    def fit_by(self, criterion: str) -> Fit:
+        """The fit by ``criterion``; ComparisonError where the model does not offer it."""
+        if criterion not in self.fits:
+            raise ComparisonError(f'the model "{self.name}" has no {criterion} fit')
+        return self.fits[criterion]
+
+    @property
+    def reported(self) -> Fit:
+        """The fit whose coefficients are reported: by REML, or by what the model offers."""
+        return self.fits["REML"] if "REML" in self.fits else next(iter(self.fits.values()))
 
 
 METHODS = ("auto", "chi2", "chibar2", "exact", "bootstrap")

@@ -135,7 +135,7 @@ def _further_files(report: ReportInput) -> tuple[str, ...]:
 def chosen_section(report: ReportInput) -> Section:
     """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
     chosen, df = report.chosen, report.analysis.df
-    fit = chosen.fits["REML"]
+    fit = chosen.reported
     tables = [
         residual_quantiles(scaled_residuals(chosen)),
         random_table(fit),
@@ -165,7 +165,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
     """A caterpillar plot per grouping factor and effect that the data tell something of."""
     return tuple(
         caterpillar_figure(group, effect, LEVEL, f"effects-{index}-{effect + 1}")
-        for index, group in enumerate(told_modes(chosen.fits["REML"], chosen.matrices), 1)
+        for index, group in enumerate(told_modes(chosen.reported, chosen.matrices), 1)
         for effect in range(len(group.effects))
         if not np.isnan(group.modes[:, effect]).all()
     )
@@ -174,7 +174,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
 def residual_figures(chosen: Candidate, scaled: np.ndarray) -> tuple[Figure, ...]:
     """Residuals against fitted values, their quantiles, and by level of a small factor."""
     matrices = chosen.matrices
-    fitted = fitted_values(matrices, chosen.fits["REML"])
+    fitted = fitted_values(matrices, chosen.reported)
     figures = [
         residual_figure(fitted, scaled, matrices.response, "residuals-fitted"),
         quantile_figure(scaled, "residuals-quantiles"),

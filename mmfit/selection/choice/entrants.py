@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmfit.errors import ComparisonError, ComputationError
-from mmfit.selection.pair_tests.compare import by_name, fit_of
-from mmfit.selection.records import Candidate, SelectionStep
+from mmfit.selection.pair_tests.compare import by_name
+from mmfit.selection.records import CRITERIA, Candidate, SelectionStep
 from mmfit.selection.relations.validity import (
     EQUAL,
     Structure,
@@ -90,8 +90,8 @@ def _same_data(structures, lines) -> list[Structure]:
 def _converged(structures, named, lines) -> list[Structure]:
     kept = []
     for model in structures:
-        fits = {criterion: fit_of(named[model.name], criterion) for criterion in ("REML", "ML")}
-        failed = [f"{c} ({fit.optimizer.message})" for c, fit in fits.items() if not fit.converged]
+        fits = [named[model.name].fit_by(criterion) for criterion in CRITERIA]
+        failed = [f"{f.criterion} ({f.optimizer.message})" for f in fits if not f.converged]
         if failed:
             lines.append(f"{model.name} is left out: not converged by {' and '.join(failed)}.")
         else:
@@ -126,12 +126,11 @@ def _merged(entrants, lines) -> list[Entrant]:
 def _singular_lines(entrants) -> list[str]:
     lines = []
     for entrant in entrants:
-        fits = entrant.candidate.fits
-        by = [c for c in ("REML", "ML") if fits[c].singular]
-        if by:
-            groups = dict.fromkeys(g for c in by for g in fits[c].singular_groups)
+        fits = [fit for fit in map(entrant.candidate.fit_by, CRITERIA) if fit.singular]
+        if fits:
+            groups = dict.fromkeys(g for fit in fits for g in fit.singular_groups)
             lines.append(
-                f"The {' and '.join(by)} fit of {entrant.name} is singular ({', '.join(groups)}): "
+                f"The {' and '.join(fit.criterion for fit in fits)} fit of {entrant.name} is singular ({', '.join(groups)}): "
                 "a variance is estimated as zero or a correlation as one, so the data do not "
                 "support its whole random part."
             )

@@ -18,7 +18,6 @@ from mmfit.selection.pair_tests.compare import (
     Plan,
     basis_constant,
     compare_candidates,
-    fit_of,
 )
 from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection, SelectionStep
 from mmfit.selection.relations.spans import columns_inside
@@ -219,7 +218,7 @@ def _fixed_stage(field: Field, standing: Entrant, walk: _Walk):
 
 
 def _refit_step(chosen: Entrant, rankings) -> SelectionStep:
-    fit = fit_of(chosen.candidate, "REML")
+    fit = chosen.candidate.fit_by("REML")
     text = (
         f"Chosen: {chosen.name}, {fit.formula}; reported as refitted by REML "
         f"(criterion {fit.objective:.4f})."
@@ -243,7 +242,7 @@ def _refit_step(chosen: Entrant, rankings) -> SelectionStep:
 
 
 def _by_aic(stage, criterion, standing, challenger, refusal: Comparison) -> SelectionStep:
-    fits = [fit_of(e.candidate, criterion) for e in (standing, challenger)]
+    fits = [e.candidate.fit_by(criterion) for e in (standing, challenger)]
     shift = 0.0
     if criterion == "REML":
         shift = basis_constant(standing.structure, challenger.structure)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmfit.selection.pair_tests.compare import basis_constant, fit_of
+from mmfit.selection.pair_tests.compare import basis_constant
 from mmfit.selection.records import Candidate, RankedModel, Ranking
 from mmfit.selection.relations.validity import EQUAL, Structure, fixed_relation
 
@@ -27,7 +27,7 @@ def rank_candidates(
         if same
         else "ML fits: REML criteria of different fixed parts cannot be compared"
     )
-    fits = [fit_of(candidate, criterion) for candidate in candidates]
+    fits = [candidate.fit_by(criterion) for candidate in candidates]
     shifts = [basis_constant(reference, other) if same else 0.0 for other in structures]
     rankings = []
     for measure in ("AIC", "BIC"):

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 
-from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError, ComputationError
 from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.pair_tests.null_choice import FittedPair, choose_null
@@ -130,13 +129,6 @@ def by_name(candidates) -> dict[str, Candidate]:
     return named
 
 
-def fit_of(candidate: Candidate, criterion: str) -> Fit:
-    """The candidate's fit by ``criterion``."""
-    if criterion not in candidate.fits:
-        raise ComparisonError(f'the model "{candidate.name}" has no {criterion} fit')
-    return candidate.fits[criterion]
-
-
 def basis_constant(reference: Structure, other: Structure) -> float:
     """What to add to ``other``'s REML criterion to express it in the basis of ``reference``'s X.
 
@@ -158,8 +150,8 @@ def fitted_pair(pair: PairAssessment, named: Mapping[str, Candidate]) -> FittedP
     ComparisonError : a candidate lacks the fit.
     ComputationError : the null fits better than the alternative.
     """
-    null_fit = fit_of(named[pair.null.name], pair.criterion)
-    alternative_fit = fit_of(named[pair.alternative.name], pair.criterion)
+    null_fit = named[pair.null.name].fit_by(pair.criterion)
+    alternative_fit = named[pair.alternative.name].fit_by(pair.criterion)
     failed = [
         f"{model.name} ({fit.optimizer.message})"
         for model, fit in ((pair.null, null_fit), (pair.alternative, alternative_fit))

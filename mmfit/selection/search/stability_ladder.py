@@ -87,7 +87,7 @@ def _selected(make, select: Callable[[list[Candidate]], str], parts) -> Choice:
 
 def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator[Callable]:
     """Per sample, what makes the candidates with their fits to a drawn response."""
-    for responses in drawn_responses(origin.matrices, origin.fits["REML"], samples, seed):
+    for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
         batches = {
             (c.name, by): fit_all(c.matrices, responses, by)
             for c in candidates
