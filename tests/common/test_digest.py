@@ -37,7 +37,7 @@ def test_a_moved_file_changes_the_digest(package):
 def test_templates_have_a_digest_of_their_own(package):
     code = digest.package_digest("**/*.py")
     templates = digest.package_digest("report/html/templates/*")
-    (package / "report" / "templates" / "style.css").write_text("p {}")
+    (package / "report" / "html" / "templates" / "style.css").write_text("p {}")
     assert digest.package_digest("**/*.py") == code
     assert digest.package_digest("report/html/templates/*") != templates
 

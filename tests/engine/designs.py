@@ -67,7 +67,7 @@ def nested(seed=3, n=160, slopes=True):
 
 
 def crossed(seed=4, n=150, slopes=True):
-    """Two crossed factors and a third one, slopes on the eliminated and on a tail factor."""
+    """Two crossed factors and a third one, slopes on the eliminated and on a remainder factor."""
     rng, x, X = _base(seed, n)
     s, d, h = rng.integers(0, 14, n), rng.integers(0, 8, n), rng.integers(0, 3, n)
     y = 1 + x + rng.normal(size=14)[s] * (1 + x) + rng.normal(size=8)[d] + rng.normal(size=n)

@@ -14,7 +14,7 @@ def model_matrix(group) -> np.ndarray:
 
 
 class Brute:
-    """Every quantity of :class:`mmfit.engine.solvers.contract.Factorization` for one member."""
+    """Every quantity of a Factorization for one member."""
 
     def __init__(self, system, theta, member, taken=None):
         self.system, layout = system, system.layout

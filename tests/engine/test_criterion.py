@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mmfit.engine.criterion import Problem
-from mmfit.engine.solvers import NestedSolver, choose_solver
+from mmfit.engine.solvers import choose_solver
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.solvers.nested.chain import nesting_chain
+from mmfit.engine.solvers.nested.solver import NestedSolver
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine import oracle
 from tests.engine.designs import DESIGNS

@@ -5,10 +5,12 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from mmfit.engine.solvers.crossed.chain import ChainSolver, chain_solver
+from mmfit.engine.solvers.contract.identity_moments import moments_from
+from mmfit.engine.solvers.crossed.chain import chain_solver
 from mmfit.engine.solvers.crossed.choice import crossed_solver
+from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan
+from mmfit.engine.solvers.crossed.remainder.eliminated import BlockStorage
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
-from mmfit.engine.solvers.identity_moments import blank_from
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine import designs
 from tests.engine.definition import compare
@@ -82,10 +84,10 @@ def _many(pupils, classes, items, nested=True):
 
 def test_the_chain_is_eliminated_where_that_pays():
     solver = crossed_solver(_many(3000, 400, 120))
-    assert isinstance(solver, ChainSolver)
+    assert isinstance(solver.plan, BlockStorage)
     assert solver.name == "crossed, chain eliminated"
-    assert type(crossed_solver(_many(3000, 400, 120, nested=False))) is CrossedSolver
-    assert type(crossed_solver(_many(300, 40, 10))) is CrossedSolver
+    assert isinstance(crossed_solver(_many(3000, 400, 120, nested=False)).plan, DensePlan)
+    assert isinstance(crossed_solver(_many(300, 40, 10)).plan, DensePlan)
 
 
 @pytest.mark.parametrize("theta", [[0.9, 0.4, 0.7], [0.9, 0.0, 0.7], [0.0, 0.0, 0.0]])
@@ -113,7 +115,7 @@ def test_moments_at_the_identity_are_those_of_a_factorisation():
     solver = chain_solver(system, [0, 1, 2, 3])
     zero = system.layout.lambdas(np.zeros((3, len(system.layout))))
     factor = solver.factorize(zero, np.arange(3))
-    expected, found = blank_from(factor, factor), solver.blank()
+    expected, found = moments_from(factor, factor), solver.identity_moments()
     for field in fields(found):
         one, other = getattr(found, field.name), getattr(expected, field.name)
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9, err_msg=field.name)

@@ -5,21 +5,23 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from mmfit.engine.solvers.contract.identity_moments import moments_from
 from mmfit.engine.solvers.crossed import choice as choice_module
 from mmfit.engine.solvers.crossed import coupling as coupling_module
 from mmfit.engine.solvers.crossed import pair_map as map_module
 from mmfit.engine.solvers.crossed.choice import crossed_solver
 from mmfit.engine.solvers.crossed.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed.pair_map import PairMap
-from mmfit.engine.solvers.crossed.products import TailColumns, neighbours
-from mmfit.engine.solvers.crossed.remainder import members as list_module
-from mmfit.engine.solvers.crossed.remainder.members import TailList
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
-from mmfit.engine.solvers.crossed.remainder.stacked import StackedTail
+from mmfit.engine.solvers.crossed.products import neighbours
+from mmfit.engine.solvers.crossed.remainder import by_member as list_module
+from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan, RemainderByMember
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
+from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
+from mmfit.engine.solvers.crossed.remainder.stacked import StackedRemainder
 from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
-from mmfit.engine.solvers.crossed.sparse import SparseTailSolver
-from mmfit.engine.solvers.identity_moments import blank_from
-from mmfit.engine.solvers.level_basis import group_basis
+from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
+from mmfit.engine.solvers.levels.basis import group_basis
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import ComputationError
 from tests.engine import designs
@@ -66,15 +68,15 @@ PATHS = ("dense stacked", "dense", "map stacked", "map", "map in pieces", "spars
 def _sparse_solver(system):
     order = elimination_order(system)
     lead, *others = (system.groups[g] for g in order)
-    columns = TailColumns.of(others)
+    columns = RemainderColumns.of(others)
     lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseTailSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
+    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.replace(" ", "-"))
 def make(request, monkeypatch):
-    """CrossedSolver held to one representation of the coupling and of the tail."""
+    """CrossedSolver held to one representation of the coupling and of the remainder."""
     path = request.param
     if path == "sparse":
         return _sparse_solver
@@ -151,9 +153,9 @@ def test_what_cannot_be_factorised_is_nan_for_its_member_alone(make):
     solver = make(build_system(_two()))
     S = solver.reduced_products(np.zeros((3, 1, 1, 12)))
     S[1] *= -1.0
-    tail = solver.factor_tail(S, [np.full((3, 1, 1), 0.7)])
-    assert np.isnan(tail.log_det).tolist() == [False, True, False]
-    assert tail.log_det[0] == pytest.approx(tail.log_det[2], rel=1e-15)
+    remainder = solver.plan.factorize(S, [np.full((3, 1, 1), 0.7)])
+    assert np.isnan(remainder.log_det).tolist() == [False, True, False]
+    assert remainder.log_det[0] == pytest.approx(remainder.log_det[2], rel=1e-15)
 
 
 def test_the_tail_is_a_stack_only_where_it_is_small():
@@ -164,10 +166,10 @@ def test_the_tail_is_a_stack_only_where_it_is_small():
     y, X = rng.normal(size=n), np.ones((n, 1))
     wide = build_system(designs.matrices(y, X, *terms))
     narrow = build_system(designs.matrices(y, X, terms[0], terms[2]))
-    for system, kind in ((wide, TailList), (narrow, StackedTail)):
+    for system, kind in ((wide, RemainderByMember), (narrow, StackedRemainder)):
         lambdas = system.layout.lambdas(np.full((1, len(system.layout)), 0.5))
         factor = CrossedSolver(system).factorize(lambdas, np.array([0]))
-        assert isinstance(factor.tail, kind)
+        assert isinstance(factor.remainder, kind)
 
 
 def test_a_larger_design_with_a_map():
@@ -206,10 +208,10 @@ def _clusters(strays, rows=3):
 
 def test_a_tail_of_low_fill_is_sparse_and_one_of_high_fill_is_not():
     sparse, dense = crossed_solver(_clusters(0.01)), crossed_solver(_clusters(1.0, 8))
-    assert isinstance(sparse, SparseTailSolver)
+    assert isinstance(sparse.plan, SparsePlan)
     assert sparse.name == "sparse"
     assert sparse.columns.width > 1500
-    assert (type(dense), dense.name) == (CrossedSolver, "crossed")
+    assert (type(dense.plan), dense.name) == (DensePlan, "crossed")
 
 
 @pytest.mark.parametrize("theta", [[0.9, 0.4], [0.9, 0.0], [0.0, 0.0]])
@@ -240,7 +242,7 @@ def test_moments_at_the_identity_are_those_of_a_factorisation(name, make):
     solver = make(system)
     zero = system.layout.lambdas(np.zeros((3, len(system.layout))))
     factor = solver.factorize(zero, np.arange(3))
-    expected, found = blank_from(factor, factor), solver.blank()
+    expected, found = moments_from(factor, factor), solver.identity_moments()
     for field in fields(found):
         one, other = getattr(found, field.name), getattr(expected, field.name)
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9, err_msg=field.name)

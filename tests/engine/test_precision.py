@@ -8,8 +8,8 @@ import pytest
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.solvers.blocks import kernel
-from mmfit.engine.solvers.level_basis import level_basis
+from mmfit.engine.solvers.levels.basis import level_basis
+from mmfit.engine.solvers.levels.blocks import kernel
 from mmfit.engine.system.level_sums import LevelSums
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import matrices, term

@@ -5,8 +5,8 @@ import pytest
 
 from mmfit.engine.criterion import Problem
 from mmfit.engine.solvers import choose_solver
+from mmfit.engine.solvers.levels.rows import LevelRows
 from mmfit.engine.solvers.single import solver as single
-from mmfit.engine.solvers.single.level_rows import LevelRows
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import DESIGNS
 from tests.engine.solver_oracle import Brute, assert_contract
@@ -59,16 +59,16 @@ def test_levels_one_by_one(name, point, monkeypatch):
     monkeypatch.setattr(single, "_CELLS", 0)
     system = build_system(DESIGNS[name]())
     solver = choose_solver(system)
-    assert isinstance(solver.leaf, LevelRows)
+    assert isinstance(solver.pooled, LevelRows)
     thetas = thetas_at(system.layout, point, 1)
     rtol = 1e-6 if point == "large" else 1e-8
     assert_contract(system, solver, thetas, np.arange(1), rtol)
-    blank, design = solver.blank(), Brute(system, 0 * thetas[0], 0)
+    moments, design = solver.identity_moments(), Brute(system, 0 * thetas[0], 0)
     slopes = design.slopes()
-    np.testing.assert_allclose(blank.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(blank.y_slopes[0], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(moments.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(moments.y_slopes[0], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
     p = system.nfixed
-    np.testing.assert_allclose(blank.x_pairs, design.pairs(np.eye(p + 1)[:, :p]), atol=1e-8)
+    np.testing.assert_allclose(moments.x_pairs, design.pairs(np.eye(p + 1)[:, :p]), atol=1e-8)
 
 
 @pytest.mark.parametrize("name", DESIGNS)

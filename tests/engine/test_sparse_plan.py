@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from mmfit.engine.solvers.sparse import analyze, cholmod
+from mmfit.engine.solvers.sparse import analyze, cholmod, factorize
 from mmfit.engine.solvers.sparse.elimination import (
     children_lists,
     column_counts,
@@ -76,7 +76,7 @@ def test_fronts_hold_the_whole_factor(K):
 def test_long_chain_and_wide_star():
     for K in (_tridiagonal(3000), _star(3000)):
         plan = analyze(K)
-        factor = plan.factorize(K.data)
+        factor = factorize(plan, K.data)
         reference = SuperLUFactor(K)
         # No ordering of a tree by minimum degree has fill.
         assert plan.nonzeros == (K.nnz + K.shape[0]) // 2
@@ -116,10 +116,10 @@ def test_memory_and_work_stay_far_below_dense():
 def test_memory_in_use_is_what_the_plan_says():
     K = ratings(departments=40, lecturers=30, students=6000, cross=0.05)
     plan = analyze(K)
-    plan.factorize(K.data)
+    factorize(plan, K.data)
     tracemalloc.start()
     try:
-        plan.factorize(K.data)
+        factorize(plan, K.data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -132,7 +132,7 @@ def test_entries_in_any_order_within_a_column():
     columns = np.repeat(np.arange(40), np.diff(K.indptr))
     mixed = mixed[np.argsort(columns[mixed], kind="stable")]
     L = sp.csc_array((K.data[mixed], K.indices[mixed], K.indptr), shape=K.shape)
-    ordered, shuffled = (analyze(M).factorize(M.data) for M in (K, L))
+    ordered, shuffled = (factorize(analyze(M), M.data) for M in (K, L))
     expected = ordered.selected_inverse()[mixed]
     np.testing.assert_allclose(shuffled.selected_inverse(), expected, rtol=1e-10)
     np.testing.assert_array_equal(shuffled.symbolic.entries(L.indices, columns), np.arange(K.nnz))
@@ -150,7 +150,7 @@ def test_thousands_of_small_components_take_few_fronts():
     K = in_columns(sp.block_diag([random_matrix(3, 1.0, seed) for seed in range(2000)]))
     plan = analyze(K)
     assert len(plan.fronts) < 300
-    blocks = plan.factorize(K.data).diagonal_blocks(3)
+    blocks = factorize(plan, K.data).diagonal_blocks(3)
     expected = [np.linalg.inv(K[i : i + 3, i : i + 3].toarray()) for i in range(0, 6000, 3)]
     np.testing.assert_allclose(blocks, expected, rtol=1e-10, atol=1e-13)
 
@@ -170,7 +170,7 @@ def test_patterns_that_cannot_be_used_are_refused():
 @pytest.mark.parametrize("ordering", ["superlu", "natural", "best"])
 def test_any_ordering_gives_the_same_answers(ordering):
     K = ratings(departments=6, lecturers=8, students=150, cross=0.1)
-    check_against_dense(K, analyze(K, ordering=ordering).factorize(K.data))
+    check_against_dense(K, factorize(analyze(K, ordering=ordering), K.data))
 
 
 def test_best_ordering_makes_no_more_work_than_superlu():
@@ -216,7 +216,7 @@ def test_both_interfaces_of_scikit_sparse_are_understood(monkeypatch, interface,
     monkeypatch.setitem(sys.modules, "sksparse.cholmod", module)
     K = ratings(departments=6, lecturers=8, students=150, cross=0.1)
     symbolic = analyze(K, ordering=ordering)
-    check_against_dense(K, symbolic.factorize(K.data))
+    check_against_dense(K, factorize(symbolic, K.data))
     if ordering == "cholmod":
         natural = analyze(K, ordering="natural")
         assert not np.array_equal(symbolic.permutation, natural.permutation)

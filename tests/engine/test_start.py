@@ -7,7 +7,6 @@ from mmfit.engine.criterion import Problem
 from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.solvers.identity_moments import blank_from
 from mmfit.engine.system.whitened_system import build_system
 from tests.engine.designs import DESIGNS, matrices, term
 from tests.engine.solver_oracle import Brute
@@ -20,19 +19,19 @@ def test_second_moments_at_v_equal_to_the_identity(name):
     system = build_system(m, responses)
     solver = choose_solver(system)
     zero = np.zeros((3, len(system.layout)))
-    everyone = solver.factorize(system.layout.lambdas(zero), np.arange(3))
-    one = solver.factorize(system.layout.lambdas(zero[:1]), np.arange(1))
-    blank = solver.blank() if hasattr(solver, "blank") else blank_from(one, everyone)
+    moments = solver.identity_moments()
     for member in range(3):
         brute = Brute(system, zero[0], member)
         slopes = brute.slopes()
-        np.testing.assert_allclose(blank.y_slopes[member], slopes[:, -1, -1], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            moments.y_slopes[member], slopes[:, -1, -1], rtol=1e-9, atol=1e-9
+        )
     p = system.nfixed
-    np.testing.assert_allclose(blank.traces, brute.traces(), rtol=1e-9, atol=1e-8)
-    np.testing.assert_allclose(blank.trace_slopes, brute.trace_slopes(), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(moments.traces, brute.traces(), rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(moments.trace_slopes, brute.trace_slopes(), rtol=1e-9, atol=1e-9)
     pairs = brute.pairs(np.eye(p + 1)[:, :p])
-    np.testing.assert_allclose(blank.x_pairs, pairs, rtol=1e-9, atol=1e-7)
-    np.testing.assert_allclose(blank.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(moments.x_pairs, pairs, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(moments.x_slopes, slopes[:, :-1, :-1], rtol=1e-9, atol=1e-8)
 
 
 def test_in_a_balanced_design_it_is_the_estimate():

@@ -8,7 +8,7 @@ import pytest
 
 from mmfit.common.lazy_fields import Later
 from mmfit.engine import fit_model
-from mmfit.engine.solvers.pooled_levels import build_leaf, classify, packed_pairs, unpack
+from mmfit.engine.solvers.levels.classes import classify, packed_pairs, pool_levels, unpack
 from mmfit.engine.system.level_sums import LevelSums, level_products, response_products
 from mmfit.engine.system.orthonormal import orthonormal_rows
 from mmfit.engine.system.whitened_system import build_system, fitted_exactly
@@ -103,20 +103,20 @@ def test_pooled_sums_are_the_sums(parents):
     S = (kinds @ kinds.transpose(0, 2, 1))[which].transpose(1, 2, 0)
     design, responses = rng.normal(size=(q, d, L)), rng.normal(size=(q, L, B))
     above = None if parents is None else np.sort(rng.integers(0, parents, L))
-    leaf = build_leaf(S, design, responses, above, parents or 1)
-    assert leaf.S.shape[2] == 3
-    assert leaf.counts[:, 0].sum() == L
+    pooled = pool_levels(S, design, responses, above, parents or 1)
+    assert pooled.S.shape[2] == 3
+    assert pooled.counts[:, 0].sum() == L
     W = rng.normal(size=(q, q, 3, B))
     W = W + W.transpose(1, 0, 2, 3)
     a, b = packed_pairs(q)
-    got = unpack(leaf.gather(W[a, b], None), d + 1)
+    got = unpack(pooled.gather(W[a, b], None), d + 1)
     for parent in range(parents or 1):
         for member in range(B):
             expected = np.zeros((d + 1, d + 1))
             for level in range(L):
                 if above is None or above[level] == parent:
                     r = np.column_stack([design[..., level], responses[:, level, member]])
-                    expected += r.T @ W[:, :, leaf.level_class[level], member] @ r
+                    expected += r.T @ W[:, :, pooled.level_class[level], member] @ r
             np.testing.assert_allclose(got[:, :, parent, member], expected, atol=1e-11)
 
 

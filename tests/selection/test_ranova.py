@@ -8,8 +8,7 @@ from mmfit.engine import fit_both, fit_model
 from mmfit.errors import ComparisonError
 from mmfit.formula import build
 from mmfit.inference.null_distributions.mixtures import half_space
-from mmfit.selection import Candidate, NullSettings, compare_candidates
-from mmfit.selection.pair_tests import ranova
+from mmfit.selection import Candidate, NullSettings, compare_candidates, ranova
 from tests import reference_cases
 from tests.selection.designs import Bar, matrices
 

@@ -12,8 +12,7 @@ from mmfit import inference
 from mmfit.engine import fit_both
 from mmfit.errors import DataError
 from mmfit.formula import build, parse
-from mmfit.selection import Candidate
-from mmfit.selection.pair_tests import ranova
+from mmfit.selection import Candidate, ranova
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
 from mmfit.tables.columns import INFERENCE, TABLES, empty_tables
 from mmfit.tables.inference_pieces import Wanted

@@ -8,15 +8,13 @@ with the number of rows once the cross-products are formed; it grows with the st
 from dataclasses import dataclass
 
 from mmfit.engine.fit import Prepared
-from mmfit.engine.solvers import NestedSolver, SingleSolver
+from mmfit.engine.solvers.contract.solver import COPIES
 from mmfit.engine.solvers.crossed.choice import machine_memory
 from mmfit.errors import ComputationError
 
 # Seconds, measured: per operation in large matrix products, in sums over many small blocks, and
 # of calls in any case.
 _DENSE, _SMALL, _CALLS = 4e-11, 8e-10, 5e-3
-# Copies of the largest arrays in use at one time.
-_COPIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,11 @@ def adjusted_cost(prepared: Prepared) -> AdjustedCost:
     """What the adjustment takes for one response, beyond the cross-products."""
     solver, layout = prepared.solver, prepared.system.layout
     k, m = len(layout), prepared.system.nfixed + 1
-    if not k:
-        dense, small, numbers = 0.0, 0.0, 0.0
-    elif isinstance(solver, SingleSolver):
-        dense, small, numbers = _single(solver, k, m)
-    elif isinstance(solver, NestedSolver):
-        dense, small, numbers = _nested(solver)
-    else:
-        dense, small, numbers = _crossed(solver, k, m)
-    numbers += _COPIES * (k + 1) ** 2 * m**2
-    small += 2 * (k + 1) ** 2 * m**3
-    seconds = _DENSE * dense + _SMALL * small + _CALLS
-    return AdjustedCost((k + 1) * (k + 2) // 2, dense + small, seconds, 8 * numbers)
+    cost = solver.second_order_cost()
+    numbers = cost.numbers + COPIES * (k + 1) ** 2 * m**2
+    small = cost.small + 2 * (k + 1) ** 2 * m**3
+    seconds = _DENSE * cost.dense + _SMALL * small + _CALLS
+    return AdjustedCost((k + 1) * (k + 2) // 2, cost.dense + small, seconds, 8 * numbers)
 
 
 def require_affordable(cost: AdjustedCost) -> None:
@@ -70,42 +61,3 @@ def require_affordable(cost: AdjustedCost) -> None:
             f"model ({cost}), and a fit may take {limit / 2**30:.3g} GiB on this machine; "
             "df='residual' and df='normal' need none of it"
         )
-
-
-def _single(solver: SingleSolver, k: int, m: int) -> tuple[float, float, float]:
-    """Per pair of entries, products of a class's weights with its pooled products of columns."""
-    q, classes = solver.leaf.S.shape[0], solver.leaf.S.shape[2]
-    inner = k * (k + 1) / 2 * q * (q + 1) / 2 * m * (m + 1) / 2 * classes
-    weights = k**2 * q**3 * classes
-    return 0.0, inner + weights, _COPIES * (k * q**2 + m * q) * classes
-
-
-def _nested(solver: NestedSolver) -> tuple[float, float, float]:
-    """The second derivatives of every front beyond the leaf's, link by link."""
-    f, small, numbers = len(solver.links[0].directions), 0.0, 0.0
-    for link in solver.links[1:]:
-        o, w = len(link.directions), link.width + link.q
-        levels = link.T.shape[2]
-        entries = (f + o) ** 2 * w**2 * levels
-        small += 4 * link.q * entries
-        numbers = max(numbers, _COPIES * entries)
-        f += o
-    return 0.0, small, numbers
-
-
-def _crossed(solver, k: int, m: int) -> tuple[float, float, float]:
-    """Factorise the tail, and pass it once per entry of the eliminated factor."""
-    q, _, levels = solver.T.shape
-    lead, rows = solver.entries.groups[0].directions.shape[0], k * m
-    width, columns = solver.columns.width, q * levels + solver.columns.width
-    passes = 3 + 2 * lead
-    numbers = _COPIES * rows * columns
-    dense = 2.0 * rows**2 * columns
-    if solver.name == "sparse":
-        plan = solver.pattern.plan
-        return dense, passes * 6 * plan.flops, numbers + 2 * _COPIES * plan.storage
-    if solver.name == "crossed":
-        return dense + passes * width**3, 0.0, numbers + 2 * _COPIES * width**2
-    rest, storage = solver.storage.rest.width, solver.storage.size
-    dense += passes * (rest**3 + 2 * solver.storage.own * rest**2)
-    return dense, 0.0, numbers + 2 * _COPIES * storage

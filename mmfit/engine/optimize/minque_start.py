@@ -8,7 +8,6 @@ import numpy as np
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
-from mmfit.engine.solvers.identity_moments import Blank, blank_from
 
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
@@ -46,33 +45,20 @@ def _minque(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """
     system, k = problem.system, len(problem.system.layout)
     n, p = system.nobs, system.nfixed
-    blank = _blank(problem)
-    x = blank.x_slopes.reshape(k, -1) / n
+    moments = problem.solver.identity_moments()
+    x = moments.x_slopes.reshape(k, -1) / n
     equations = np.empty((k + 1, k + 1))
-    equations[:k, :k] = blank.traces - (2 / n) * blank.x_pairs + x @ x.T
-    through_x = np.trace(blank.x_slopes, axis1=1, axis2=2) / n
-    equations[:k, k] = equations[k, :k] = blank.trace_slopes - through_x
+    equations[:k, :k] = moments.traces - (2 / n) * moments.x_pairs + x @ x.T
+    through_x = np.trace(moments.x_slopes, axis1=1, axis2=2) / n
+    equations[:k, k] = equations[k, :k] = moments.trace_slopes - through_x
     equations[k, k] = n - p
     right = np.empty((problem.batch, k + 1))
-    right[:, :k], right[:, k] = blank.y_slopes, n
+    right[:, :k], right[:, k] = moments.y_slopes, n
     solution = np.einsum("be,ef->bf", right, _pseudo_inverse(equations))
     # A residual estimate that is not positive says nothing about the ratio: take half the total.
     total = n / (n - p)
     sigma2 = np.where(solution[:, k] > 1e-6 * total, solution[:, k], 0.5 * total)
     return solution[:, :k], sigma2
-
-
-def _blank(problem: Problem) -> Blank:
-    solver = problem.solver
-    if hasattr(solver, "blank"):
-        return solver.blank()
-    layout = problem.system.layout
-    zero = np.zeros((problem.batch, len(layout)))
-    # What depends on the design alone is the same for all responses.
-    design = solver.factorize(layout.lambdas(zero[:1]), np.arange(1))
-    if problem.batch == 1:
-        return blank_from(design, design)
-    return blank_from(design, solver.factorize(layout.lambdas(zero), np.arange(problem.batch)))
 
 
 def _pseudo_inverse(M: np.ndarray) -> np.ndarray:

@@ -2,21 +2,14 @@
 
 from collections.abc import Callable
 
-from mmfit.engine.solvers.contract import Factorization, Solver
+from mmfit.engine.solvers.contract.solver import Factorization, Solver
 from mmfit.engine.solvers.linear import LinearSolver
 from mmfit.engine.solvers.nested.chain import nesting_chain
 from mmfit.engine.solvers.nested.solver import NestedSolver
 from mmfit.engine.solvers.single.solver import SingleSolver
 from mmfit.engine.system.whitened_system import System
 
-__all__ = [
-    "Factorization",
-    "LinearSolver",
-    "NestedSolver",
-    "SingleSolver",
-    "Solver",
-    "choose_solver",
-]
+__all__ = ["Factorization", "Solver", "choose_solver"]
 
 
 def choose_solver(system: System, rows: Callable[[], System] | None = None) -> Solver:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmfit.engine.solvers.contract.solver import IdentityMoments, SecondOrderCost
 from mmfit.engine.system.whitened_system import System
 
 
@@ -23,6 +24,16 @@ class LinearSolver:
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> "LinearFactorization":
         """The same for every member; there is no theta that could differ."""
         return LinearFactorization(self, len(members))
+
+    def identity_moments(self) -> IdentityMoments:
+        p = self.columns - 1
+        none = np.zeros((0, 0))
+        return IdentityMoments(
+            none, np.zeros(0), none, np.zeros((0, p, p)), np.zeros((self.batch, 0))
+        )
+
+    def second_order_cost(self) -> SecondOrderCost:
+        return SecondOrderCost(0.0, 0.0, 0.0)
 
 
 class LinearFactorization:

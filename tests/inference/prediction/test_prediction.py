@@ -9,11 +9,12 @@ import pytest
 import mmfit
 from mmfit.engine.solvers.crossed.chain import chain_solver
 from mmfit.engine.solvers.crossed.choice import crossed_solver
-from mmfit.engine.solvers.crossed.products import TailColumns, neighbours
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
+from mmfit.engine.solvers.crossed.products import neighbours
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
 from mmfit.engine.solvers.crossed.solver import elimination_order
-from mmfit.engine.solvers.crossed.sparse import SparseTailSolver
-from mmfit.engine.solvers.level_basis import group_basis
+from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
+from mmfit.engine.solvers.levels.basis import group_basis
 from mmfit.inference.prediction.prediction_error import error_variance
 from tests.reference_cases import data, fits, inference, matrices
 
@@ -135,10 +136,10 @@ def _chain(system, rows=None):
 
 def _sparse(system, rows=None):
     lead, *others = (system.groups[g] for g in elimination_order(system))
-    columns = TailColumns.of(others)
+    columns = RemainderColumns.of(others)
     lead = group_basis(lead)
     found = neighbours(lead, others, columns)
-    return SparseTailSolver(system, lead, found, build_pattern(pattern_keys(found), columns))
+    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
 
 
 @pytest.mark.parametrize("solver", [_chain, _sparse, crossed_solver])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmfit.engine.solvers.crossed.coupling import represent
-from mmfit.engine.solvers.crossed.products import Neighbours, TailColumns, neighbours
+from mmfit.engine.solvers.crossed.products import Neighbours, neighbours
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
-from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
+from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis
 from mmfit.engine.system.whitened_system import Group, System
 from mmfit.errors import ComputationError
 
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 
 Rows = Callable[[], System]
 
-# Up to this many columns the tail is dense in any case.
+# Up to this many columns the remainder is dense in any case.
 _NARROW = 150
 # Seconds of one evaluation (measured; mostly their ratios matter). Dense: per T^3. Chain: per T'^3
 # and product of factor 2's columns with T'^2. Sparse: per operation, double of storage and front.
 _DENSE_SECONDS = 2.8e-11
 _CHAIN_SECONDS = (2.8e-11, 1e-10)
 _SPARSE_SECONDS = (8e-11, 4e-8, 1e-4)
-# A second elimination has to halve the time, and the analysis of a sparse tail needs more seconds
-# than a few evaluations that are faster than this.
+# A second elimination has to halve the time, and the analysis of a sparse remainder needs more
+# seconds than a few evaluations that are faster than this.
 _GAIN, _ANALYSIS = 0.5, 0.05
 # A pattern with more than this part of all entries is not worth the analysis.
 _FULL = 0.05
@@ -51,7 +52,7 @@ def crossed_solver(system: System, rows: Rows | None = None) -> CrossedSolver:
     """
     order = elimination_order(system)
     others = [system.groups[g] for g in order[1:]]
-    columns = TailColumns.of(others)
+    columns = RemainderColumns.of(others)
     width, memory = columns.width, machine_memory() / 8
     if width <= _NARROW:
         return CrossedSolver(system, rows=rows)
@@ -115,17 +116,17 @@ def _chain_solver(system: System, order: list[int], rows: Rows | None) -> Crosse
 
 def _sparse_solver(
     system: System,
-    columns: TailColumns,
+    columns: RemainderColumns,
     lead: LevelBasis,
     found: Neighbours,
     seconds: float,
     memory: float,
     rows: Rows | None,
 ) -> CrossedSolver | None:
-    """A solver with a sparse tail where it takes less than the given time of others."""
+    """A solver with a sparse remainder where it takes less than the given time of others."""
     # Import scipy.sparse, which small models can do without.
-    from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern, pattern_keys
-    from mmfit.engine.solvers.crossed.sparse import SparseTailSolver
+    from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
+    from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
 
     keys = pattern_keys(found)
     if np.isfinite(seconds) and 2 * len(keys) > _FULL * columns.width**2:
@@ -136,7 +137,7 @@ def _sparse_solver(
         return None
     if _seconds(plan) > seconds:
         return None
-    return SparseTailSolver(system, lead, found, pattern, rows)
+    return sparse_solver(system, lead, found, pattern, rows)
 
 
 def _seconds(plan: Symbolic) -> float:

@@ -1,31 +1,21 @@
 """The coupling A = Q_1'Z_t of the eliminated factor with all others, in two representations.
 
-Both answer the same questions: the Schur term sum_l A_l' w_l A_l for a symmetric q x q matrix w_l
-per level; its adjoint, A_l J A_l' per level for a symmetric J; products with A and A'. Sparse
-designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which almost
-every level meets almost every other use plain products.
-
-Weights are (A, q, q, L), vectors on the eliminated factor (A, c, q, L), on the tail (A, c, T), all
-with the level last, so that arithmetic runs along memory.
+Sparse designs use a map that is constant over all evaluations (:mod:`pair_map`); designs in which
+almost every level meets almost every other use plain products. What both answer is stated in
+:mod:`mmfit.engine.solvers.contract.coupling`.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmfit.engine.solvers.contract.coupling import Coupling
 from mmfit.engine.solvers.crossed.products import (
     Neighbours,
-    TailColumns,
+    RemainderColumns,
     dense_coupling,
     neighbours,
 )
-from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.whitened_system import Group
-
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.crossed.pair_map import PairMap
 
 # Entries of A up to which a dense A is taken unseen.
 _SMALL = 200_000
@@ -36,15 +26,27 @@ _TEMPORARY = 8_000_000
 
 
 class DenseCoupling:
-    """The same operations by dense products, for small designs and nearly complete ones."""
+    """A as a dense array, for small designs and nearly complete ones."""
 
-    symmetric = True
+    whole = True
 
     def __init__(self, dense: np.ndarray):
         """``dense``: (q, L, T)."""
         self.dense = dense
         self.q, self.levels, self.width = dense.shape
         self.flat = dense.reshape(-1, self.width)
+        self.shape = (self.width, self.width)
+
+    def hold(self, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """(T, T), see :class:`mmfit.engine.solvers.contract.coupling.Coupling`."""
+        upper = np.zeros(self.width**2)
+        upper[index] = values
+        upper = upper.reshape(self.shape)
+        return upper + np.triu(upper, 1).T
+
+    def reduced(self, products: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Z_t'Z_t - A'w A, (A, T, T)."""
+        return products - self.schur(weights)
 
     def schur(self, weights: np.ndarray) -> np.ndarray:
         """sum_l A_l' w_l A_l, (A, T, T)."""
@@ -82,16 +84,14 @@ class DenseCoupling:
         return (u @ self.flat.T).reshape(*u.shape[:2], self.q, self.levels)
 
 
-def build_coupling(
-    lead: LevelBasis, groups: list[Group], tail: TailColumns
-) -> PairMap | DenseCoupling:
+def build_coupling(lead: LevelBasis, groups: list[Group], remainder: RemainderColumns) -> Coupling:
     """The cheaper representation of the coupling."""
-    if lead.levels * lead.size * tail.width <= _SMALL:
-        return DenseCoupling(dense_coupling(lead, groups, tail))
-    return represent(neighbours(lead, groups, tail))
+    if lead.levels * lead.size * remainder.width <= _SMALL:
+        return DenseCoupling(dense_coupling(lead, groups, remainder))
+    return represent(neighbours(lead, groups, remainder))
 
 
-def represent(found: Neighbours) -> PairMap | DenseCoupling:
+def represent(found: Neighbours) -> Coupling:
     """The cheaper representation of a coupling that is known by its neighbours."""
     q = len(found.values)
     by_map = _MAP_COST * found.pair_count() * (q * (q + 1) // 2)

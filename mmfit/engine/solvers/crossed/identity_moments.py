@@ -1,47 +1,42 @@
 """Crossed grouping factors at V = I: sums over levels of their raw products."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from mmfit.engine.solvers.identity_moments import Blank, blank_from
-
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.crossed.solver import CrossedSolver
+from mmfit.engine.covariance.directions import EntryOrder
+from mmfit.engine.solvers.contract.solver import IdentityMoments
 
 
-def crossed_blank(solver: CrossedSolver) -> Blank:
-    """From the raw products where they are dense, else from a factorisation at theta = 0."""
-    entries = solver.entries
-    fixed, responses = solver.raw_right()
-    y_slopes = _slopes(entries, responses)
-    if not solver.coupling.symmetric:
-        zero = [np.zeros((1, *group.directions.shape[1:])) for group in entries.groups]
-        given = [zero[solver.order.index(g)] for g in range(len(zero))]
-        design = solver.factorize(given, np.arange(1))
-        return replace(blank_from(design, design), y_slopes=y_slopes)
+def crossed_moments(
+    entries: EntryOrder,
+    T: np.ndarray,
+    fixed: list[np.ndarray],
+    responses: list[np.ndarray],
+    blocks: list[tuple[int, int, np.ndarray]],
+) -> IdentityMoments:
+    """From T (q, q, L) of the first group, Z'X (p, q, L) and Z'y (B, q, L) of every group.
+
+    ``blocks``: (g, h, Z_g'Z_h as (q, L, q', L')) for all g <= h but g = h = 0.
+    """
     traces, x_pairs = np.empty((2, entries.count, entries.count))
-    own = np.einsum("ikl,jkl->ijl", solver.T, solver.T)
-    first = entries.groups[0]
-    _put(traces, first, first, np.einsum("ikl,jml->ijkm", own, own))
+    own = np.einsum("ikl,jkl->ijl", T, T)
+    _put(entries, traces, 0, 0, np.einsum("ikl,jml->ijkm", own, own))
     x = fixed[0]
     side = np.einsum("pil,pml->iml", x, x)
-    _put(x_pairs, first, first, np.einsum("iml,jkl->ijkm", side, own))
-    for g, h, block in solver.raw_blocks():
-        one, two = entries.groups[g], entries.groups[h]
-        _put(traces, one, two, _products(block))
-        _put(x_pairs, one, two, _through(fixed[g], block, fixed[h]))
-    trace_slopes = _trace_slopes(solver, own)
-    x_slopes = _x_slopes(entries, fixed)
-    return Blank(
+    _put(entries, x_pairs, 0, 0, np.einsum("iml,jkl->ijkm", side, own))
+    sums = [own.sum(axis=2)]
+    for g, h, block in blocks:
+        _put(entries, traces, g, h, _products(block))
+        _put(entries, x_pairs, g, h, _through(fixed[g], block, fixed[h]))
+        if g == h:
+            sums.append(np.einsum("iljl->ij", block))
+    both = zip(entries.directions, sums, strict=True)
+    trace_slopes = np.concatenate([along.member_traces(block[None])[0] for along, block in both])
+    return IdentityMoments(
         traces=entries.arrange(traces[None], 2)[0],
-        trace_slopes=entries.arrange(trace_slopes[None], 1)[0],
+        trace_slopes=entries.arrange(trace_slopes[None])[0],
         x_pairs=entries.arrange(x_pairs[None], 2)[0],
-        x_slopes=entries.arrange(x_slopes[None], 1)[0],
-        y_slopes=y_slopes,
+        x_slopes=entries.arrange(_x_slopes(entries, fixed)[None])[0],
+        y_slopes=y_slopes(entries, responses),
     )
 
 
@@ -66,40 +61,28 @@ def _through(x: np.ndarray, block: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.einsum("aijkl,aml->ijkm", left, z)
 
 
-def _put(out: np.ndarray, one, two, tensor: np.ndarray) -> None:
+def _put(entries: EntryOrder, out: np.ndarray, g: int, h: int, tensor: np.ndarray) -> None:
     """Set the entries of two groups, and their mirror images, from sums by effects."""
-    if tensor.size == 1:
-        values = tensor.reshape(1, 1)
-    else:
-        left = np.einsum("eij,ijkm->ekm", one.directions, tensor)
-        values = np.einsum("ekm,fkm->ef", left, two.directions)
-    out[one.place, two.place] = values
-    out[two.place, one.place] = values.T
+    values = entries.directions[g].contract(tensor, entries.directions[h])
+    one, two = entries.places[g], entries.places[h]
+    out[one, two] = values
+    out[two, one] = values.T
 
 
-def _slopes(entries, right: list[np.ndarray]) -> np.ndarray:
+def y_slopes(entries: EntryOrder, right: list[np.ndarray]) -> np.ndarray:
     """(B, k): r'V_e r, from Z'r (B, q, L) per group."""
     parts = []
-    for y, group in zip(right, entries.groups, strict=True):
-        parts.append(group.gather(y @ y.swapaxes(1, 2)))
-    return entries.arrange(np.concatenate(parts, axis=1), 1)
+    for y, along in zip(right, entries.directions, strict=True):
+        parts.append(along.member_traces(y @ y.swapaxes(1, 2)))
+    return entries.arrange(np.concatenate(parts, axis=1))
 
 
-def _x_slopes(entries, fixed: list[np.ndarray]) -> np.ndarray:
+def _x_slopes(entries: EntryOrder, fixed: list[np.ndarray]) -> np.ndarray:
     """(k, p, p): X'V_e X."""
     parts = []
-    for x, group in zip(fixed, entries.groups, strict=True):
+    for x, along in zip(fixed, entries.directions, strict=True):
         p, q, levels = x.shape
         flat = x.reshape(p * q, levels)
         gram = (flat @ flat.T).reshape(p, q, p, q).transpose(1, 3, 0, 2)
-        parts.append(group.gather_both(gram[None])[0])
-    return np.concatenate(parts)
-
-
-def _trace_slopes(solver: CrossedSolver, own: np.ndarray) -> np.ndarray:
-    """(k,): tr(V_e)."""
-    groups = solver.entries.groups
-    blocks = [own.sum(axis=2)]
-    blocks += [np.einsum("iljl->ij", block) for g, h, block in solver.raw_blocks() if g == h]
-    parts = [group.gather(block[None])[0] for group, block in zip(groups, blocks, strict=True)]
+        parts.append(along.member_sums(gram[None])[0])
     return np.concatenate(parts)

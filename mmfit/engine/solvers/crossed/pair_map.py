@@ -2,31 +2,17 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
+from mmfit.engine.solvers.contract.coupling import TriangleStorage
 from mmfit.engine.solvers.crossed.products import Neighbours
 
 # The stored map holds one number per pair of neighbours and per entry of w; above this many
 # (some 700 MB) it is made anew, piece by piece, whenever it is needed.
 _STORED = 60_000_000
 _PIECE = 8_000_000
-
-
-class Storage(Protocol):
-    """Where the entries of the upper triangle of a (T, T) matrix stand in a vector.
-
-    Attributes
-    ----------
-    size : int, length of the vector.
-    """
-
-    size: int
-
-    def places(self, flat: np.ndarray) -> np.ndarray:
-        """The places of entries given by flat index into (T, T)."""
 
 
 class PairMap:
@@ -44,9 +30,10 @@ class PairMap:
     storage : what says where the entries stand, or None for all of (T, T).
     """
 
-    symmetric = False
+    whole = False
+    dense = None
 
-    def __init__(self, found: Neighbours, storage: Storage | None = None):
+    def __init__(self, found: Neighbours, storage: TriangleStorage | None = None):
         self.width, self.q = found.width, len(found.values)
         self._storage = storage
         self.shape = (self.width, self.width) if storage is None else (storage.size,)
@@ -110,6 +97,19 @@ class PairMap:
                 data += left[b] * right[a]
             maps.append(sp.csc_array((data, keys, pairs.astype(keys.dtype)), shape=shape))
         return slice(low, high), maps
+
+    def hold(self, index: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(places among the rows of the map, values)."""
+        return self._places(index), values
+
+    def reduced(self, products: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+        """Z_t'Z_t - sum_l A_l' w_l A_l: the upper triangles, zero below."""
+        none = not weights.any()
+        S = np.zeros((len(weights), *self.shape)) if none else self.schur(-weights)
+        places, values = products
+        for member in S:
+            member.reshape(-1)[places] += values
+        return S
 
     def schur(self, weights: np.ndarray) -> np.ndarray:
         """sum_l A_l' w_l A_l: the upper triangles, zero below."""

@@ -4,7 +4,7 @@ Two things are lost at a variance ratio of 10^6 and more: what the levels of dif
 in common (their sum over all levels is the same column for every factor with an intercept), and
 what they explain of X and y. Here both are kept apart.
 
-The effects of a factor g of the tail are split into their mean over its L levels and L - 1
+The effects of a factor g of the remainder are split into their mean over its L levels and L - 1
 contrasts, so that V = V_c + B Phi B' with the columns B that the factors' means have (k of them,
 orthonormal), Phi the sum of Psi_g / L_g in these, and V_c with effects that sum to zero. With
 H = B'V_c^-1 B, h = B'V_c^-1 F and E = (I + H Phi)^-1,
@@ -30,10 +30,11 @@ from itertools import pairwise
 import numpy as np
 from scipy.linalg import lapack
 
-from mmfit.engine.solvers.blocks import kernel
-from mmfit.engine.solvers.crossed.products import TailColumns, dense_coupling, upper_products
-from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
-from mmfit.engine.solvers.parts import Precision
+from mmfit.engine.solvers.contract.parts import VarianceLimits
+from mmfit.engine.solvers.crossed.products import dense_coupling, upper_products
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis
+from mmfit.engine.solvers.levels.blocks import kernel
 from mmfit.engine.system.level_sums import Column, level_products
 from mmfit.engine.system.orthonormal import orthonormal_rows
 from mmfit.engine.system.whitened_system import System
@@ -58,10 +59,10 @@ class PreciseSource:
     def __init__(self, rows: Callable[[], System], system: System, order: list[int]):
         """``rows`` gives the system with its rows;  ``order``: the groups, the eliminated first."""
         self._rows, self._order = rows, order
-        self._precision = Precision(system)
-        first, *tail = (system.groups[g].levels * system.groups[g].size for g in order)
-        size = float(first * sum(tail))
-        self._feasible = size * sum(tail) < _OPERATIONS and size < _NUMBERS
+        self._precision = VarianceLimits(system)
+        first, *remainder = (system.groups[g].levels * system.groups[g].size for g in order)
+        size = float(first * sum(remainder))
+        self._feasible = size * sum(remainder) < _OPERATIONS and size < _NUMBERS
 
     @cached_property
     def values(self) -> "PreciseValues":
@@ -103,14 +104,14 @@ class PreciseValues:
         self.system, self.order = system, order
         first, *self.others = (system.groups[g] for g in order)
         self.lead: LevelBasis = group_basis(first)
-        self.columns = TailColumns.of(self.others)
+        self.columns = RemainderColumns.of(self.others)
         self.pieces = _contrast_pieces(self.columns)
-        self._tail_products()
+        self._remainder_products()
         self._common()
         self._fixed = self._split(np.concatenate([self.B, self.X]))
         self._responses: dict[int, tuple[_Columns, np.ndarray, np.ndarray]] = {}
 
-    def _tail_products(self) -> None:
+    def _remainder_products(self) -> None:
         """A (q L, T) and W (T, T): Q_1'Z_c, and Z_c'Z_c less its projection on Q_1."""
         T = self.columns.width
         index, values = upper_products(self.others, self.columns)
@@ -284,7 +285,7 @@ class PreciseValues:
         return log_det, (whole + whole.T) / 2
 
 
-def _contrast_pieces(columns: TailColumns) -> list[list[slice]]:
+def _contrast_pieces(columns: RemainderColumns) -> list[list[slice]]:
     """Per group and effect, the places of its contrasts."""
     out, start = [], 0
     for levels, pieces in zip(columns.levels, columns.effects, strict=True):

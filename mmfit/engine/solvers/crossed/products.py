@@ -4,45 +4,16 @@ Pairs of levels are integer keys, so nothing here is a sparse matrix with n rows
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.level_sums import level_products
 from mmfit.engine.system.whitened_system import Group
 
 # Up to this many possible cells per row a table of all cells beats sorting the rows.
 _TABLE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class TailColumns:
-    """Where the columns of the factors that are not eliminated lie: effect by effect.
-
-    Attributes
-    ----------
-    levels, sizes : tuples of int, L and q of each group;  width : int, T, all columns.
-    places : tuple of slice, all columns of each group.
-    effects : tuple over the groups of tuples of slice, the columns of each effect.
-    """
-
-    levels: tuple[int, ...]
-    sizes: tuple[int, ...]
-    width: int
-    places: tuple[slice, ...]
-    effects: tuple[tuple[slice, ...], ...]
-
-    @classmethod
-    def of(cls, groups: list[Group]) -> "TailColumns":
-        effects, start = [], 0
-        for group in groups:
-            bounds = start + group.levels * np.arange(group.size + 1)
-            effects.append(tuple(slice(int(a), int(b)) for a, b in pairwise(bounds)))
-            start = int(bounds[-1])
-        places = tuple(slice(pieces[0].start, pieces[-1].stop) for pieces in effects)
-        levels = tuple(group.levels for group in groups)
-        return cls(levels, tuple(group.size for group in groups), start, places, tuple(effects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +51,34 @@ def _distinct(key: np.ndarray, possible: int) -> tuple[np.ndarray, np.ndarray]:
     return occupied, position[key]
 
 
-def upper_products(groups: list[Group], tail: TailColumns) -> tuple[np.ndarray, np.ndarray]:
+def upper_products(
+    groups: list[Group], remainder: RemainderColumns
+) -> tuple[np.ndarray, np.ndarray]:
     """(flat index into (T, T), value) of the upper triangle of Z_t'Z_t where it is not zero."""
     index, values = [], []
 
     def add(rows, columns, entries):
-        index.append(rows * tail.width + columns)
+        index.append(rows * remainder.width + columns)
         values.append(entries)
 
     for g, group in enumerate(groups):
         level = np.arange(group.levels)
         own = level_products(group.codes, group.levels, group.columns, group.columns)
-        pieces = tail.effects[g]
+        pieces = remainder.effects[g]
         for i, left in enumerate(pieces):
             for j in range(i, len(pieces)):
                 add(left.start + level, pieces[j].start + level, own[i, j])
         for h in range(g + 1, len(groups)):
             both = cells(group, groups[h])
             for i, left in enumerate(pieces):
-                for j, right in enumerate(tail.effects[h]):
+                for j, right in enumerate(remainder.effects[h]):
                     add(left.start + both.rows, right.start + both.columns, both.values[i, j])
     return np.concatenate(index), np.concatenate(values)
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The tail columns that each level of the eliminated factor meets: A = Q_1'Z_t by level.
+    """The remainder columns that each level of the eliminated factor meets: A = Q_1'Z_t by level.
 
     Attributes
     ----------
@@ -132,34 +105,36 @@ class Neighbours:
         return out
 
 
-def neighbours(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> Neighbours:
-    """Merge the cells of the eliminated factor with every tail factor, level by level."""
+def neighbours(lead: LevelBasis, groups: list[Group], remainder: RemainderColumns) -> Neighbours:
+    """Merge the cells of the eliminated factor with every remainder factor, level by level."""
     met = [cells(lead, group) for group in groups]
     counts = [np.bincount(c.rows, minlength=lead.levels) for c in met]
-    total = sum(size * count for size, count in zip(tail.sizes, counts, strict=True))
+    total = sum(size * count for size, count in zip(remainder.sizes, counts, strict=True))
     indptr = np.concatenate([[0], np.cumsum(total)])
-    narrow = max(int(indptr[-1]), tail.width) < 2**31
+    narrow = max(int(indptr[-1]), remainder.width) < 2**31
     columns = np.empty(indptr[-1], dtype=np.int32 if narrow else np.int64)
     values = np.empty((lead.size, indptr[-1]))
     begin = indptr[:-1].copy()
     for g, (cell, count) in enumerate(zip(met, counts, strict=True)):
         within = np.arange(len(cell.rows)) - np.repeat(np.cumsum(count) - count, count)
-        for j, piece in enumerate(tail.effects[g]):
+        for j, piece in enumerate(remainder.effects[g]):
             position = np.repeat(begin, count) + within
             columns[position] = cell.columns + piece.start
             values[:, position] = cell.values[:, j]
             begin += count
     values *= np.repeat(lead.scale, total, axis=1)
-    return Neighbours(indptr, columns, values, tail.width)
+    return Neighbours(indptr, columns, values, remainder.width)
 
 
-def dense_coupling(lead: LevelBasis, groups: list[Group], tail: TailColumns) -> np.ndarray:
+def dense_coupling(
+    lead: LevelBasis, groups: list[Group], remainder: RemainderColumns
+) -> np.ndarray:
     """(q, L, T), A = Q_1'Z_t, summed directly into a dense array."""
-    out = np.empty((lead.size, lead.levels, tail.width))
+    out = np.empty((lead.size, lead.levels, remainder.width))
     for g, group in enumerate(groups):
         key = lead.codes * group.levels + group.codes
         sums = level_products(key, lead.levels * group.levels, lead.columns, group.columns)
-        for j, piece in enumerate(tail.effects[g]):
+        for j, piece in enumerate(remainder.effects[g]):
             out[:, :, piece] = sums[:, j].reshape(lead.size, lead.levels, group.levels)
     out *= lead.scale[:, :, None]
     return out

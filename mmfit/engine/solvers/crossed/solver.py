@@ -3,34 +3,32 @@
 The eliminated factor's part of Z'Z is block diagonal, so its elimination costs one small block
 per level; what it leaves on the other factors (the Schur complement) comes from a constant map or
 from plain products (:mod:`coupling`). The rest, of order T = number of the other factors' columns,
-is a dense Cholesky factorisation (:mod:`tail_dense`, or :mod:`tail_stacked` where T is small).
+is the remainder (:mod:`mmfit.engine.solvers.contract.remainder`).
 (Block Cholesky of Bates, Maechler, Bolker & Walker 2015, section 5.4.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import conditional
-from mmfit.engine.solvers.crossed.coupling import DenseCoupling, build_coupling
-from mmfit.engine.solvers.crossed.eliminated import between, eliminate_lead, multiply
-from mmfit.engine.solvers.crossed.entries import Entries, group_entries
-from mmfit.engine.solvers.crossed.identity_moments import crossed_blank
+from mmfit.engine.covariance.directions import entry_order
+from mmfit.engine.solvers.contract.coupling import Coupling
+from mmfit.engine.solvers.contract.identity_moments import moments_from
+from mmfit.engine.solvers.contract.remainder import RemainderPlan
+from mmfit.engine.solvers.contract.solver import COPIES, IdentityMoments, SecondOrderCost
+from mmfit.engine.solvers.crossed.coupling import build_coupling
+from mmfit.engine.solvers.crossed.factorization import CrossedFactorization
+from mmfit.engine.solvers.crossed.identity_moments import crossed_moments, y_slopes
 from mmfit.engine.solvers.crossed.precise import PreciseSource
-from mmfit.engine.solvers.crossed.products import TailColumns, upper_products
-from mmfit.engine.solvers.crossed.remainder.members import STACKED, dense_tail
-from mmfit.engine.solvers.crossed.traces import crossed_pair_blocks, crossed_pairs, crossed_traces
-from mmfit.engine.solvers.identity_moments import Blank
-from mmfit.engine.solvers.level_basis import LevelBasis, group_basis
+from mmfit.engine.solvers.crossed.products import upper_products
+from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis
 from mmfit.engine.system.level_sums import Column, LevelSums, response_products
-from mmfit.engine.system.whitened_system import Group, System
-
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.crossed.pair_map import PairMap
+from mmfit.engine.system.whitened_system import System
 
 
 def elimination_order(system: System) -> list[int]:
@@ -45,35 +43,38 @@ class CrossedSolver:
 
     Attributes
     ----------
+    name : str, by the kind of remainder;  second_order_is_cheap : bool; see
+        :class:`mmfit.engine.solvers.contract.solver.Solver`.
     order : list of int, the groups, the eliminated one first;  given : where each of them is there.
-    columns : TailColumns;  coupling : Q_1'Z_t, 1 being the eliminated group.
+    columns : RemainderColumns;  coupling : Coupling, Q_1'Z_t, 1 being the eliminated group.
+    plan : RemainderPlan, what factorises the remainder.
     T : (q, q, L), Z_1 = Q_1 T' by level.
     precise : PreciseSource, the digits at large variances;  fixed : int, p.
-    entries : Entries, of Psi, by group in this order.
-    second_order_is_cheap : bool, see :class:`base.Solver`.
+    entries : EntryOrder, of Psi, by group in this order.
     """
-
-    name = "crossed"
 
     def __init__(
         self,
         system: System,
-        coupling: PairMap | DenseCoupling | None = None,
+        coupling: Coupling | None = None,
+        plan: RemainderPlan | None = None,
         order: list[int] | None = None,
         lead: LevelBasis | None = None,
         rows: Callable[[], System] | None = None,
     ):
-        """``coupling`` and ``lead``, the basis Q_1, where they are at hand already;  ``order``: see
-        the attributes;  ``rows``: gives the system with its rows, where it is not to be kept."""
+        """``coupling`` and ``lead``, the basis Q_1, where they are at hand already;  ``plan``: a
+        dense one unless given;  ``order``: see the attributes;  ``rows``: gives the system with its
+        rows, where it is not to be kept."""
         self.order = elimination_order(system) if order is None else order
         self.nobs = system.nobs
         first, *others = (system.groups[g] for g in self.order)
         lead = group_basis(first) if lead is None else lead
-        self.columns = TailColumns.of(others)
+        self.columns = RemainderColumns.of(others)
         self.T = lead.T
-        self.second_order_is_cheap = self.columns.width <= STACKED
         self.coupling = coupling or build_coupling(lead, others, self.columns)
-        self._tail_products = self._products(others)
+        self.plan = plan or DensePlan(self.columns, self.coupling.whole)
+        self.name, self.second_order_is_cheap = self.plan.name, self.plan.second_order_is_cheap
+        self._products = self.coupling.hold(*upper_products(others, self.columns))
         self._right = [_right(lead.sums, lead.columns, system) * lead.scale]
         parts = [_right(LevelSums(g.codes, g.levels), g.columns, system) for g in others]
         self._right.append(
@@ -84,18 +85,7 @@ class CrossedSolver:
         self.fixed = system.nfixed
         self.given = [self.order.index(g) for g in range(len(self.order))]
         self.precise = PreciseSource(rows or (lambda: system), system, self.order)
-        self.entries: Entries = group_entries(system.layout, self.order)
-
-    def _products(self, groups: list[Group]):
-        """Z_t'Z_t: a full matrix beside a dense coupling, else (index, value) of its entries."""
-        index, values = upper_products(groups, self.columns)
-        if not self.coupling.symmetric:
-            return index, values
-        T = self.columns.width
-        upper = np.zeros(T * T)
-        upper[index] = values
-        upper = upper.reshape(T, T)
-        return upper + np.triu(upper, 1).T
+        self.entries = entry_order(system.layout, self.order)
 
     def right(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Q_1'R, (A, m, q, L), and Z_t'R, (A, m, T), for the responses ``members``."""
@@ -110,43 +100,51 @@ class CrossedSolver:
             out.append(whole)
         return out[0], out[1]
 
-    def raw_right(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _raw_right(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Z'X (p, q, L) and Z'y (B, q, L) per group."""
-        lead, tail = self._right
+        lead, remainder = self._right
         parts = [np.einsum("ijl,bjl->bil", self.T, lead)]
         for size, place in zip(self.columns.sizes, self.columns.places, strict=True):
-            parts.append(tail[:, place].reshape(len(tail), size, -1))
+            parts.append(remainder[:, place].reshape(len(remainder), size, -1))
         return [part[: self.fixed] for part in parts], [part[self.fixed :] for part in parts]
 
-    def raw_blocks(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(g, h, Z_g'Z_h as (q, L, q', L')) for g <= h but g = h = 0, where they are dense."""
-        sizes = self.columns.sizes
+    def _raw_blocks(self, coupling: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
+        """(g, h, Z_g'Z_h as (q, L, q', L')) for g <= h but g = h = 0, of a dense coupling."""
+        sizes, out = self.columns.sizes, []
         for h, right in enumerate(self.columns.places):
-            lead = np.einsum("ijl,jlt->ilt", self.T, self.coupling.dense[:, :, right])
-            yield 0, h + 1, lead.reshape(*lead.shape[:2], sizes[h], -1)
+            lead = np.einsum("ijl,jlt->ilt", self.T, coupling[:, :, right])
+            out.append((0, h + 1, lead.reshape(*lead.shape[:2], sizes[h], -1)))
             for g, left in enumerate(self.columns.places[: h + 1]):
-                block = self._tail_products[left, right]
-                yield g + 1, h + 1, block.reshape(sizes[g], -1, sizes[h], self.columns.levels[h])
+                block = self._products[left, right]
+                shape = sizes[g], -1, sizes[h], self.columns.levels[h]
+                out.append((g + 1, h + 1, block.reshape(shape)))
+        return out
 
-    def blank(self) -> Blank:
-        return crossed_blank(self)
+    def identity_moments(self) -> IdentityMoments:
+        """From the raw products where they are dense, else from a factorisation at theta = 0."""
+        fixed, responses = self._raw_right()
+        if self.coupling.dense is not None:
+            blocks = self._raw_blocks(self.coupling.dense)
+            return crossed_moments(self.entries, self.T, fixed, responses, blocks)
+        zero = [np.zeros((1, *along.dense.shape[1:])) for along in self.entries.directions]
+        design = self.factorize([zero[place] for place in self.given], np.arange(1))
+        return replace(moments_from(design, design), y_slopes=y_slopes(self.entries, responses))
+
+    def second_order_cost(self) -> SecondOrderCost:
+        """Factorise the remainder, and pass it once per entry of the eliminated factor."""
+        q, _, levels = self.T.shape
+        rows = self.entries.count * (self.fixed + 1)
+        columns = q * levels + self.columns.width
+        passes = self.plan.cost(3 + 2 * len(self.entries.directions[0]))
+        return SecondOrderCost(
+            dense=2.0 * rows**2 * columns + passes.dense,
+            small=passes.small,
+            numbers=COPIES * rows * columns + passes.numbers,
+        )
 
     def reduced_products(self, weights: np.ndarray) -> np.ndarray:
-        """S = Z_t'Z_t - A'W A, (A, T, T), for W (A, q, q, L); as ``coupling`` makes it."""
-        if self.coupling.symmetric:
-            return self._tail_products - self.coupling.schur(weights)
-        if weights.any():
-            S = self.coupling.schur(-weights)
-        else:
-            S = np.zeros((len(weights), *self.coupling.shape))
-        index, values = self._tail_products
-        for member in S:
-            member.reshape(-1)[index] += values
-        return S
-
-    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]):
-        """The tail's system factorised, for S as :meth:`reduced_products` gives it."""
-        return dense_tail(S, lambdas, self.columns, self.coupling.symmetric)
+        """S = Z_t'Z_t - A'W A, in the coupling's form, for W (A, q, q, L)."""
+        return self.coupling.reduced(self._products, weights)
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> CrossedFactorization:
         ordered = [lambdas[g] for g in self.order]
@@ -168,110 +166,3 @@ def _right(sums: LevelSums, columns: tuple[Column, ...], system: System) -> np.n
     y = response_products(sums, columns, system.y)
     out[p:] = y.transpose(2, 0, 1)
     return out
-
-
-class CrossedFactorization:
-    """V factorised at one theta per member; see :class:`base.Factorization`.
-
-    Lists over groups are in the solver's order but for those that the contract names.
-    """
-
-    def __init__(self, solver: CrossedSolver, lambdas: list[np.ndarray], members: np.ndarray):
-        self.solver, self.size = solver, len(members)
-        given = [lambdas[place] for place in solver.given]
-        precise = solver.precise.wanted(given)
-        self._lambda = lambdas[0]
-        self.lead = eliminate_lead(solver.T, lambdas[0])
-        self._right, tail_right = solver.right(members)
-        self.taken = np.zeros((self.size, solver.fixed))
-        if precise:
-            self._right, tail_right = self._right.copy(), tail_right.copy()
-        for a in precise:
-            self.taken[a] = taken = solver.precise.values.taken(members[a])
-            for right in (self._right, tail_right):
-                right[a, -1] -= np.tensordot(taken, right[a, :-1], axes=1)
-        weighted = multiply(self.lead.weights, self._right)
-        self._tail_right = tail_right - solver.coupling.transposed(weighted)
-        self.tail = solver.factor_tail(solver.reduced_products(self.lead.weights), lambdas[1:])
-        self.log_det = self.lead.log_det + self.tail.log_det
-        shape = (*self._right.shape[:2], -1)
-        explained = self._right.reshape(shape) @ weighted.reshape(shape).swapaxes(1, 2)
-        # R'R = n I: X is orthonormal but for the factor sqrt(n), and y orthogonal to it
-        total = solver.nobs * np.eye(shape[1])
-        self.reduced = total - explained - self.tail.gram(self._tail_right)
-        for a in precise:
-            if np.isfinite(self.log_det[a]):
-                lams = [lam[a] for lam in given]
-                self.log_det[a], self.reduced[a] = solver.precise.values.at(lams, members[a])
-
-    @cached_property
-    def F(self) -> np.ndarray:
-        """Z_1'V_0^-1 Z_1 = G T' per level, (A, q, q, L)."""
-        if len(self.solver.T) == 1:
-            return self.lead.shrink * self.solver.T
-        return np.einsum("aijl,kjl->aikl", self.lead.shrink, self.solver.T)
-
-    @cached_property
-    def _adjoint(self) -> np.ndarray:
-        """A_l J A_l', (A, q, q, L)."""
-        return self.solver.coupling.adjoint(self.tail.covariance())
-
-    @cached_property
-    def X(self) -> np.ndarray:
-        """G A_l J A_l' G', (A, q, q, L): what the tail takes from the diagonal of N."""
-        return between(self.lead.shrink, self._adjoint)
-
-    @cached_property
-    def flat_cross(self) -> list[np.ndarray]:
-        """Z'V^-1 R per group, (A, m, q, L)."""
-        solver = self.solver
-        effects, left = self.tail.solve(self._tail_right)
-        inner = self._right - solver.coupling.apply(effects)
-        out = [multiply(self.lead.shrink, inner)]
-        for size, place in zip(solver.columns.sizes, solver.columns.places, strict=True):
-            out.append(left[:, :, place].reshape(*left.shape[:2], size, -1))
-        return out
-
-    def _as_given(self, blocks: list[np.ndarray]) -> list[np.ndarray]:
-        """A list over the groups in the system's order."""
-        out = [np.empty(0)] * len(blocks)
-        for g, block in zip(self.solver.order, blocks, strict=True):
-            out[g] = block
-        return out
-
-    def cross(self) -> list[np.ndarray]:
-        return self._as_given([c.transpose(0, 3, 2, 1) for c in self.flat_cross])
-
-    def trace_slopes(self) -> np.ndarray:
-        entries = self.solver.entries
-        blocks = [(self.F - self.X).sum(axis=3), *self.tail.trace_blocks()]
-        parts = [group.gather(block) for group, block in zip(entries.groups, blocks, strict=True)]
-        return entries.arrange(np.concatenate(parts, axis=1), 1)
-
-    def slopes(self) -> np.ndarray:
-        entries, parts = self.solver.entries, []
-        for c, group in zip(self.flat_cross, entries.groups, strict=True):
-            members, m, q, levels = c.shape
-            flat = c.reshape(members, m * q, levels)
-            gram = flat @ flat.swapaxes(1, 2)
-            if q == 1:
-                parts.append(gram[:, None])
-                continue
-            gram = gram.reshape(members, m, q, m, q).transpose(0, 2, 4, 1, 3)
-            parts.append(group.gather_both(gram))
-        return entries.arrange(np.concatenate(parts, axis=1), 1)
-
-    def pairs(self, U: np.ndarray) -> np.ndarray:
-        return crossed_pairs(self, U)
-
-    def pair_blocks(self, U: np.ndarray) -> np.ndarray:
-        return crossed_pair_blocks(self, U)
-
-    def traces(self) -> np.ndarray:
-        return crossed_traces(self)
-
-    def posterior_blocks(self) -> list[np.ndarray]:
-        T = self.solver.T
-        W = conditional(T[..., None], self._lambda.transpose(1, 2, 0)).transpose(3, 0, 1, 2)
-        lead = W + between(np.einsum("aijl,jkl->aikl", W, T), self._adjoint)
-        return self._as_given([lead.transpose(0, 3, 1, 2), *self.tail.posterior()])

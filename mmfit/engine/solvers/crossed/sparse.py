@@ -1,38 +1,33 @@
-"""Crossed grouping factors beyond what a dense tail can hold."""
+"""Crossed grouping factors beyond what a dense remainder can hold.
+
+The largest is eliminated, the rest factorised sparsely, by a plan that is made once.
+"""
 
 import numpy as np
+import scipy.sparse as sp
 
 from mmfit.engine.solvers.crossed.pair_map import PairMap
 from mmfit.engine.solvers.crossed.products import Neighbours
-from mmfit.engine.solvers.crossed.remainder.members import TailList
-from mmfit.engine.solvers.crossed.remainder.pattern import TailPattern
-from mmfit.engine.solvers.crossed.remainder.sparse import SparseTail
+from mmfit.engine.solvers.crossed.remainder.pattern import RemainderPattern
+from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
-from mmfit.engine.solvers.level_basis import LevelBasis
+from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.whitened_system import System
 
 
-class SparseTailSolver(CrossedSolver):
-    """The largest group eliminated, the rest by a sparse factorisation of constant pattern.
+def sparse_solver(
+    system: System, lead: LevelBasis, found: Neighbours, pattern: RemainderPattern, rows=None
+) -> CrossedSolver:
+    """Eliminate the largest group; ``pattern`` is that of its neighbours ``found``."""
+    coupling = PairMap(found, pattern)
+    return CrossedSolver(system, coupling, SparsePlan(pattern), lead=lead, rows=rows)
 
-    Attributes
-    ----------
-    pattern : TailPattern.
-    """
 
-    name = "sparse"
-
-    def __init__(
-        self, system: System, lead: LevelBasis, found: Neighbours, pattern: TailPattern, rows=None
-    ):
-        self.pattern = pattern
-        super().__init__(system, PairMap(found, pattern), lead=lead, rows=rows)
-
-    def _products(self, groups):
-        index, values = super()._products(groups)
-        return self.pattern.places(index), values
-
-    def factor_tail(self, S: np.ndarray, lambdas: list[np.ndarray]) -> TailList:
-        return TailList(
-            [SparseTail(S[a], [lam[a] for lam in lambdas], self.pattern) for a in range(len(S))]
-        )
+def pattern_keys(found: Neighbours) -> np.ndarray:
+    """The flat indices of the upper triangle of A'A, sorted."""
+    shape = (len(found.indptr) - 1, found.width)
+    ones = np.ones(len(found.columns), dtype=np.float32)
+    A = sp.csr_array((ones, found.columns, found.indptr), shape=shape)
+    whole = (A.T @ A).tocoo()
+    above = whole.row <= whole.col
+    return np.sort(whole.row[above].astype(np.int64) * found.width + whole.col[above])

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mmfit.engine.solvers.levels.blocks import stable_order
 from mmfit.engine.system.whitened_system import Group
 
 
@@ -54,11 +55,3 @@ def _sorted_chain(groups, above, outermost: int) -> Chain:
         orders.append(order)
         parents.append(parent[order])
     return Chain(groups, tuple(above), tuple(orders[::-1]), tuple(parents[::-1]))
-
-
-def stable_order(keys: np.ndarray, count: int) -> np.ndarray:
-    """Stable order of integers below ``count``; small ones are sorted by their digits."""
-    if (keys[1:] >= keys[:-1]).all():
-        return np.arange(len(keys))
-    small = keys.astype(np.uint16) if count <= 1 << 16 else keys
-    return np.argsort(small, kind="stable")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import segment_sum
-from mmfit.engine.solvers.pooled_levels import packed_pairs, unpack
+from mmfit.engine.solvers.levels.blocks import segment_sum
+from mmfit.engine.solvers.levels.classes import packed_pairs, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class FirstSweep:
     Attributes
     ----------
     log_det : (k, A);  reduced : (k, m, m, A), of R'V^-1 R.
-    fronts : per link beyond the leaf (f, w, w, levels, A), dF_a for the f finer directions.
+    fronts : per link beyond the pooled (f, w, w, levels, A), dF_a for the f finer directions.
     """
 
     log_det: np.ndarray
@@ -49,15 +49,15 @@ class SecondSweep:
 
 
 def first_sweep(factor) -> FirstSweep:
-    """All first derivatives, by one pass from the leaf to the top."""
-    solver, leaf = factor.solver, factor.solver.leaf
+    """All first derivatives, by one pass from the pooled to the top."""
+    solver, pooled = factor.solver, factor.solver.pooled
     bottom, *links = solver.links
-    log_det = np.zeros((len(solver.entries), factor.log_det.shape[0]))
+    log_det = np.zeros((solver.entries.count, factor.log_det.shape[0]))
     log_det[: len(bottom.directions)] = bottom.directions.traces(
-        (factor.leaf_F * leaf.counts).sum(axis=2)
+        (factor.innermost_F * pooled.counts).sum(axis=2)
     )
-    change = bottom.directions.congruences(factor.leaf_G, *packed_pairs(bottom.q))
-    front = -unpack(leaf.gather(change, factor.members), bottom.width)
+    change = bottom.directions.congruences(factor.innermost_G, *packed_pairs(bottom.q))
+    front = -unpack(pooled.gather(change, factor.members), bottom.width)
     fronts = []
     for link, step in zip(links, factor.eliminations, strict=True):
         f = len(front)
@@ -73,9 +73,9 @@ def first_sweep(factor) -> FirstSweep:
 def second_sweep(factor, first: FirstSweep) -> SecondSweep:
     """All second derivatives, by one more pass."""
     solver = factor.solver
-    k = len(solver.entries)
+    k = solver.entries.count
     log_det = np.zeros((k, k, factor.log_det.shape[0]))
-    front = _leaf_second(factor, log_det)
+    front = _innermost_second(factor, log_det)
     for link, step, slope in zip(solver.links[1:], factor.eliminations, first.fronts, strict=True):
         f, o, q = len(slope), len(link.directions), link.q
         finer, own = slice(0, f), slice(f, f + o)
@@ -92,16 +92,18 @@ def second_sweep(factor, first: FirstSweep) -> SecondSweep:
     return SecondSweep(log_det, front[..., 0, :])
 
 
-def _leaf_second(factor, log_det) -> np.ndarray:
-    leaf, bottom = factor.solver.leaf, factor.solver.links[0]
+def _innermost_second(factor, log_det) -> np.ndarray:
+    pooled, bottom = factor.solver.pooled, factor.solver.links[0]
     o = len(bottom.directions)
-    F = factor.leaf_F
-    products = np.einsum("ijla,kmla->ijkma", F, F * leaf.counts)
+    F = factor.innermost_F
+    products = np.einsum("ijla,kmla->ijkma", F, F * pooled.counts)
     log_det[:o, :o] = -bottom.directions.pair_traces(products)
-    EG = np.einsum("eij,jvla->eivla", bottom.directions.dense, factor.leaf_G)
+    EG = np.einsum("eij,jvla->eivla", bottom.directions.dense, factor.innermost_G)
     inner = _outer(EG, np.einsum("ijla,ejvla->eivla", F, EG))
     a, b = packed_pairs(bottom.q)
-    return unpack(leaf.gather(inner[:, :, a, b] + inner[:, :, b, a], factor.members), bottom.width)
+    return unpack(
+        pooled.gather(inner[:, :, a, b] + inner[:, :, b, a], factor.members), bottom.width
+    )
 
 
 def _second_update(link, step, slope, front) -> np.ndarray:

@@ -6,14 +6,14 @@ it), tr(V_e V_f) is the sum of tr(E r F r') and tr(X'V_e V_f X) that of tr(x_i'E
 
 import numpy as np
 
-from mmfit.engine.solvers.identity_moments import Blank
+from mmfit.engine.covariance.directions import EntryOrder
+from mmfit.engine.solvers.contract.solver import IdentityMoments
 
 
-def nested_blank(links, parents, places: np.ndarray) -> Blank:
-    """``links``: the solver's; ``parents``: the chain's; ``places``: from layout to chain order."""
-    k = len(places)
+def nested_moments(links, parents, entries: EntryOrder) -> IdentityMoments:
+    """``links``: the solver's; ``parents``: the chain's; ``entries``: by link."""
+    k, places = entries.count, entries.position
     traces, x_pairs = np.empty((k, k)), np.empty((k, k))
-    bounds = np.cumsum([0, *(len(link.directions) for link in links)])
     for i, link in enumerate(links):
         x, above = link.fixed, None
         column = 0
@@ -25,28 +25,24 @@ def nested_blank(links, parents, places: np.ndarray) -> Blank:
             column += other.q
             x_other = other.fixed if above is None else other.fixed[..., above]
             mixed = np.einsum("apl,dpl->adl", x, x_other)
-            here = slice(bounds[i], bounds[i + 1]), slice(bounds[j], bounds[j + 1])
-            traces[here] = _between(link, other, np.einsum("adl,bcl->abcd", r, r))
-            x_pairs[here] = _between(link, other, np.einsum("adl,bcl->abcd", mixed, r))
+            here = entries.places[i], entries.places[j]
+            traces[here] = link.directions.contract(
+                np.einsum("adl,bcl->abcd", r, r), other.directions
+            )
+            x_pairs[here] = link.directions.contract(
+                np.einsum("adl,bcl->abcd", mixed, r), other.directions
+            )
             traces[here[::-1]], x_pairs[here[::-1]] = traces[here].T, x_pairs[here].T
     own = [link.raw.design[:, : link.q].sum(axis=2) for link in links]
     x_sums = [np.einsum("apl,bql->abpq", link.fixed, link.fixed) for link in links]
     y_sums = [np.einsum("alm,blm->abm", link.raw.responses, link.raw.responses) for link in links]
-    return Blank(
+    return IdentityMoments(
         traces=traces[places[:, None], places],
         trace_slopes=_along(links, own)[places],
         x_pairs=x_pairs[places[:, None], places],
         x_slopes=_along(links, x_sums)[places],
         y_slopes=_along(links, y_sums)[places].T,
     )
-
-
-def _between(link, other, products: np.ndarray) -> np.ndarray:
-    """(k_i, k_j): sum of E[a, b] F[c, d] products[a, b, c, d]."""
-    if link.q == other.q == 1:
-        return products[0, 0]
-    half = np.einsum("eab,abcd->ecd", link.directions.dense, products)
-    return np.einsum("ecd,fcd->ef", half, other.directions.dense)
 
 
 def _along(links, sums: list[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The factors of a chain, each with its levels in the order of the levels that they lie in.
 
-Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`level_basis`). Where the digits are
+Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`basis`). Where the digits are
 wanted that large variances take, columns are shifted (:mod:`nested_shifts`).
 """
 
@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, directions
-from mmfit.engine.solvers.level_basis import Within, level_basis, within_levels
+from mmfit.engine.covariance.directions import Directions, directions
+from mmfit.engine.solvers.levels.basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested.chain import Chain
 from mmfit.engine.solvers.nested.shifts import Axes, Products, Split, compressed, split
 from mmfit.engine.system.level_sums import LevelSums, response_products
@@ -23,7 +23,7 @@ class Link:
 
     Attributes
     ----------
-    q, p : int;  directions : Directions;  entries : (k_i,) intp, their places in the layout.
+    q, p : int;  directions : Directions.
     raw : Products, Z_i'[Z_i Z_i+1 ... X] and Z_i'y.
     T : (q, q, levels, 1), Z_i = Q_i T'.
     absent : (q, levels, 1), 1.0 for directions that a level does not have; None for one effect.
@@ -39,7 +39,6 @@ class Link:
     q: int
     p: int
     directions: Directions
-    entries: np.ndarray
     raw: Products
     T: np.ndarray
     absent: np.ndarray | None
@@ -81,11 +80,11 @@ def build_links(system: System, chain: Chain, exact: bool) -> tuple[list[Link], 
     if intercepts and not exact:
         found, within = _intercepts(system, chain, ordered)
     else:
-        leaf = level_basis(sums, groups[0].columns)
+        innermost = level_basis(sums, groups[0].columns)
         if intercepts:
-            found, within = compressed(system, chain, raw[0], leaf)
+            found, within = compressed(system, chain, raw[0], innermost)
         else:
-            found, within = split(system, chain, leaf, exact)
+            found, within = split(system, chain, innermost, exact)
         found = found.sorted(chain.orders)
     return [_link(system, chain, i, ordered[i], found) for i in range(len(raw))], within
 
@@ -112,7 +111,6 @@ def _link(system: System, chain: Chain, i: int, raw: Products, found: Split) -> 
         q=len(axes.norms),
         p=system.nfixed,
         directions=directions(system.layout, g),
-        entries=system.layout.members[g],
         raw=raw,
         T=axes.T[..., None],
         absent=(axes.norms[..., None] == 0).astype(float) if len(axes.norms) > 1 else None,

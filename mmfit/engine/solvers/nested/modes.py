@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import multiply
+from mmfit.engine.solvers.levels.blocks import multiply
 
 
 def back_substitute(factor) -> list[np.ndarray]:
@@ -15,7 +15,7 @@ def back_substitute(factor) -> list[np.ndarray]:
     m, links = factor.solver.columns, factor.solver.links
     out: list[np.ndarray] = [np.empty(0)] * len(links)
     parents = (*factor.solver.chain.parents, None)
-    rows = [factor.leaf_rows, *(step.C for step in factor.eliminations)]
+    rows = [factor.innermost_rows, *(step.C for step in factor.eliminations)]
     e = np.empty(0)
     for i in reversed(range(len(rows))):
         value = rows[i][:, -m:]
@@ -44,7 +44,7 @@ def path_covariances(factor) -> list[np.ndarray]:
     out: list[np.ndarray] = [np.empty(0)] * len(factor.solver.links)
     joint = np.empty(0)
     parents = (*factor.solver.chain.parents, None)
-    rows = [factor.leaf_rows, *(step.C for step in factor.eliminations)]
+    rows = [factor.innermost_rows, *(step.C for step in factor.eliminations)]
     for i in reversed(range(len(rows))):
         W = factor.covariances[i]
         if parents[i] is None:

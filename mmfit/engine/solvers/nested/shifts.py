@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import invert_lower, lower
-from mmfit.engine.solvers.level_basis import (
+from mmfit.engine.solvers.levels.basis import (
     ROUNDING,
     LevelBasis,
     Within,
@@ -25,6 +24,7 @@ from mmfit.engine.solvers.level_basis import (
     level_basis,
     within_levels,
 )
+from mmfit.engine.solvers.levels.blocks import invert_lower, lower
 from mmfit.engine.solvers.nested.chain import Chain
 from mmfit.engine.system.level_sums import Column, LevelSums, response_products
 from mmfit.engine.system.whitened_system import Group, System
@@ -120,19 +120,19 @@ class _Rows:
 
 
 def compressed(
-    system: System, chain: Chain, raw: Products, leaf: LevelBasis
+    system: System, chain: Chain, raw: Products, innermost: LevelBasis
 ) -> tuple[Split, Within]:
     """A chain of intercepts with its shifts, from a row per innermost level.
 
-    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``leaf``: its basis. Second, what the
-    innermost levels leave, from their rows.
+    ``raw``: Z'[Z_0 ... X] and Z'y of the innermost factor;  ``innermost``: its basis. Second,
+    what the innermost levels leave, from their rows.
     """
     groups, p = [system.groups[g] for g in chain.groups], system.nfixed
-    design = raw.design[:, raw.design.shape[1] - p :] * leaf.scale[:, None]
-    responses = raw.responses * leaf.scale[:, :, None]
-    within = exact_within_levels(leaf, system.columns, system.y, design, responses)
-    length = leaf.norms[0] / leaf.columns[0]
-    codes = [np.arange(leaf.levels)]
+    design = raw.design[:, raw.design.shape[1] - p :] * innermost.scale[:, None]
+    responses = raw.responses * innermost.scale[:, :, None]
+    within = exact_within_levels(innermost, system.columns, system.y, design, responses)
+    length = innermost.norms[0] / innermost.columns[0]
+    codes = [np.arange(innermost.levels)]
     for ancestor in chain.ancestors:
         codes.append(ancestor[codes[-1]])
     rows = _Rows(
@@ -145,16 +145,16 @@ def compressed(
     bases, shifts = _take_off(rows, groups, None, exact=True)
     others = [column for Q in rows.Q[1:] for column in Q]
     products = Products(np.array([*others, *rows.X])[None], rows.Y.T[None].copy())
-    return _made(leaf, bases, products, shifts, [None] * len(bases)), within
+    return _made(innermost, bases, products, shifts, [None] * len(bases)), within
 
 
-def _made(leaf: LevelBasis, bases: list[LevelBasis], products, shifts, rests) -> Split:
-    axes = [Axes(basis.T, basis.norms) for basis in (leaf, *bases)]
+def _made(innermost: LevelBasis, bases: list[LevelBasis], products, shifts, rests) -> Split:
+    axes = [Axes(basis.T, basis.norms) for basis in (innermost, *bases)]
     return Split(axes, products, [None, *shifts], [None, *rests])
 
 
-def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[Split, Within]:
-    """Any chain, from its rows; ``leaf``: the innermost factor's basis."""
+def split(system: System, chain: Chain, innermost: LevelBasis, exact: bool) -> tuple[Split, Within]:
+    """Any chain, from its rows; ``innermost``: the innermost factor's basis."""
     groups = [system.groups[g] for g in chain.groups]
     rows = _Rows(
         codes=[group.codes for group in groups],
@@ -163,39 +163,39 @@ def split(system: System, chain: Chain, leaf: LevelBasis, exact: bool) -> tuple[
         X=list(system.columns),
         Y=system.y.copy() if exact else system.y,
     )
-    bases, shifts = _take_off(rows, groups, leaf, exact)
+    bases, shifts = _take_off(rows, groups, innermost, exact)
     others = tuple(column for Q in rows.Q[1:] for column in Q)
-    products = Products(leaf.products((*others, *rows.X)), leaf.responses(rows.Y))
-    rests = _rests(rows, leaf, bases)
-    within = _within(rows, leaf, products, exact)
+    products = Products(innermost.products((*others, *rows.X)), innermost.responses(rows.Y))
+    rests = _rests(rows, innermost, bases)
+    within = _within(rows, innermost, products, exact)
     for part in (*shifts, *rests) if exact else ():
         if part is not None:
             _take(part, within.taken)
-    return _made(leaf, bases, products, shifts, rests), within
+    return _made(innermost, bases, products, shifts, rests), within
 
 
 def _take_off(
-    rows: _Rows, groups: list[Group], leaf: LevelBasis | None, exact: bool
+    rows: _Rows, groups: list[Group], innermost: LevelBasis | None, exact: bool
 ) -> tuple[list[LevelBasis], list[Products | None]]:
     """The bases and shifts of all factors but the innermost; ``rows`` are left as these leave them.
 
-    ``leaf``: the basis of the innermost factor, or None where each of its levels is one row.
+    ``innermost``: the basis of the innermost factor, or None where each of its levels is one row.
     """
     bases, shifts = [], []
     for i in reversed(range(1, len(groups))):
         sums = LevelSums(rows.codes[i], groups[i].levels)
-        basis = _graded_basis(sums, rows.Z[i], leaf if exact else None)
+        basis = _graded_basis(sums, rows.Z[i], innermost if exact else None)
         rows.Q[i] = [
             basis.scale[a][rows.codes[i]] * direction for a, direction in enumerate(basis.columns)
         ]
         bases.insert(0, basis)
-        shifts.insert(0, _take_shift(rows, i, basis, leaf) if exact else None)
+        shifts.insert(0, _take_shift(rows, i, basis, innermost) if exact else None)
     return bases, shifts
 
 
-def _take_shift(rows: _Rows, i: int, basis: LevelBasis, leaf: LevelBasis | None) -> Products:
+def _take_shift(rows: _Rows, i: int, basis: LevelBasis, innermost: LevelBasis | None) -> Products:
     """Take factor ``i``'s part off the columns beyond it."""
-    shift, parts = _Shift.of(basis, rows.Q[i], leaf), []
+    shift, parts = _Shift.of(basis, rows.Q[i], innermost), []
     for Q in rows.Q[i + 1 :]:
         for a, column in enumerate(Q):
             c, Q[a] = shift.take(column)
@@ -229,9 +229,9 @@ class _Shift:
     inverse: np.ndarray
 
     @classmethod
-    def of(cls, basis: LevelBasis, Q: list[Column], leaf: LevelBasis | None) -> "_Shift":
+    def of(cls, basis: LevelBasis, Q: list[Column], innermost: LevelBasis | None) -> "_Shift":
         q, sums = basis.size, basis.sums
-        rests = () if leaf is None else tuple(leaf.split(column)[1] for column in Q)
+        rests = () if innermost is None else tuple(innermost.split(column)[1] for column in Q)
         if not any(rest.any() for rest in rests):
             return cls(basis, (), np.zeros((q, q, 0)))
         own = sums.products(rests, rests)
@@ -263,16 +263,16 @@ class _Shift:
 
 
 def _graded_basis(
-    sums: LevelSums, columns: tuple[Column, ...], leaf: LevelBasis | None
+    sums: LevelSums, columns: tuple[Column, ...], innermost: LevelBasis | None
 ) -> LevelBasis:
     """The basis of a coarser factor, those directions first of which the innermost leave least.
 
     A direction that the innermost levels have too counts by the inverse of their variance, the
     others in full; mixed, the small numbers would be lost in the large.
     """
-    if len(columns) == 1 or leaf is None:
+    if len(columns) == 1 or innermost is None:
         return level_basis(sums, columns)
-    rests = np.array([leaf.split(column)[1] for column in columns])
+    rests = np.array([innermost.split(column)[1] for column in columns])
     B = np.linalg.eigh(rests @ rests.T)[1]
     whole = np.array([np.broadcast_to(column, rests.shape[1]) for column in columns])
     basis = level_basis(sums, tuple(B.T @ whole))
@@ -287,7 +287,7 @@ def _take(products: Products, taken: np.ndarray) -> None:
         products.responses[:, :, b] -= np.einsum("qpl,p->ql", fixed, taken[b])
 
 
-def _within(rows: _Rows, leaf: LevelBasis, products: Products, exact: bool) -> Within:
+def _within(rows: _Rows, innermost: LevelBasis, products: Products, exact: bool) -> Within:
     p = len(rows.X)
     design = products.design[:, products.design.shape[1] - p :]
     if not exact:
@@ -299,12 +299,12 @@ def _within(rows: _Rows, leaf: LevelBasis, products: Products, exact: bool) -> W
     for j in range(p):
         total[:, j, p] = total[:, p, j] = np.einsum("bn,n->b", rows.Y, X[j])
     total[:, p, p] = np.einsum("bn,bn->b", rows.Y, rows.Y)
-    return exact_within_levels(leaf, tuple(X), rows.Y, design, products.responses, total)
+    return exact_within_levels(innermost, tuple(X), rows.Y, design, products.responses, total)
 
 
-def _rests(rows: _Rows, leaf: LevelBasis, bases: list[LevelBasis]) -> list[Products | None]:
+def _rests(rows: _Rows, innermost: LevelBasis, bases: list[LevelBasis]) -> list[Products | None]:
     """Per factor beyond the innermost: what its levels leave of Q_i, by [Q_i Q_i+1 ... X] and y."""
-    left = [[leaf.split(column)[1] for column in Q] for Q in rows.Q]
+    left = [[innermost.split(column)[1] for column in Q] for Q in rows.Q]
     if not any(column.any() for Q in left for column in Q):
         return [None] * len(bases)
     out = []

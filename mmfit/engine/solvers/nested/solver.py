@@ -5,7 +5,7 @@ rows of one level, [Q_i Q_i+1 ... R]' V_{i-1}^-1 [Q_i Q_i+1 ... R] with V_{i-1} 
 of Z_j Psi_j Z_j' and Z_i = Q_i T_i' by level, form its front; eliminating Z_i leaves an update that
 is added to the front of the level that contains it (the multifrontal form of the block Cholesky
 factor in Bates, Maechler, Bolker & Walker 2015, section 5.4; Liu 1992). What is left beyond the
-outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`leaf`), so that a front per
+outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`classes`), so that a front per
 level of the second remains.
 
 Where large variances ask for it, the columns of a front are without the shifts c of this factor
@@ -24,9 +24,23 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import conditional, congruence, damp, kernel, multiply, segment_sum
-from mmfit.engine.solvers.contract import Factorization
-from mmfit.engine.solvers.identity_moments import Blank
+from mmfit.engine.covariance.directions import entry_order
+from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
+from mmfit.engine.solvers.contract.solver import (
+    COPIES,
+    Factorization,
+    IdentityMoments,
+    SecondOrderCost,
+)
+from mmfit.engine.solvers.levels.blocks import (
+    conditional,
+    congruence,
+    damp,
+    kernel,
+    multiply,
+    segment_sum,
+)
+from mmfit.engine.solvers.levels.classes import packed, pool_levels, unpack
 from mmfit.engine.solvers.nested.chain import Chain
 from mmfit.engine.solvers.nested.derivatives import (
     FirstSweep,
@@ -34,11 +48,9 @@ from mmfit.engine.solvers.nested.derivatives import (
     first_sweep,
     second_sweep,
 )
-from mmfit.engine.solvers.nested.identity_moments import nested_blank
+from mmfit.engine.solvers.nested.identity_moments import nested_moments
 from mmfit.engine.solvers.nested.links import Link, build_links
 from mmfit.engine.solvers.nested.modes import back_substitute, path_covariances
-from mmfit.engine.solvers.parts import Precision, factorize_in_two
-from mmfit.engine.solvers.pooled_levels import build_leaf, packed, unpack
 from mmfit.engine.system.whitened_system import System
 
 
@@ -47,10 +59,10 @@ class NestedSolver:
 
     Attributes
     ----------
-    links : list of Link, innermost first;  leaf : the first link, pooled;  chain : Chain.
+    links : list of Link, innermost first;  pooled : the first link, pooled;  chain : Chain.
     within : (B, m, m), what the levels of the innermost factor leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
-    entries : (k,) intp, layout's place of each direction in chain order;  places : its inverse.
+    entries : EntryOrder, of Psi, by link.
     """
 
     name = "nested"
@@ -70,20 +82,30 @@ class NestedSolver:
         self.batch = len(system.y)
         self.links, within = build_links(system, chain, exact)
         self.within, self.taken = within.products, within.taken
-        self._precision, self._rows = Precision(system), rows or (lambda: system)
+        self._precision, self._rows = VarianceLimits(system), rows or (lambda: system)
         bottom = self.links[0]
-        self.leaf = build_leaf(
+        self.pooled = pool_levels(
             bottom.T[..., 0],
             bottom.products.design,
             bottom.products.responses,
             chain.parents[0],
             len(chain.orders[1]),
         )
-        self.entries = np.concatenate([link.entries for link in self.links])
-        self.places = np.argsort(self.entries)
+        self.entries = entry_order(system.layout, chain.groups)
 
-    def blank(self) -> Blank:
-        return nested_blank(self.links, self.chain.parents, self.places)
+    def identity_moments(self) -> IdentityMoments:
+        return nested_moments(self.links, self.chain.parents, self.entries)
+
+    def second_order_cost(self) -> SecondOrderCost:
+        """The second derivatives of every front beyond the innermost, link by link."""
+        f, small, numbers = len(self.links[0].directions), 0.0, 0.0
+        for link in self.links[1:]:
+            o, w = len(link.directions), link.width + link.q
+            entries = (f + o) ** 2 * w**2 * link.T.shape[2]
+            small += 4 * link.q * entries
+            numbers = max(numbers, COPIES * entries)
+            f += o
+        return SecondOrderCost(0.0, small, numbers)
 
     @cached_property
     def exact(self) -> "NestedSolver":
@@ -126,10 +148,10 @@ class NestedFactorization:
     def __init__(self, solver: NestedSolver, lambdas, members: np.ndarray | None):
         self.solver, self.members = solver, members
         self.lambdas = [lam.transpose(1, 2, 0) for lam in lambdas]
-        leaf, links = solver.leaf, solver.links
-        self.leaf_K, log_det = kernel(leaf.T, self.lambdas[0])
-        self.log_det = (leaf.counts * log_det).sum(axis=0)
-        update = unpack(leaf.gather(packed(self.leaf_K), members), links[0].width)
+        pooled, links = solver.pooled, solver.links
+        self.innermost_K, log_det = kernel(pooled.T, self.lambdas[0])
+        self.log_det = (pooled.counts * log_det).sum(axis=0)
+        update = unpack(pooled.gather(packed(self.innermost_K), members), links[0].width)
         self.eliminations: list[Elimination] = []
         for link, lam in zip(links[1:], self.lambdas[1:], strict=True):
             update = self._eliminate(link, lam, update)
@@ -166,20 +188,20 @@ class NestedFactorization:
         return segment_sum(update, link.starts)
 
     @cached_property
-    def leaf_G(self) -> np.ndarray:
-        """(q, q, C, A): T K of the leaf's classes."""
-        return multiply(self.solver.leaf.T, self.leaf_K)
+    def innermost_G(self) -> np.ndarray:
+        """(q, q, C, A): T K of the innermost's classes."""
+        return multiply(self.solver.pooled.T, self.innermost_K)
 
     @cached_property
-    def leaf_F(self) -> np.ndarray:
-        """(q, q, C, A): G T' of the leaf's classes."""
-        return multiply(self.leaf_G, self.solver.leaf.T.swapaxes(0, 1))
+    def innermost_F(self) -> np.ndarray:
+        """(q, q, C, A): G T' of the innermost's classes."""
+        return multiply(self.innermost_G, self.solver.pooled.T.swapaxes(0, 1))
 
     @cached_property
-    def leaf_rows(self) -> np.ndarray:
-        """(q, w, levels, A): G c of the leaf's levels, in chain order."""
+    def innermost_rows(self) -> np.ndarray:
+        """(q, w, levels, A): G c of the innermost's levels, in chain order."""
         c = self.solver.links[0].products.of(self.members)
-        return multiply(self.leaf_G[:, :, self.solver.leaf.level_class], c)
+        return multiply(self.innermost_G[:, :, self.solver.pooled.level_class], c)
 
     @cached_property
     def psis(self) -> list[np.ndarray]:
@@ -189,8 +211,8 @@ class NestedFactorization:
     @cached_property
     def covariances(self) -> list[np.ndarray]:
         """Per link (q, q, levels, A): Psi - Psi F Psi, of the effects given those above."""
-        leaf = self.solver.leaf
-        out = [conditional(leaf.T, self.lambdas[0])[:, :, leaf.level_class]]
+        pooled = self.solver.pooled
+        out = [conditional(pooled.T, self.lambdas[0])[:, :, pooled.level_class]]
         for psi, step in zip(self.psis[1:], self.eliminations, strict=True):
             out.append(psi - multiply(multiply(psi, step.F), psi))
         return out
@@ -204,17 +226,17 @@ class NestedFactorization:
         return second_sweep(self, self._first)
 
     def trace_slopes(self) -> np.ndarray:
-        return self._first.log_det[self.solver.places].T
+        return self._first.log_det[self.solver.entries.position].T
 
     def slopes(self) -> np.ndarray:
-        return -self._first.reduced[self.solver.places].transpose(3, 0, 1, 2)
+        return -self._first.reduced[self.solver.entries.position].transpose(3, 0, 1, 2)
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
         return self._ordered(np.einsum("efija,aij->efa", self._second.reduced, M)) / 2
 
     def pair_blocks(self, U: np.ndarray) -> np.ndarray:
-        places = self.solver.places
+        places = self.solver.entries.position
         both = self._second.reduced[places[:, None], places]
         return congruence(np.ascontiguousarray(np.moveaxis(both, -1, 0)) / 2, U)
 
@@ -223,7 +245,7 @@ class NestedFactorization:
 
     def _ordered(self, values: np.ndarray) -> np.ndarray:
         """From (k, k, A) in chain order to (A, k, k) in the layout's."""
-        places = self.solver.places
+        places = self.solver.entries.position
         return values[places[:, None], places].transpose(2, 0, 1)
 
     def cross(self) -> list[np.ndarray]:

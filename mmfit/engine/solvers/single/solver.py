@@ -1,6 +1,6 @@
 """One grouping factor: every quantity is a sum over classes of equal levels.
 
-With Z = Q T' by level (:mod:`level_basis`), c = Q'R and K = (I + T'Psi T)^-1, all q x q, one per
+With Z = Q T' by level (:mod:`basis`), c = Q'R and K = (I + T'Psi T)^-1, all q x q, one per
 class: R'V^-1 R is what the levels leave of R'R plus c'K c, Z'V^-1 R = G c with G = T K, and
 Z'V^-1 Z is block diagonal with blocks F = T K T'. The derivative of c'K c along a direction E of
 Psi is -c'G'E G c (Bates, Maechler, Bolker & Walker 2015, section 3, for the factorisation).
@@ -11,20 +11,25 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import conditional, congruence, directions, kernel, multiply
-from mmfit.engine.solvers.contract import Factorization
-from mmfit.engine.solvers.identity_moments import Blank
-from mmfit.engine.solvers.level_basis import exact_within_levels, group_basis, within_levels
-from mmfit.engine.solvers.parts import Precision, factorize_in_two
-from mmfit.engine.solvers.pooled_levels import (
-    Leaf,
-    build_leaf,
+from mmfit.engine.covariance.directions import directions
+from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
+from mmfit.engine.solvers.contract.pooled_levels import PooledLevels
+from mmfit.engine.solvers.contract.solver import (
+    COPIES,
+    Factorization,
+    IdentityMoments,
+    SecondOrderCost,
+)
+from mmfit.engine.solvers.levels.basis import exact_within_levels, group_basis, within_levels
+from mmfit.engine.solvers.levels.blocks import conditional, congruence, kernel, multiply
+from mmfit.engine.solvers.levels.classes import (
     classify,
     packed,
     packed_pairs,
+    pool_levels,
     square,
 )
-from mmfit.engine.solvers.single.level_rows import LevelRows
+from mmfit.engine.solvers.levels.rows import LevelRows
 from mmfit.engine.system.whitened_system import System
 
 # Numbers that pooling may take where it does not pay; below, fewer calls are worth more.
@@ -36,7 +41,7 @@ class SingleSolver:
 
     Attributes
     ----------
-    design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  leaf : the pooled products.
+    design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  pooled : the pooled products.
     within : (B, m, m), what the levels leave of R'R.
     taken : (B, p), see :class:`base.Factorization`.
     by_level : bool, whether what V lets through is summed up level by level.
@@ -58,22 +63,22 @@ class SingleSolver:
             within = within_levels(system.nobs, self.design, self.responses)
         self.within, self.taken = within.products, within.taken
         self.by_level = exact and len(basis.T) > 1
-        self._precision, self._rows = Precision(system), rows or (lambda: system)
-        self.leaf = _leaf(basis.T, self.design, self.responses)
+        self._precision, self._rows = VarianceLimits(system), rows or (lambda: system)
+        self.pooled = _pooled(basis.T, self.design, self.responses)
         self.directions = directions(system.layout, 0)
         self.columns = system.nfixed + 1
         self.batch = len(system.y)
 
-    def blank(self) -> Blank:
-        leaf, m = self.leaf, self.columns
-        sums = leaf.congruences(leaf.T, self.directions, None)
+    def identity_moments(self) -> IdentityMoments:
+        pooled, m = self.pooled, self.columns
+        sums = pooled.congruences(pooled.T, self.directions, None)
         first, second = packed_pairs(m)
         x_slopes = np.empty((len(sums), m, m))
         x_slopes[:, first, second] = x_slopes[:, second, first] = sums[..., 0]
-        S, counts = leaf.S[..., 0], leaf.counts[:, 0]
+        S, counts = pooled.S[..., 0], pooled.counts[:, 0]
         own = np.where((first == second) & (second < m - 1), 1.0, 0.0)[:, None]
-        inner = multiply(multiply(leaf.T, leaf.inner_products(own)), leaf.T.swapaxes(0, 1))
-        return Blank(
+        inner = multiply(multiply(pooled.T, pooled.inner_products(own)), pooled.T.swapaxes(0, 1))
+        return IdentityMoments(
             traces=self.pair_traces(S[..., None], (S * counts)[..., None])[0],
             trace_slopes=self.directions.traces((S * counts).sum(axis=2)),
             x_pairs=self.pair_traces(S[..., None], inner[..., :1])[0],
@@ -85,6 +90,13 @@ class SingleSolver:
         """(A, k, k): the sums over the classes of tr(E_e F E_f K), for F and K (q, q, C, A)."""
         products = np.einsum("ijca,klca->ijkla", F, K)
         return self.directions.pair_traces(products).transpose(2, 0, 1)
+
+    def second_order_cost(self) -> SecondOrderCost:
+        """Per pair of entries, products of a class's weights with its pooled products."""
+        k, m, (q, _, classes, _) = len(self.directions), self.columns, self.pooled.T.shape
+        inner = k * (k + 1) / 2 * q * (q + 1) / 2 * m * (m + 1) / 2 * classes
+        weights = k**2 * q**3 * classes
+        return SecondOrderCost(0.0, inner + weights, COPIES * (k * q**2 + m * q) * classes)
 
     @cached_property
     def exact(self) -> "SingleSolver":
@@ -103,7 +115,7 @@ class SingleSolver:
         return SingleFactorization(self, lambdas[0], None if everyone else members)
 
 
-def _leaf(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | LevelRows:
+def _pooled(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> PooledLevels:
     """The levels pooled, or one by one where there are many, all different."""
     q, p, levels = design.shape
     cells = levels * (q * (q + 1) // 2) * ((p + 1) * (p + 2) // 2)
@@ -111,7 +123,7 @@ def _leaf(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> Leaf | Le
         _, example = classify(T)
         if 2 * len(example) > levels:
             return LevelRows.of(T, design, responses)
-    return build_leaf(T, design, responses, None)
+    return pool_levels(T, design, responses, None)
 
 
 class SingleFactorization:
@@ -119,14 +131,14 @@ class SingleFactorization:
 
     def __init__(self, solver: SingleSolver, lam: np.ndarray, members: np.ndarray | None):
         self.solver, self.members = solver, members
-        leaf = solver.leaf
+        pooled = solver.pooled
         self.lam = lam.transpose(1, 2, 0)
-        self.K, log_det = kernel(leaf.T, self.lam)
-        self.log_det = (leaf.counts * log_det).sum(axis=0)
+        self.K, log_det = kernel(pooled.T, self.lam)
+        self.log_det = (pooled.counts * log_det).sum(axis=0)
         if solver.by_level:
             gain = _gain_by_level(solver, self.lam, members)
         else:
-            gain = square(leaf.gather(packed(self.K), members)[:, 0], solver.columns)
+            gain = square(pooled.gather(packed(self.K), members)[:, 0], solver.columns)
         within = solver.within if members is None else solver.within[members]
         self.reduced = within + gain
         self.taken = solver.taken if members is None else solver.taken[members]
@@ -134,28 +146,28 @@ class SingleFactorization:
     @cached_property
     def G(self) -> np.ndarray:
         """(q, q, C, A): T K, as Z'V^-1 = G Q'."""
-        return multiply(self.solver.leaf.T, self.K)
+        return multiply(self.solver.pooled.T, self.K)
 
     @cached_property
     def F(self) -> np.ndarray:
         """(q, q, C, A): blocks of Z'V^-1 Z."""
-        return multiply(self.G, self.solver.leaf.T.swapaxes(0, 1))
+        return multiply(self.G, self.solver.pooled.T.swapaxes(0, 1))
 
     def trace_slopes(self) -> np.ndarray:
-        total = (self.F * self.solver.leaf.counts).sum(axis=2)
+        total = (self.F * self.solver.pooled.counts).sum(axis=2)
         return self.solver.directions.traces(total).T
 
     def slopes(self) -> np.ndarray:
         solver = self.solver
         return square(
-            solver.leaf.congruences(self.G, solver.directions, self.members), solver.columns
+            solver.pooled.congruences(self.G, solver.directions, self.members), solver.columns
         )
 
     def pairs(self, U: np.ndarray) -> np.ndarray:
         M = U @ np.swapaxes(U, 1, 2)
         first, second = packed_pairs(self.solver.columns)
         weights = M[:, first, second].T * np.where(first == second, 1.0, 2.0)[:, None]
-        inner = self.solver.leaf.inner_products(weights, self.members)
+        inner = self.solver.pooled.inner_products(weights, self.members)
         outer = multiply(multiply(self.G, inner), np.swapaxes(self.G, 0, 1))
         return self.solver.pair_traces(self.F, outer)
 
@@ -170,12 +182,12 @@ class SingleFactorization:
             for f in range(e, k):
                 middle = np.einsum("iuca,ivca->uvca", moved[e], through[f])
                 middle = (middle + middle.swapaxes(0, 1)) / 2
-                gained = solver.leaf.gather(packed(middle), self.members)[:, 0]
+                gained = solver.pooled.gather(packed(middle), self.members)[:, 0]
                 whole[:, e, f] = whole[:, f, e] = square(gained, m)
         return congruence(whole, U)
 
     def traces(self) -> np.ndarray:
-        return self.solver.pair_traces(self.F, self.F * self.solver.leaf.counts)
+        return self.solver.pair_traces(self.F, self.F * self.solver.pooled.counts)
 
     def cross(self) -> list[np.ndarray]:
         solver, y = self.solver, self.solver.responses
@@ -183,11 +195,11 @@ class SingleFactorization:
             y = np.take(y, self.members, axis=-1)
         X = np.broadcast_to(solver.design[..., None], (*solver.design.shape, y.shape[-1]))
         r = np.concatenate([X, y[:, None]], axis=1)
-        return [_members_first(multiply(self.G[:, :, solver.leaf.level_class], r))]
+        return [_members_first(multiply(self.G[:, :, solver.pooled.level_class], r))]
 
     def posterior_blocks(self) -> list[np.ndarray]:
-        W = conditional(self.solver.leaf.T, self.lam)
-        return [_members_first(W[:, :, self.solver.leaf.level_class])]
+        W = conditional(self.solver.pooled.T, self.lam)
+        return [_members_first(W[:, :, self.solver.pooled.level_class])]
 
 
 def _gain_by_level(solver: SingleSolver, lam: np.ndarray, members) -> np.ndarray:
@@ -196,7 +208,7 @@ def _gain_by_level(solver: SingleSolver, lam: np.ndarray, members) -> np.ndarray
     In a sum of products that are pooled before, directions that a large variance covers would take
     the digits of the others.
     """
-    T = solver.leaf.T[:, :, solver.leaf.level_class, 0].transpose(2, 1, 0)
+    T = solver.pooled.T[:, :, solver.pooled.level_class, 0].transpose(2, 1, 0)
     members = np.arange(solver.batch) if members is None else members
     out = np.empty((len(members), solver.columns, solver.columns))
     for a, member in enumerate(members):

@@ -1,7 +1,7 @@
 """Sparse symmetric positive definite matrices of one pattern, factorised again and again.
 
     plan = analyze(pattern)              once: ordering, elimination tree, fronts, places of entries
-    factor = plan.factorize(values)      many times: K = P'LL'P
+    factor = factorize(plan, values)     many times: K = P'LL'P
     factor.log_det, factor.solve(B), factor.half_solve(B)
     factor.selected_inverse()            K⁻¹ on the pattern
     factor.selected_inverse_derivative(dK)            -K⁻¹ dK K⁻¹ on the pattern, exactly
@@ -16,7 +16,8 @@ check against.
 has to choose between this and a dense factorisation.
 """
 
-from mmfit.engine.solvers.sparse.numeric import SparseCholesky
-from mmfit.engine.solvers.sparse.symbolic import Symbolic, analyze
+from mmfit.engine.solvers.sparse.numeric import SparseCholesky, factorize
+from mmfit.engine.solvers.sparse.plan import Symbolic
+from mmfit.engine.solvers.sparse.symbolic import analyze
 
-__all__ = ["SparseCholesky", "Symbolic", "analyze"]
+__all__ = ["SparseCholesky", "Symbolic", "analyze", "factorize"]

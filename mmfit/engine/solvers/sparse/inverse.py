@@ -18,16 +18,13 @@ Arrays are row-major and hold transposes, as in `numeric`: G′ and Z₂₁′ a
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg.blas import dgemm, dsymm, dsyr2k, dtrmm, dtrsm
 from scipy.linalg.lapack import dpotri
 
+from mmfit.engine.solvers.sparse.plan import Symbolic
 from mmfit.engine.solvers.sparse.storage import PANEL, Updates, blocks, scattered
-
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.sparse.symbolic import Symbolic
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class FactorInverse:
     inverse: np.ndarray
 
 
-def invert(symbolic: "Symbolic", factor: np.ndarray) -> FactorInverse:
+def invert(symbolic: Symbolic, factor: np.ndarray) -> FactorInverse:
     """Selected inversion of the matrix with this factor."""
     eliminator = factor.copy()
     inverse = np.empty_like(factor)
@@ -67,7 +64,7 @@ def invert(symbolic: "Symbolic", factor: np.ndarray) -> FactorInverse:
     return FactorInverse(eliminator, inverse)
 
 
-def differentiate(symbolic: "Symbolic", found: FactorInverse, dK: np.ndarray) -> np.ndarray:
+def differentiate(symbolic: Symbolic, found: FactorInverse, dK: np.ndarray) -> np.ndarray:
     """−K⁻¹ dK K⁻¹ on the pattern of the factor, in flat storage.
 
     Parameters
@@ -94,7 +91,7 @@ def differentiate(symbolic: "Symbolic", found: FactorInverse, dK: np.ndarray) ->
     return derivative
 
 
-def _differentiate_elimination(symbolic: "Symbolic", found: FactorInverse, dK) -> np.ndarray:
+def _differentiate_elimination(symbolic: Symbolic, found: FactorInverse, dK) -> np.ndarray:
     """Ḟ₁₁ (upper triangle) and Ġ′ of every front."""
     storage = scattered(symbolic, np.asarray(dK, dtype=np.float64))
     updates = Updates(symbolic, storage)
@@ -137,7 +134,7 @@ class _FromRoots:
 
     __slots__ = ("_fronts", "_kept", "_unread")
 
-    def __init__(self, symbolic: "Symbolic"):
+    def __init__(self, symbolic: Symbolic):
         self._fronts = symbolic.fronts
         self._kept = {}
         self._unread = [len(front.children) for front in symbolic.fronts]

@@ -8,22 +8,28 @@ Row-major arrays are used throughout and handed to LAPACK transposed, where they
 without a copy: `pivot` (w, w) holds L₁₁′ in its upper triangle and `below` (w, u) holds L₂₁′.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.linalg.blas import dsyrk, dtrsm
 from scipy.linalg.lapack import dpotrf
 
 from mmfit.engine.solvers.sparse.inverse import FactorInverse, differentiate, invert
+from mmfit.engine.solvers.sparse.plan import Symbolic
 from mmfit.engine.solvers.sparse.storage import Updates, blocks, scattered
 from mmfit.errors import ComputationError
 
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.sparse.symbolic import Symbolic
 
+def factorize(symbolic: Symbolic, data: np.ndarray) -> "SparseCholesky":
+    """Cholesky factor of the matrix with these values.
 
-def factorize(symbolic: "Symbolic", data: np.ndarray) -> "SparseCholesky":
-    """See `Symbolic.factorize`."""
+    Parameters
+    ----------
+    symbolic : what `analyze` made of the pattern.
+    data : (nnz,) values of K in the order of the pattern; of each symmetric pair one is read.
+
+    Raises
+    ------
+    ComputationError : K is not positive definite.
+    """
     storage = scattered(symbolic, np.asarray(data, dtype=np.float64))
     updates = Updates(symbolic, storage)
     for number, front in enumerate(symbolic.fronts):
@@ -54,7 +60,7 @@ class SparseCholesky:
 
     __slots__ = ("_inverse", "_storage", "log_det", "symbolic")
 
-    def __init__(self, symbolic: "Symbolic", storage: np.ndarray):
+    def __init__(self, symbolic: Symbolic, storage: np.ndarray):
         self.symbolic = symbolic
         self._storage = storage
         self._inverse = None

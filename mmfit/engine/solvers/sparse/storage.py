@@ -5,17 +5,14 @@ without a copy. Of a symmetric matrix that is being eliminated only the upper tr
 what lies below them is zero.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from mmfit.engine.solvers.sparse.symbolic import Front, Symbolic
+from mmfit.engine.solvers.sparse.plan import Front, Symbolic
 
 PANEL = 64
 
 
-def blocks(storage: np.ndarray, front: "Front") -> tuple[np.ndarray, np.ndarray]:
+def blocks(storage: np.ndarray, front: Front) -> tuple[np.ndarray, np.ndarray]:
     """The (w, w) pivot block and the (w, u) rows below it of one front, as views."""
     width, depth = front.stop - front.start, len(front.rows)
     middle = front.offset + width * width
@@ -23,7 +20,7 @@ def blocks(storage: np.ndarray, front: "Front") -> tuple[np.ndarray, np.ndarray]
     return pivot, storage[middle : middle + width * depth].reshape(width, depth)
 
 
-def scattered(symbolic: "Symbolic", values: np.ndarray) -> np.ndarray:
+def scattered(symbolic: Symbolic, values: np.ndarray) -> np.ndarray:
     """Flat storage with the given values of the pattern in their places, zeros elsewhere."""
     storage = np.zeros(symbolic.storage)
     storage[symbolic.positions[symbolic.lower]] = values[symbolic.lower]
@@ -39,7 +36,7 @@ class Updates:
 
     __slots__ = ("_fronts", "_gathered", "_storage")
 
-    def __init__(self, symbolic: "Symbolic", storage: np.ndarray):
+    def __init__(self, symbolic: Symbolic, storage: np.ndarray):
         self._fronts = symbolic.fronts
         self._storage = storage
         self._gathered = {}

@@ -25,7 +25,7 @@ UPDATE_ENTRY = 6e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Partition:
+class SupernodeTree:
     """Nodes in elimination order, each after all of its descendants.
 
     Attributes
@@ -45,7 +45,7 @@ def run_time(width: int, below: int) -> float:
     return CALLS + MULTIPLICATION * products + entries
 
 
-def fundamental(parent: list[int], counts: list[int]) -> tuple[Partition, list[int]]:
+def fundamental(parent: list[int], counts: list[int]) -> tuple[SupernodeTree, list[int]]:
     """The supernodes, and the number of rows below the columns of each.
 
     Parameters
@@ -61,10 +61,10 @@ def fundamental(parent: list[int], counts: list[int]) -> tuple[Partition, list[i
     node_of = np.repeat(np.arange(len(starts)), [len(span) for span in spans]).tolist()
     above = [parent[stop - 1] for stop in stops]
     below = [counts[stop - 1] - 1 for stop in stops]
-    return Partition(spans, [-1 if j == -1 else node_of[j] for j in above]), below
+    return SupernodeTree(spans, [-1 if j == -1 else node_of[j] for j in above]), below
 
 
-def merge_with_parents(partition: Partition, below: list[int], *, strict: bool) -> list[int]:
+def merge_with_parents(partition: SupernodeTree, below: list[int], *, strict: bool) -> list[int]:
     """For each node the node that it should join, itself or its parent.
 
     Parameters
@@ -95,7 +95,7 @@ def _pays(together: float, own: tuple[int, float], other: tuple[int, float], str
     return together <= apart + more
 
 
-def merged(partition: Partition, into: list[int]) -> Partition:
+def merged(partition: SupernodeTree, into: list[int]) -> SupernodeTree:
     """The partition in which every node has joined node ``into[node]``, itself or a later one."""
     into = list(into)
     for node in reversed(range(len(into))):
@@ -107,10 +107,10 @@ def merged(partition: Partition, into: list[int]) -> Partition:
     number = {node: k for k, node in enumerate(kept)}
     above = [partition.parent[node] for node in kept]
     parent = [-1 if node == -1 else number[into[node]] for node in above]
-    return Partition([np.concatenate(groups[node]) for node in kept], parent)
+    return SupernodeTree([np.concatenate(groups[node]) for node in kept], parent)
 
 
-def merge_siblings(partition: Partition, rows: list[np.ndarray]) -> list[int]:
+def merge_siblings(partition: SupernodeTree, rows: list[np.ndarray]) -> list[int]:
     """For each node the node that it should join: siblings whose rows below are much the same.
 
     Parameters
@@ -150,7 +150,9 @@ def _union(width: int, union: np.ndarray, wide: int, own: np.ndarray) -> np.ndar
     return joint if _pays(run_time(width + wide, len(joint)), *times, strict=True) else None
 
 
-def front_rows(pointers: np.ndarray, below: np.ndarray, partition: Partition) -> list[np.ndarray]:
+def front_rows(
+    pointers: np.ndarray, below: np.ndarray, partition: SupernodeTree
+) -> list[np.ndarray]:
     """Sorted rows below the columns of each node, when its columns are numbered consecutively.
 
     Parameters
@@ -167,7 +169,7 @@ def front_rows(pointers: np.ndarray, below: np.ndarray, partition: Partition) ->
     return rows
 
 
-def in_postorder(partition: Partition, below: list[int]) -> tuple[Partition, int]:
+def in_postorder(partition: SupernodeTree, below: list[int]) -> tuple[SupernodeTree, int]:
     """The nodes in a postorder that holds few updates at a time, and how many entries that is.
 
     The child whose subtree needs most goes first, when its parent holds nothing yet (Liu 1986,
@@ -190,4 +192,4 @@ def in_postorder(partition: Partition, below: list[int]) -> tuple[Partition, int
     above = [partition.parent[node] for node in order]
     parent = [-1 if node == -1 else number[node] for node in above]
     highest = max(peak[root] for root in children[-1])
-    return Partition([partition.columns[node] for node in order], parent), highest
+    return SupernodeTree([partition.columns[node] for node in order], parent), highest

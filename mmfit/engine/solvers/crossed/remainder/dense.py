@@ -1,8 +1,7 @@
-"""The system of the factors that are not eliminated, by dense LAPACK: one member at a time.
+"""The remainder of one member by dense LAPACK.
 
-Notation as in :mod:`tail_stacked`. Columns with s = 0 take no part in I + s S s, so that at
-theta = 0 nothing of order T^3 is done. Symmetric matrices are kept as upper triangles until both
-halves are needed.
+As :mod:`stacked`, but columns with s = 0 take no part in I + s S s, so that at theta = 0 nothing of
+order T^3 is done. Symmetric matrices are kept as upper triangles until both halves are needed.
 """
 
 from functools import cached_property
@@ -11,28 +10,28 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from mmfit.engine.solvers.crossed.products import TailColumns
-from mmfit.engine.solvers.crossed.remainder.pieces import (
-    Piece,
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.effect_columns import (
+    EffectColumns,
     across,
-    make_pieces,
+    effect_columns,
     mirror,
     positions,
     turn_rows,
 )
 
 
-class DenseTail:
+class DenseMember:
     """I + s S s factorised at the theta of one member."""
 
-    def __init__(self, S, lambdas: list[np.ndarray], columns: TailColumns, symmetric: bool):
-        """``S`` (T, T), the upper triangle unless ``symmetric``; used and changed.
+    def __init__(self, S, lambdas: list[np.ndarray], columns: RemainderColumns, whole: bool):
+        """``S`` (T, T), the upper triangle unless ``whole``; used and changed.
 
-        ``lambdas``: (q, q) per tail group.
+        ``lambdas``: (q, q) per remainder group.
         """
         self.columns = columns
-        self._S, self._full, self._symmetric = S, symmetric, symmetric
-        self.rotations, self.pieces = make_pieces(lambdas, columns)
+        self._S, self._full, self._kept_whole = S, whole, whole
+        self.rotations, self.pieces = effect_columns(lambdas, columns)
         if any(U is not None for U in self.rotations):
             self._S = self._turn(self._whole_S())
         self._live = [p for p in self.every if p.s > 0]
@@ -48,7 +47,7 @@ class DenseTail:
                 self._factor = np.asfortranarray(np.eye(self._order))
 
     @property
-    def every(self) -> list[Piece]:
+    def every(self) -> list[EffectColumns]:
         """The pieces of all groups, in the order of the columns."""
         return [p for group in self.pieces for p in group]
 
@@ -99,7 +98,6 @@ class DenseTail:
         return lapack.dpotrs(self._factor, half.T, lower=1)[0].T
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (m, m), for rows (m, T)."""
         if not self._order:
             return np.zeros((len(rows),) * 2)
         scaled = self._turn_rows(rows.T).T[:, self._active] * self._s
@@ -107,7 +105,6 @@ class DenseTail:
         return half.T @ half
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (c, T)."""
         turned = self._turn_rows(rows.T).T
         inner = self._solve_factor(turned[:, self._active] * self._s)
         effects = np.zeros_like(turned)
@@ -122,7 +119,6 @@ class DenseTail:
         return self._turn_rows(effects.T, True).T, self._turn_rows(left.T, True).T
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S, for rows (c, T)."""
         turned = self._turn_rows(rows.T)
         if self._full:
             out = self._S @ turned
@@ -162,11 +158,11 @@ class DenseTail:
         P = self._P_full if turned else self._P
         for p, r in combinations_with_replacement(self._live, 2):
             np.multiply(P[p.active, r.active], p.s * r.s, out=out[p.place, r.place])
-        if turned or self._symmetric:
+        if turned or self._kept_whole:
             mirror(out)
         return self._turn(out, back=True) if turned else out
 
-    def _diagonal(self, p: Piece, r: Piece) -> np.ndarray:
+    def _diagonal(self, p: EffectColumns, r: EffectColumns) -> np.ndarray:
         """(L,) the entries of N for the same level and the effects of two pieces of a group."""
         if p.large and r.large:
             same = 1.0 if p is r else 0.0
@@ -180,7 +176,6 @@ class DenseTail:
         return whole - np.einsum("tl,tl->l", scaled, self._half[:, r.rest])
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (q, q), the sum over its levels of the diagonal blocks of N."""
         out = []
         for U, pieces in zip(self.rotations, self.pieces, strict=True):
             block = np.empty((len(pieces),) * 2)
@@ -190,7 +185,6 @@ class DenseTail:
         return out
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (L, q, q), the diagonal blocks of J."""
         out = []
         for U, pieces in zip(self.rotations, self.pieces, strict=True):
             levels = pieces[0].place.stop - pieces[0].place.start
@@ -215,7 +209,7 @@ class DenseTail:
                 plain -= (self._S_rest * self._s[:, None]).T @ self._half
         return [[self._N_block(p, r, plain) for r in every[i:]] for i, p in enumerate(every)]
 
-    def _N_block(self, p: Piece, r: Piece, plain) -> np.ndarray:
+    def _N_block(self, p: EffectColumns, r: EffectColumns, plain) -> np.ndarray:
         if p.large and r.large:
             block = self._P_full[p.active, r.active] * (-1.0 / (p.s * r.s))
             if p is r:
@@ -231,7 +225,6 @@ class DenseTail:
         return self._N[p][r - p] if p <= r else self._N[r][p - r].T
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm)."""
         first = np.cumsum([0, *(len(group) for group in self.pieces)])
         one, two = range(len(self.pieces[g])), range(len(self.pieces[h]))
         blocks = [self._N_between(first[g] + i, first[h] + k) for i, k in product(one, two)]
@@ -245,15 +238,10 @@ class DenseTail:
         return out if W is None else np.einsum("kc,md,ijcd->ijkm", W, W, out)
 
     def through(self, inner: list[np.ndarray]):
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t (T, T) bring to traces.
-
-        Returns per e and tail group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
-        traces of M_e J M_f J. ``inner`` is as complete as S was, and is changed.
-        """
         sums, moved = [], []
         turned = any(U is not None for U in self.rotations)
         for M in inner:
-            if not self._symmetric and (turned or len(self._rest)):
+            if not self._kept_whole and (turned or len(self._rest)):
                 mirror(M)
             M = self._turn(M) if turned else M
             moved.append(self._moved(M))
@@ -286,7 +274,7 @@ class DenseTail:
             out.append(block if U is None else U @ block @ U.T)
         return out
 
-    def _through_pieces(self, p: Piece, r: Piece, moved, seen) -> float:
+    def _through_pieces(self, p: EffectColumns, r: EffectColumns, moved, seen) -> float:
         if p.large and r.large:
             P = self._P_full.T[:, p.active]
             return np.einsum("tl,tl->", P, moved[:, r.active]) / (p.s * r.s)

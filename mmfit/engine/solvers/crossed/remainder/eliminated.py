@@ -1,4 +1,4 @@
-"""A tail from which one more factor is eliminated, block by block.
+"""A remainder from which one more factor is eliminated, block by block.
 
 When every level of the eliminated factor lies in one level of factor 2 (pupils in classes), S is
 block diagonal in factor 2. With S_22 its blocks, A = S_2r its coupling with the rest and
@@ -11,18 +11,17 @@ A derivative along M (S changes by -M) changes S' along M' = K'M K, K = [-W A; I
 m = M_22, a = M_2r - m W A, the blocks of N_22 along G (m - a J'A' - A J'a' + A J'M'J'A') G'.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mmfit.engine.solvers.crossed.eliminated import between, eliminate, level_sums, multiply
-from mmfit.engine.solvers.crossed.products import TailColumns
-from mmfit.engine.solvers.crossed.remainder.members import dense_tail
-from mmfit.engine.solvers.crossed.remainder.pieces import mirror
+from mmfit.engine.solvers.contract.solver import COPIES, SecondOrderCost
+from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
+from mmfit.engine.solvers.crossed.remainder.effect_columns import mirror
+from mmfit.engine.solvers.levels.member_blocks import between, eliminate, level_sums, multiply
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,16 @@ class BlockStorage:
 
     Attributes
     ----------
-    q, levels : of factor 2, whose columns come first;  rest : TailColumns of the others.
+    q, levels : of factor 2, whose columns come first;  rest : RemainderColumns of the others.
     width : int, T;  size : int, of a vector.
     """
 
+    name = "crossed, chain eliminated"
+    second_order_is_cheap = False
+
     q: int
     levels: int
-    rest: TailColumns
+    rest: RemainderColumns
 
     @property
     def own(self) -> int:
@@ -61,6 +63,14 @@ class BlockStorage:
         beyond = self.own * self.q + one * self.rest.width + (two - self.own)
         return np.where(two < self.own, block, beyond)
 
+    def factorize(self, S: np.ndarray, lambdas: list[np.ndarray]) -> "EliminatedRemainder":
+        """See :class:`mmfit.engine.solvers.contract.remainder.RemainderPlan`."""
+        return EliminatedRemainder(S, lambdas, self)
+
+    def cost(self, passes: float) -> SecondOrderCost:
+        dense = passes * (self.rest.width**3 + 2 * self.own * self.rest.width**2)
+        return SecondOrderCost(dense, 0.0, 2 * COPIES * self.size)
+
     def split(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Views S_22 (A, q, q, L), S_2r (A, q, L, T') and S_rr (A, T', T') of (A, size)."""
         first, T = self.own * self.q, self.rest.width
@@ -70,18 +80,18 @@ class BlockStorage:
         return blocks, across, values[:, second:].reshape(-1, T, T)
 
 
-class EliminatedTail:
-    """The tail's system with factor 2 eliminated, for all members; see :class:`StackedTail`."""
+class EliminatedRemainder:
+    """The remainder with factor 2 eliminated, for all members."""
 
     def __init__(self, S: np.ndarray, lambdas: list[np.ndarray], storage: BlockStorage):
-        """``S`` (A, size), upper triangles;  ``lambdas`` (A, q, q) per tail group, 2 first."""
+        """``S`` (A, size), upper triangles;  ``lambdas`` (A, q, q) per remainder group, 2 first."""
         self.storage = storage
         self.S22, self.A, self.Srr = storage.split(S)
         _fill(self.S22)
         self.two = eliminate(self.S22, lambdas[0])
         self.WA = _times(self.two.precision, self.A)
         reduced = self.Srr - self._down(self.A, self.WA)
-        self.inner = dense_tail(reduced, lambdas[1:], storage.rest, symmetric=False)
+        self.inner = DensePlan(storage.rest, whole=False).factorize(reduced, lambdas[1:])
         self.log_det = self.two.log_det + self.inner.log_det
 
     def _flat(self, rows: np.ndarray) -> np.ndarray:
@@ -111,7 +121,6 @@ class EliminatedTail:
         return x.reshape(*x.shape[:2], -1) @ self._flat(self.A)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (A, m, m), for rows (A, m, T)."""
         own, rest = self._split(rows)
         weighted = multiply(self.two.precision, own)
         flat = own.reshape(*own.shape[:2], -1)
@@ -119,7 +128,6 @@ class EliminatedTail:
         return taken + self.inner.gram(rest - self._transposed(weighted))
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (A, c, T)."""
         own, rest = self._split(rows)
         weighted = multiply(self.two.precision, own)
         effects, left = self.inner.solve(rest - self._transposed(weighted))
@@ -131,7 +139,6 @@ class EliminatedTail:
         )
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S."""
         own, rest = self._split(rows)
         out = rest @ self._Srr + self._transposed(own)
         return self._joined(multiply(self.S22, own) + self._apply(rest), out)
@@ -177,18 +184,12 @@ class EliminatedTail:
         return out
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (A, q, q), the sum over its levels of the diagonal blocks of N."""
         return [(self._F - self._X).sum(axis=3), *self.inner.trace_blocks()]
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (A, L, q, q), the diagonal blocks of J."""
         return [self._J22.transpose(0, 3, 1, 2), *self.inner.posterior()]
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(A, q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm).
-
-        Symmetrised in i, j and in k, m, which is all that symmetric directions see.
-        """
         if g > 0:
             return self.inner.products(g - 1, h - 1)
         q = self.storage.q
@@ -216,11 +217,6 @@ class EliminatedTail:
         return where, sums, traces
 
     def through(self, inner: list[np.ndarray]) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, each (A, size), bring to traces.
-
-        Returns per e and tail group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
-        (A, k, k) traces of M_e J M_f J.
-        """
         blocks, sides, reduced, own = [], [], [], []
         for M in inner:
             m, across, rest = self.storage.split(M)

@@ -1,7 +1,7 @@
-"""The pattern of a sparse tail: which entries S = Z_t'V_0^-1 Z_t can have, and their order.
+"""The pattern of a sparse remainder: which entries S = Z_t'V_0^-1 Z_t can have, and their order.
 
-Two columns of the tail share an entry when one level of the eliminated factor meets both. Only the
-upper triangle is kept, as values in the order of the flat index into (T, T).
+Two columns of the remainder share an entry when one level of the eliminated factor meets both.
+Only the upper triangle is kept, as values in the order of the flat index into (T, T).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from itertools import combinations_with_replacement, pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from mmfit.engine.solvers.crossed.products import Neighbours, TailColumns
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.sparse import Symbolic, analyze
 
 
 @dataclass(frozen=True, slots=True)
-class TailPattern:
+class RemainderPattern:
     """The entries of the upper triangle and the plan of the factorisations.
 
     Attributes
     ----------
-    columns : TailColumns;  size : int, nnz.
+    columns : RemainderColumns;  size : int, nnz.
     keys : (nnz,) sorted flat indices into (T, T);  rows, cols : (nnz,), the same as pairs.
     diagonal : (T,), where the diagonal stands among them.
     indptr, indices : both triangles by columns;  full : of each of their entries, where its value
@@ -34,7 +34,7 @@ class TailPattern:
     plan : Symbolic.
     """
 
-    columns: TailColumns
+    columns: RemainderColumns
     keys: np.ndarray
     rows: np.ndarray
     cols: np.ndarray
@@ -81,17 +81,7 @@ class TailPattern:
         return out
 
 
-def pattern_keys(found: Neighbours) -> np.ndarray:
-    """The flat indices of the upper triangle of A'A, sorted."""
-    shape = (len(found.indptr) - 1, found.width)
-    ones = np.ones(len(found.columns), dtype=np.float32)
-    A = sp.csr_array((ones, found.columns, found.indptr), shape=shape)
-    whole = (A.T @ A).tocoo()
-    above = whole.row <= whole.col
-    return np.sort(whole.row[above].astype(np.int64) * found.width + whole.col[above])
-
-
-def build_pattern(keys: np.ndarray, columns: TailColumns) -> TailPattern:
+def build_pattern(keys: np.ndarray, columns: RemainderColumns) -> RemainderPattern:
     """Order the entries, and plan the factorisation."""
     T = columns.width
     rows, cols = np.divmod(keys, T)
@@ -105,7 +95,7 @@ def build_pattern(keys: np.ndarray, columns: TailColumns) -> TailPattern:
     upper[full[::-1]] = np.arange(len(full))[::-1]
     cells, once = _cells(rows, cols, columns)
     ones = sp.csc_array((np.ones(len(full)), indices, indptr), shape=(T, T))
-    return TailPattern(
+    return RemainderPattern(
         columns=columns,
         keys=keys,
         rows=rows,
@@ -121,8 +111,8 @@ def build_pattern(keys: np.ndarray, columns: TailColumns) -> TailPattern:
     )
 
 
-def _cells(rows, cols, columns: TailColumns):
-    """See :class:`TailPattern`: the entries come in complete blocks of effects."""
+def _cells(rows, cols, columns: RemainderColumns):
+    """See :class:`RemainderPattern`: the entries come in complete blocks of effects."""
     bounds = [p.start for pieces in columns.effects for p in pieces]
     piece_of_row = np.searchsorted(bounds, rows, side="right") - 1
     piece_of_col = np.searchsorted(bounds, cols, side="right") - 1

@@ -1,36 +1,65 @@
-"""The system of the factors that are not eliminated, where S is sparse: one member at a time.
+"""The remainder of one member where S is sparse.
 
-Notation as in :mod:`tail_stacked`; K = I + s S s, P = K^-1. Symmetric matrices are values on a
-constant pattern (:mod:`tail_pattern`). P on the pattern is the selected inverse, and P A P on the
-pattern, for A on it, the derivative of the selected inverse: with them the traces of products of
-two P's, which would need all of P, cost no more than a few factorisations. Groups with an effect
-whose s is not large take N's columns from S instead, by blocks of right-hand sides.
+K = I + s S s, P = K^-1; symmetric matrices are values on a constant pattern (:mod:`pattern`). P on
+the pattern is the selected inverse, and P A P on the pattern, for A on it, the derivative of the
+selected inverse: with them the traces of products of two P's, which would need all of P, cost no
+more than a few factorisations. Groups with an effect whose s is not large take N's columns from S
+instead, by blocks of right-hand sides.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mmfit.engine.solvers.crossed.remainder.pattern import TailPattern
-from mmfit.engine.solvers.crossed.remainder.pieces import Piece, make_pieces, turn_rows
+from mmfit.engine.solvers.contract.solver import COPIES, SecondOrderCost
+from mmfit.engine.solvers.crossed.remainder.by_member import RemainderByMember
+from mmfit.engine.solvers.crossed.remainder.effect_columns import (
+    EffectColumns,
+    effect_columns,
+    turn_rows,
+)
+from mmfit.engine.solvers.crossed.remainder.pattern import RemainderPattern
+from mmfit.engine.solvers.sparse import factorize
 from mmfit.errors import ComputationError
 
 # (I - P) / (s s') has lost 1e-16 / s^2 of its digits here, which is less than a fit needs; columns
-# of N by solving cost more than in a dense tail.
+# of N by solving cost more than in a dense remainder.
 _LARGE = 3e-3
 # Doubles in a block of columns of N.
 _BLOCK = 4_000_000
 
 
-class SparseTail:
+@dataclass(frozen=True, slots=True)
+class SparsePlan:
+    """Of values on a pattern."""
+
+    pattern: RemainderPattern
+
+    name = "sparse"
+    second_order_is_cheap = False
+
+    def factorize(self, S: np.ndarray, lambdas: list[np.ndarray]) -> RemainderByMember:
+        """See :class:`mmfit.engine.solvers.contract.remainder.RemainderPlan`."""
+        members = range(len(S))
+        return RemainderByMember(
+            [SparseMember(S[a], [lam[a] for lam in lambdas], self.pattern) for a in members]
+        )
+
+    def cost(self, passes: float) -> SecondOrderCost:
+        plan = self.pattern.plan
+        return SecondOrderCost(0.0, passes * 6 * plan.flops, 2 * COPIES * plan.storage)
+
+
+class SparseMember:
     """I + s S s factorised at the theta of one member."""
 
-    def __init__(self, S: np.ndarray, lambdas: list[np.ndarray], pattern: TailPattern):
-        """``S`` (nnz,), values on the pattern;  ``lambdas`` (q, q) per tail group."""
+    def __init__(self, S: np.ndarray, lambdas: list[np.ndarray], pattern: RemainderPattern):
+        """``S`` (nnz,), values on the pattern;  ``lambdas`` (q, q) per remainder group."""
         self.pattern, self.columns = pattern, pattern.columns
-        self.rotations, self.pieces = make_pieces(lambdas, pattern.columns, _LARGE)
+        self.rotations, self.pieces = effect_columns(lambdas, pattern.columns, _LARGE)
         self._S = pattern.turn(S, self.rotations)
         self._s = np.empty(self.columns.width)
         for p in self._every:
@@ -40,13 +69,13 @@ class SparseTail:
             K = self._scaled(self._S)
             K[pattern.diagonal] += 1.0
             try:
-                self._factor = pattern.plan.factorize(K[pattern.full])
+                self._factor = factorize(pattern.plan, K[pattern.full])
                 self.log_det = self._factor.log_det
             except ComputationError:
                 self.log_det = np.nan
 
     @property
-    def _every(self) -> list[Piece]:
+    def _every(self) -> list[EffectColumns]:
         return [p for group in self.pieces for p in group]
 
     def _scaled(self, M: np.ndarray) -> np.ndarray:
@@ -76,14 +105,12 @@ class SparseTail:
         return turn_rows(M, self.rotations, self.pieces, back)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (m, m), for rows (m, T)."""
         if self._factor is None:
             return np.zeros((len(rows),) * 2)
         half = self._factor.half_solve(self._turn_rows(rows.T) * self._s[:, None])
         return half.T @ half
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (c, T)."""
         turned = self._turn_rows(rows.T)
         s, large = self._s[:, None], self._large
         inner = self._solve(s * turned)
@@ -95,7 +122,6 @@ class SparseTail:
         return self._turn_rows(effects, True).T, self._turn_rows(left, True).T
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S, for rows (c, T)."""
         return self._turn_rows(self._matrix @ self._turn_rows(rows.T), True).T
 
     @cached_property
@@ -124,7 +150,6 @@ class SparseTail:
         return block if U is None else U @ block @ U.T
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (q, q), the sum over its levels of the diagonal blocks of N."""
         out = []
         for g, levels in enumerate(self.columns.levels):
             if self._clean(g):
@@ -138,7 +163,6 @@ class SparseTail:
         return out
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (L, q, q), the diagonal blocks of J."""
         J = self.covariance()
         groups = range(len(self.pieces))
         return [J[self.pattern.levels(g)].transpose(2, 0, 1) for g in groups]
@@ -155,7 +179,7 @@ class SparseTail:
                 N[:, i], Q[:, i] = self._column(p, place)
             yield low, N, Q
 
-    def _column(self, p: Piece, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _column(self, p: EffectColumns, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Columns ``place`` of N and of Q; large rows by P, the others by S (see the module)."""
         s, large = self._s[:, None], self._large
         index = (place, np.arange(len(place)))
@@ -176,10 +200,6 @@ class SparseTail:
         return N, Q
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm).
-
-        Symmetrised in i, j and in k, m, which is all that symmetric directions see.
-        """
         if self._factor is None:
             out = self._plain_products(g, h)
         elif self._clean(g) and self._clean(h):
@@ -255,11 +275,6 @@ class SparseTail:
         return out
 
     def through(self, inner: list[np.ndarray]):
-        """What M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, values on the pattern, bring to traces.
-
-        Returns per e and tail group the (q, q) sums of diagonal blocks of Q'M_e Q, and the (k, k)
-        traces of M_e J M_f J.
-        """
         turned = [self.pattern.turn(M, self.rotations) for M in inner]
         scaled = [self._scaled(M) for M in turned]
         both = [self._twice(A) for A in scaled]
@@ -288,7 +303,7 @@ class SparseTail:
         return out
 
 
-def _same_level(N: np.ndarray, pieces: list[Piece], low: int) -> np.ndarray:
+def _same_level(N: np.ndarray, pieces: list[EffectColumns], low: int) -> np.ndarray:
     """(q, q): sum of N's entries between the effects of one level, from its columns (T, q, b)."""
     b = N.shape[2]
     index = np.arange(b)

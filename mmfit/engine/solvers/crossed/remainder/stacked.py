@@ -1,12 +1,7 @@
-"""The system of the factors that are not eliminated, when it is small: stacks over the members.
+"""The remainder where it is small: stacks over the members.
 
-Notation (both tails): S = Z_t'V_0^-1 Z_t with V_0 = I + Z_1 Psi_1 Z_1', the tail's products after
-elimination; Gamma block diagonal with the tail's Lambdas; J = Gamma (I + Gamma'S Gamma)^-1 Gamma',
-the conditional covariance of the tail's effects; N = Z_t'V^-1 Z_t = S - S J S; Q = I - J S.
-
-Everything is computed in the bases of the Lambdas' left singular vectors, where Gamma is
-diagonal, diag(s). For columns with large s, N and Q are taken from P = (I + s S s)^-1, as
-(I - P) / (s s') and s P / s', which lose nothing however large s is; for the others from S.
+Everything is computed in the bases of the Lambdas' left singular vectors, where Gamma is diagonal,
+diag(s); see :mod:`mmfit.engine.solvers.contract.remainder` for the notation.
 """
 
 from functools import cached_property
@@ -14,13 +9,13 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from mmfit.engine.solvers.crossed.products import TailColumns
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 
 # Whitened effects have unit mean square: s^2 measures what I + s S s adds to the identity.
 LARGE = 0.03
 
 
-class StackedTail:
+class StackedRemainder:
     """I + Gamma'S Gamma factorised for all members at once.
 
     Attributes
@@ -28,12 +23,12 @@ class StackedTail:
     log_det : (A,), NaN where the matrix is not positive definite in double precision.
     """
 
-    def __init__(self, S, lambdas: list[np.ndarray], columns: TailColumns, symmetric: bool):
-        """``S`` (A, T, T), the upper triangles unless ``symmetric``.
+    def __init__(self, S, lambdas: list[np.ndarray], columns: RemainderColumns, whole: bool):
+        """``S`` (A, T, T), the upper triangles unless ``whole``.
 
-        ``lambdas``: (A, q, q) of the tail's groups.
+        ``lambdas``: (A, q, q) of the remainder's groups.
         """
-        self.symmetric, self.columns = symmetric, columns
+        self._kept_whole, self.columns = whole, columns
         self.S = S = self._whole(S)
         self.rotation, self.s = _diagonalise(lambdas, columns)
         self._S = S if self.rotation is None else self._turn(S)
@@ -42,7 +37,7 @@ class StackedTail:
         self._inverse_factor, self.log_det = _factorize(K)
 
     def _whole(self, M: np.ndarray) -> np.ndarray:
-        return M if self.symmetric else np.triu(M) + np.triu(M, 1).swapaxes(-1, -2)
+        return M if self._kept_whole else np.triu(M) + np.triu(M, 1).swapaxes(-1, -2)
 
     def _turn(self, M: np.ndarray) -> np.ndarray:
         """U'M U for M (A, ..., T, T)."""
@@ -55,18 +50,15 @@ class StackedTail:
         return self.rotation @ M @ self.rotation.swapaxes(1, 2)
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
-        """rows J rows', (A, m, m), for rows (A, m, T)."""
         if self.rotation is not None:
             rows = rows @ self.rotation
         half = (rows * self.s[:, None, :]) @ self._inverse_factor.swapaxes(1, 2)
         return half @ half.swapaxes(1, 2)
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (A, c, T)."""
         return rows @ self.J, rows @ self.Q
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
-        """rows S."""
         return rows @ self.S
 
     @cached_property
@@ -131,17 +123,14 @@ class StackedTail:
         return part.reshape(*M.shape[:-2], sizes[g], levels[g], sizes[h], levels[h])
 
     def trace_blocks(self) -> list[np.ndarray]:
-        """Per group (A, q, q), the sum over its levels of the diagonal blocks of N."""
         groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->aij", self._blocks(self.N, g, g)) for g in groups]
 
     def posterior(self) -> list[np.ndarray]:
-        """Per group (A, L, q, q), the diagonal blocks of J."""
         groups = range(len(self.columns.sizes))
         return [np.einsum("ailjl->alij", self._blocks(self.J, g, g)) for g in groups]
 
     def products(self, g: int, h: int) -> np.ndarray:
-        """(A, q, q, p, p): [i, j, k, m] = sum over entries of N_(gi)(hk) N_(gj)(hm)."""
         block = self._blocks(self.N, g, h)
         _, q, levels, p, others = block.shape
         flat = np.moveaxis(block, 3, 2).reshape(len(block), q * p, levels * others)
@@ -149,11 +138,6 @@ class StackedTail:
         return gram.reshape(-1, q, p, q, p).transpose(0, 1, 3, 2, 4)
 
     def through(self, inner: list[np.ndarray]) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """What the derivatives M_e = Z_t'V_0^-1 V_e V_0^-1 Z_t, each (A, T, T), bring to traces.
-
-        Returns per e and tail group the (A, q, q) sums of diagonal blocks of Q'M_e Q, and the
-        (A, k, k) traces of M_e J M_f J.
-        """
         M = self._whole(np.stack(inner, axis=1))
         seen = self.Q.swapaxes(1, 2)[:, None] @ M @ self.Q[:, None]
         groups = range(len(self.columns.sizes))
@@ -164,7 +148,7 @@ class StackedTail:
         return [list(e) for e in zip(*sums, strict=True)], flat @ turned.swapaxes(1, 2)
 
 
-def _diagonalise(lambdas, columns: TailColumns) -> tuple[np.ndarray | None, np.ndarray]:
+def _diagonalise(lambdas, columns: RemainderColumns) -> tuple[np.ndarray | None, np.ndarray]:
     """(U (A, T, T) or None when it is I, s (A, T)) with Gamma = U diag(s) V'."""
     members = len(lambdas[0])
     s = np.empty((members, columns.width))

@@ -1,20 +1,21 @@
 """A single factor whose levels all differ: sums over levels as matrix products.
 
-Where nothing can be pooled (:mod:`leaf`), the products of columns by level would only take memory.
-One response and many levels are better served by BLAS, on r itself.
+Where nothing can be pooled (:mod:`classes`), the products of columns by level would only take
+memory. One response and many levels are better served by BLAS, on r itself.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, multiply
-from mmfit.engine.solvers.pooled_levels import packed_pairs
+from mmfit.engine.covariance.directions import Directions
+from mmfit.engine.solvers.levels.blocks import multiply
+from mmfit.engine.solvers.levels.classes import packed_pairs
 
 
 @dataclass(frozen=True, slots=True)
 class LevelRows:
-    """The same face as :class:`leaf.Leaf`, for one response and no coarser factor.
+    """Of one response and no coarser factor: every level is a class, and there is one parent.
 
     Attributes
     ----------
@@ -40,17 +41,18 @@ class LevelRows:
         return multiply(self.T, self.T.swapaxes(0, 1))
 
     def gather(self, weights: np.ndarray, members) -> np.ndarray:
-        """(W, 1, 1): the sum over the levels of r'W r for packed symmetric W (P, L, 1)."""
+        """See :class:`mmfit.engine.solvers.contract.pooled_levels.PooledLevels`."""
         m, q, _ = self.rows.shape
         a, b = packed_pairs(q)
-        whole = np.empty((q, q, len(self.level_class)))
-        whole[a, b] = whole[b, a] = weights[..., 0]
-        weighted = np.einsum("abl,mbl->mal", whole, self.rows)
-        square = self.rows.reshape(m, -1) @ weighted.reshape(m, -1).T
-        return square[packed_pairs(m)][:, None, None]
+        whole = np.empty((*weights.shape[:-3], q, q, len(self.level_class)))
+        whole[..., a, b, :] = whole[..., b, a, :] = weights[..., 0]
+        weighted = np.einsum("...abl,mbl->...mal", whole, self.rows)
+        flat = weighted.reshape(*weights.shape[:-3], m, -1)
+        square = self.rows.reshape(m, -1) @ np.swapaxes(flat, -1, -2)
+        first, second = packed_pairs(m)
+        return square[..., first, second][..., None, None]
 
     def congruences(self, G: np.ndarray, directions: Directions, members) -> np.ndarray:
-        """(k, W, 1): the sums over the levels of r'G'E_e G r for G (q, q, L, 1)."""
         m, q, _ = self.rows.shape
         moved = np.einsum("abl,mbl->mal", G[..., 0], self.rows).reshape(m * q, -1)
         gram = (moved @ moved.T).reshape(m, q, m, q)
@@ -63,7 +65,6 @@ class LevelRows:
         return both[:, *packed_pairs(len(gram))][..., None]
 
     def inner_products(self, weights: np.ndarray, members=None) -> np.ndarray:
-        """(q, q, L, 1): r M r' by level; see :meth:`leaf.Leaf.inner_products`."""
         m, q, levels = self.rows.shape
         first, second = packed_pairs(m)
         halves = weights[:, 0] * np.where(first == second, 1.0, 0.5)

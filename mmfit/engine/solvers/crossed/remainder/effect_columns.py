@@ -1,17 +1,17 @@
-"""The columns of a dense tail by effect, in the bases in which Gamma is diagonal; mirror images."""
+"""The columns of the remainder by effect, in bases in which Gamma is diagonal; mirror images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.crossed.products import TailColumns
+from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.crossed.remainder.stacked import LARGE
 
 _MIRROR = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EffectColumns:
     """The columns of one effect of one group: one s for all.
 
     Attributes
@@ -44,13 +44,13 @@ def across(M: np.ndarray, one: slice, two: slice) -> np.ndarray:
     return M[one, two].diagonal() if one.start <= two.start else M[two, one].diagonal()
 
 
-def positions(pieces: list[Piece]) -> np.ndarray:
+def positions(pieces: list[EffectColumns]) -> np.ndarray:
     ranges = [np.arange(p.place.start, p.place.stop) for p in pieces]
     return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.intp)
 
 
-def make_pieces(lambdas, columns: TailColumns, threshold: float = LARGE):
-    """(U or None, list of Piece) per group: Lambda = U diag(s) V'."""
+def effect_columns(lambdas, columns: RemainderColumns, threshold: float = LARGE):
+    """(U or None, list of EffectColumns) per group: Lambda = U diag(s) V'."""
     rotations, out, active, rest = [], [], 0, 0
     for g, lam in enumerate(lambdas):
         U, values = None, np.abs(lam[0])
@@ -62,7 +62,7 @@ def make_pieces(lambdas, columns: TailColumns, threshold: float = LARGE):
             then = active + levels * (s > 0)
             still = rest + levels * (not s > threshold)
             ranges = slice(active, then), slice(rest, still)
-            group.append(Piece(place, float(s), bool(s > threshold), *ranges))
+            group.append(EffectColumns(place, float(s), bool(s > threshold), *ranges))
             active, rest = then, still
         rotations.append(U)
         out.append(group)
@@ -72,7 +72,7 @@ def make_pieces(lambdas, columns: TailColumns, threshold: float = LARGE):
 def turn_rows(M: np.ndarray, rotations: list, pieces: list, back: bool) -> np.ndarray:
     """U'M (or U M, ``back``) for M (T, c); M itself where nothing turns.
 
-    ``rotations`` holds per group its U (q, q) or None, ``pieces`` its effects' :class:`Piece`.
+    ``rotations`` holds per group its U (q, q) or None, ``pieces`` its effects' columns.
     """
     if all(U is None for U in rotations):
         return M

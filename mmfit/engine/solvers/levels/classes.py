@@ -1,7 +1,7 @@
 """The innermost grouping factor: its levels never see each other, so they are summed up in advance.
 
 Whatever theta is, a level enters log|V| and R'V^-1 R through T (q x q) and the products c = Q'R of
-its basis (:mod:`level_basis`) only: as log|I + T'Psi T| and c'(I + T'Psi T)^-1 c. The second is
+its basis (:mod:`basis`) only: as log|I + T'Psi T| and c'(I + T'Psi T)^-1 c. The second is
 linear in the products c_a c_b, so these are summed, once, over all levels with equal T (a class)
 that lie in one level of the next coarser factor (a cell). A balanced design costs one class,
 whatever the number of its levels.
@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import Directions, multiply, segment_sum
-from mmfit.engine.solvers.nested.chain import stable_order
+from mmfit.engine.covariance.directions import Directions
+from mmfit.engine.solvers.levels.blocks import multiply, segment_sum, stable_order
 
 # Numbers formed at once when products of columns are summed up.
 _AT_ONCE = 1_000_000
@@ -22,8 +22,8 @@ _SAME = 2.0**-42
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """Pooled products of one factor's levels.
+class LevelClasses:
+    """Products of one factor's levels, pooled by class; see :class:`PooledLevels`.
 
     Attributes
     ----------
@@ -132,13 +132,13 @@ def classify(T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return label.reshape(-1), example
 
 
-def build_leaf(
+def pool_levels(
     T: np.ndarray,
     design: np.ndarray,
     responses: np.ndarray,
     parent: np.ndarray | None,
     parents: int = 1,
-) -> Leaf:
+) -> LevelClasses:
     """Pool the levels of a factor.
 
     Parameters
@@ -162,7 +162,7 @@ def build_leaf(
     else:
         above, cell_class = np.divmod(keys, classes)
         starts = np.searchsorted(above, np.arange(parents))
-    return Leaf(T[:, :, example, None], counts, label, cell_class, starts, cells)
+    return LevelClasses(T[:, :, example, None], counts, label, cell_class, starts, cells)
 
 
 def _cell_products(design: np.ndarray, responses: np.ndarray, begin: np.ndarray) -> np.ndarray:

@@ -5,80 +5,11 @@ are long, however small q is. One and two effects have closed forms; larger bloc
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 # Entries of I + M'M beyond which its Cholesky factor would lose digits that M still has.
 _LARGE = 1e5
-# Up to this many effects a sum over pairs of directions is one contraction with a constant.
-_CONTRACTED = 3
-
-
-class Directions:
-    """The directions E_e of one group's Psi: entry pairs (row, column), column-major.
-
-    Attributes
-    ----------
-    row, column : (k,) intp arrays;  dense : (k, q, q) array, the E_e.
-    """
-
-    def __init__(self, row: np.ndarray, column: np.ndarray, q: int):
-        self.row, self.column = row, column
-        self.dense = np.zeros((len(row), q, q))
-        index = np.arange(len(row))
-        self.dense[index, row, column] = self.dense[index, column, row] = 1.0
-        # e_r e_c' + e_c e_r' counts a diagonal direction twice
-        self.once = np.where(row == column, 0.5, 1.0)
-        # Few calls matter for few effects, few operations for many.
-        self._pairs = None
-        if q <= _CONTRACTED:
-            pairs = np.einsum("eda,fbc->efabcd", self.dense, self.dense)
-            self._pairs = pairs.reshape(len(row), len(row), -1)
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def traces(self, M: np.ndarray) -> np.ndarray:
-        """(k, ...): tr(M E_e) for M (q, q, ...)."""
-        if len(M) == 1:
-            return M[0]
-        return np.einsum("eij,ij...->e...", self.dense, M)
-
-    def congruences(self, M: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(k, pairs, ...): (M'E_e M)[a, b] for M (q, w, ...) and the pairs (first, second)."""
-        r, c = self.row[:, None], self.column[:, None]
-        both = M[r, first] * M[c, second]
-        if len(self.row) == 1:
-            return both
-        both += M[c, first] * M[r, second]
-        both *= _like(self.once, both)
-        return both
-
-    def pair_traces(self, Q: np.ndarray) -> np.ndarray:
-        """(k, k, A): sum of tr(E_e F E_f K) where Q[a, b, c, d, A] sums F[a, b] K[c, d]."""
-        if self._pairs is not None:
-            return np.einsum("efi,ia->efa", self._pairs, Q.reshape(-1, Q.shape[-1]))
-        r, c = self.row[:, None], self.column[:, None]
-        u, v = self.row[None, :], self.column[None, :]
-        whole = Q[c, u, v, r] + Q[r, u, v, c] + Q[c, v, u, r] + Q[r, v, u, c]
-        return whole * _like(self.once[:, None] * self.once, whole)
-
-
-def directions(layout, g: int) -> Directions:
-    """The directions of group ``g`` of a layout."""
-    index = layout.members[g]
-    row, column = layout.row[index].tolist(), layout.column[index].tolist()
-    return _directions(tuple(row), tuple(column), layout.sizes[g])
-
-
-@lru_cache(maxsize=64)
-def _directions(row: tuple[int, ...], column: tuple[int, ...], q: int) -> Directions:
-    return Directions(np.array(row, dtype=np.intp), np.array(column, dtype=np.intp), q)
-
-
-def _like(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +169,11 @@ def segment_sum(values: np.ndarray, starts: np.ndarray | None) -> np.ndarray:
     if values.shape[-1] == 1:
         return np.add.reduceat(values[..., 0], starts, axis=-1)[..., None]
     return np.add.reduceat(values, starts, axis=-2)
+
+
+def stable_order(keys: np.ndarray, count: int) -> np.ndarray:
+    """Stable order of integers below ``count``; small ones are sorted by their digits."""
+    if (keys[1:] >= keys[:-1]).all():
+        return np.arange(len(keys))
+    small = keys.astype(np.uint16) if count <= 1 << 16 else keys
+    return np.argsort(small, kind="stable")

@@ -3,17 +3,54 @@
 Notation, in the whitened system: V = I + Z Psi Z', Psi block diagonal with one q x q block
 Psi_g = Lambda_g Lambda_g' per level of group g, R = [X y], m = p + 1 columns. V is linear in the
 free entries of the Psi's; entry e changes it along V_e = Z_g (I x E_e) Z_g', where E_e is the
-layout's direction (:class:`mmfit.engine.covariance.layout.Layout`). Everything that the criterion,
-its exact derivatives, Satterthwaite's and related methods need of n-sized objects is in the
-quantities below; they are small, and their cost does not grow with n.
+layout's direction (:class:`mmfit.engine.covariance.directions.Directions`). Everything that the
+criterion, its exact derivatives, Satterthwaite's and related methods need of n-sized objects is in
+the quantities below; they are small, and their cost does not grow with n.
 
 A factorisation is that of a batch of A members, each with its own theta and response; all arrays
 have the member as their first axis.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+# Copies of the largest arrays that second-order quantities have in use at one time.
+COPIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMoments:
+    """Products at V = I, in the layout's directions: what the starting value needs of a design.
+
+    Attributes
+    ----------
+    traces : (k, k), tr(V_e V_f);  trace_slopes : (k,), tr(V_e).
+    x_pairs : (k, k), tr(X'V_e V_f X);  x_slopes : (k, p, p), X'V_e X.
+    y_slopes : (B, k), y'V_e y.
+    """
+
+    traces: np.ndarray
+    trace_slopes: np.ndarray
+    x_pairs: np.ndarray
+    x_slopes: np.ndarray
+    y_slopes: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOrderCost:
+    """What ``pair_blocks`` of all columns of X and ``traces`` take, beyond one factorisation.
+
+    Attributes
+    ----------
+    dense, small : float, operations in large matrix products, and in sums over many small blocks.
+    numbers : float, doubles in use at one time.
+    """
+
+    dense: float
+    small: float
+    numbers: float
 
 
 class Factorization(Protocol):
@@ -61,7 +98,7 @@ class Solver(Protocol):
 
     Attributes
     ----------
-    name : str, as recorded in the fit and shown in the report.
+    name : str, as recorded in the fit and shown in the report; nothing is decided by it.
     second_order_is_cheap : bool, whether ``traces`` costs about as much as ``slopes`` does.
     """
 
@@ -70,3 +107,9 @@ class Solver(Protocol):
 
     def factorize(self, lambdas: list[np.ndarray], members: np.ndarray) -> Factorization:
         """Factorise V for Lambda (A, q, q) of each group and the responses ``members`` (A,)."""
+
+    def identity_moments(self) -> IdentityMoments:
+        """Of all responses."""
+
+    def second_order_cost(self) -> SecondOrderCost:
+        """Of one response; known before anything is factorised."""

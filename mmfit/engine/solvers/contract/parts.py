@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mmfit.engine.solvers.contract import Factorization
+from mmfit.engine.solvers.contract.solver import Factorization
 from mmfit.engine.system.whitened_system import System
 
 # A variance ratio, and one times the mean rows of a level, above which digits would be lost.
 _RATIO, _RATIO_BY_ROWS = 300.0, 1e7
 
 
-class Precision:
+class VarianceLimits:
     """How large variances may be, for one system.
 
     Attributes

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.solvers.blocks import kernel
+from mmfit.engine.solvers.levels.blocks import kernel
 
 _LOOP_LIMIT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """What eliminating a factor with Z = Q T' (:mod:`level_basis`) at Psi leaves per level.
+    """What eliminating a factor with Z = Q T' (:mod:`basis`) at Psi leaves per level.
 
     With K = (I + T'Psi T)^-1, Z'V^-1 = T K Q' for V = I + Z Psi Z'.
 

@@ -1,0 +1,1 @@
+"""What a solver must answer, and what it is made of; and what follows from the answers alone."""
