@@ -8,7 +8,6 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 
-
 CRITERIA = ("REML", "ML")
 
 

@@ -129,8 +129,9 @@ def _singular_lines(entrants) -> list[str]:
         fits = [fit for fit in map(entrant.candidate.fit_by, CRITERIA) if fit.singular]
         if fits:
             groups = dict.fromkeys(g for fit in fits for g in fit.singular_groups)
+            by = " and ".join(fit.criterion for fit in fits)
             lines.append(
-                f"The {' and '.join(fit.criterion for fit in fits)} fit of {entrant.name} is singular ({', '.join(groups)}): "
+                f"The {by} fit of {entrant.name} is singular ({', '.join(groups)}): "
                 "a variance is estimated as zero or a correlation as one, so the data do not "
                 "support its whole random part."
             )
