@@ -9,6 +9,8 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 
+CRITERIA = ("REML", "ML")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -159,9 +159,7 @@ _WORDS = {
         f"in {term} effects are correlated, and it is for an independent one"
     ),
     "parameters_not_told_apart": lambda: "covariance parameters cannot all be told apart",
-    "others_tested_along": lambda: (
-        "covariance parameters that are not at an edge are tested along"
-    ),
+    "others_tested_along": lambda: "covariance parameters that are not at an edge are tested along",
     "fixed_tested_along": lambda: (
         "fixed effects are tested along while other random effects are present"
     ),

@@ -12,7 +12,8 @@ from mmfit.inference.null_distributions.mixtures import (
     wedge,
 )
 from mmfit.selection.pair_tests.boundary import edge_orders, null_law
-from mmfit.selection.relations.validity import assess, structure
+from mmfit.selection.relations.structure import structure
+from mmfit.selection.relations.validity import assess
 from tests.selection.designs import Bar, dummies, fit_record, matrices
 
 RNG = np.random.default_rng(17)

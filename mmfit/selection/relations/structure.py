@@ -13,7 +13,6 @@ EQUAL, INSIDE, CONTAINS, NEITHER, UNPROVEN = "equal", "inside", "contains", "nei
 _REVERSED = {INSIDE: CONTAINS, CONTAINS: INSIDE}
 
 
-
 # Bases whose volumes agree to this are the same for REML (x and I(x - 3) beside an intercept).
 VOLUME_ROUNDING = 1e-9
 
