@@ -4,88 +4,139 @@ V = I + BB' with B = Z Lambda is inverted through the singular values of B, whic
 where variance ratios are huge.
 """
 
+from functools import cached_property
+
 import numpy as np
+from scipy.linalg import block_diag
 
 
-def _design(system):
-    """Z of every group, (n, levels, q)."""
-    out = []
-    for group in system.groups:
-        Z = np.zeros((system.nobs, group.levels, group.size))
-        for i, column in enumerate(group.columns):
-            Z[np.arange(system.nobs), group.codes, i] = column
-        out.append(Z)
-    return out
+def model_matrix(group) -> np.ndarray:
+    """Z of one group, (n, levels, q)."""
+    Z = np.zeros((len(group.codes), group.levels, group.size))
+    for i, column in enumerate(group.columns):
+        Z[np.arange(len(Z)), group.codes, i] = column
+    return Z
 
 
-def _along(Z, E):
-    """Z (I x E) Z'."""
-    flat = Z.reshape(len(Z), -1)
-    return flat @ (Z @ E).reshape(len(Z), -1).T
+def _flat(Z):
+    return Z.reshape(len(Z), -1)
 
 
-def define(system, lambdas, response, U, taken):
-    """All quantities of one member: Lambda (q, q) per group, the index of a response, U (m, r).
+class Definition:
+    """Every quantity of a Factorization for one member.
 
-    ``taken`` (p,) is what the solver says that it took off the response.
+    Parameters
+    ----------
+    theta : (k,), whitened;  response : int.
+    taken : (p,), what the solver says that it took off the response: P, and so the criterion, stay.
     """
-    Z, R = _design(system), np.column_stack([system.X.T, system.y[response] - taken @ system.X])
-    psis = [lam @ lam.T for lam in lambdas]
-    B = [(z @ lam).reshape(len(z), -1) for z, lam in zip(Z, lambdas, strict=True)]
-    W, singular, _ = np.linalg.svd(np.concatenate(B, axis=1))
-    values = np.ones(system.nobs)
-    values[: len(singular)] += singular**2
-    inverse = (W / values) @ W.T
-    directions = system.layout.directions()
-    changes = [_along(Z[g], E) for g, E in directions]
-    cross = [np.einsum("nla,nm->lam", z, inverse @ R) for z in Z]
-    moved = [change @ inverse @ R @ U for change in changes]
-    products = [inverse @ change for change in changes]
-    inner = [
-        np.einsum("nla,nlb->lab", z, (inverse @ z.reshape(len(z), -1)).reshape(z.shape)) for z in Z
-    ]
-    return {
-        "log_det": np.log(values).sum(),
-        "reduced": R.T @ inverse @ R,
-        "trace_slopes": np.array([np.vdot(inverse, change) for change in changes]),
-        "slopes": np.array(
-            [np.einsum("lam,ab,lbk->mk", cross[g], E, cross[g]) for g, E in directions]
-        ),
-        "pairs": np.array([[np.vdot(a, inverse @ b) for b in moved] for a in moved]),
-        "traces": np.array([[np.vdot(a, b.T) for b in products] for a in products]),
-        "cross": cross,
-        "posterior_blocks": [psi - psi @ N @ psi for psi, N in zip(psis, inner, strict=True)],
-    }
+
+    def __init__(self, system, theta, response, taken=None):
+        self.system, layout = system, system.layout
+        self.Z = [model_matrix(group) for group in system.groups]
+        off = 0.0 if taken is None else taken @ system.X
+        self.R = np.column_stack([system.X.T, system.y[response] - off])
+        lambdas = layout.lambdas(np.asarray(theta, dtype=float))
+        roots = [
+            np.kron(np.eye(g.levels), lam) for g, lam in zip(system.groups, lambdas, strict=True)
+        ]
+        self.root = block_diag(*roots)
+        B = np.concatenate([_flat(Z) for Z in self.Z], axis=1) @ self.root
+        W, singular, self.right = np.linalg.svd(B, full_matrices=True)
+        self.eigenvalues = np.ones(system.nobs)
+        self.eigenvalues[: len(singular)] += singular**2
+        self.inner = np.ones(len(self.right))
+        self.inner[: len(singular)] += singular**2
+        self.inverse = (W / self.eigenvalues) @ W.T
+        self.directions = []
+        for g, r, c in zip(layout.group, layout.row, layout.column, strict=True):
+            E = np.zeros((layout.sizes[g],) * 2)
+            E[r, c] = E[c, r] = 1.0
+            self.directions.append((g, E))
+        # V_e = Z (I x E_e) Z'
+        self.changes = [_flat(self.Z[g]) @ _flat(self.Z[g] @ E).T for g, E in self.directions]
+
+    @property
+    def log_det(self):
+        return np.log(self.eigenvalues).sum()
+
+    @property
+    def reduced(self):
+        return self.R.T @ self.inverse @ self.R
+
+    def trace_slopes(self):
+        return np.array([np.vdot(self.inverse, change) for change in self.changes])
+
+    def slopes(self):
+        cross = self.cross()
+        parts = [np.einsum("lam,ab,lbk->mk", cross[g], E, cross[g]) for g, E in self.directions]
+        return np.array(parts)
+
+    def pairs(self, U):
+        return np.trace(self.pair_blocks(U), axis1=2, axis2=3)
+
+    def pair_blocks(self, U):
+        moved = [change @ self.inverse @ self.R @ U for change in self.changes]
+        blocks = np.array([[a.T @ self.inverse @ b for b in moved] for a in moved])
+        blocks = blocks.reshape(len(moved), len(moved), U.shape[1], U.shape[1])
+        return (blocks + blocks.swapaxes(0, 1)) / 2
+
+    @cached_property
+    def _products(self):
+        return [self.inverse @ change for change in self.changes]
+
+    def traces(self):
+        k = len(self.changes)
+        values = [np.vdot(a, b.T) for a in self._products for b in self._products]
+        return np.array(values).reshape(k, k)
+
+    def cross(self):
+        solved = self.inverse @ self.R
+        return [np.einsum("nla,nm->lam", Z, solved) for Z in self.Z]
+
+    def posterior_blocks(self):
+        """Of Lambda (I + B'B)^-1 Lambda'."""
+        half = self.root @ self.right.T
+        whole, begin, out = (half / self.inner) @ half.T, 0, []
+        for group in self.system.groups:
+            size = group.levels * group.size
+            part = whole[begin : begin + size, begin : begin + size]
+            view = part.reshape(group.levels, group.size, group.levels, group.size)
+            index = np.arange(group.levels)
+            out.append(view[index, :, index, :])
+            begin += size
+        return out
 
 
-def compare(system, solver, theta, members):
+PLAIN = ("trace_slopes", "slopes", "traces", "cross", "posterior_blocks")
+
+
+def compare(system, solver, thetas, members, floor=1e-300):
     """Largest error of each quantity of a factorisation, relative to the quantity's largest entry.
 
-    ``theta`` (A, k), ``members`` (A,). Errors of log|V| count relative to n where log|V| is small.
+    ``thetas`` (A, k), ``members`` (A,). Errors of log|V| count relative to n where log|V| is small,
+    others absolutely where all entries are below ``floor``.
     """
-    lambdas = system.layout.lambdas(theta)
     U = np.random.default_rng(5).normal(size=(len(members), system.nfixed + 1, 2))
-    factor = solver.factorize(lambdas, members)
-    found = {"log_det": factor.log_det, "reduced": factor.reduced, "pairs": factor.pairs(U)}
-    for method in ("trace_slopes", "slopes", "traces", "cross", "posterior_blocks"):
-        found[method] = getattr(factor, method)()
-    errors = {}
+    factor = solver.factorize(system.layout.lambdas(thetas), members)
+    found = {"log_det": factor.log_det, "reduced": factor.reduced}
+    found |= {"pairs": factor.pairs(U), "pair_blocks": factor.pair_blocks(U)}
+    found |= {method: getattr(factor, method)() for method in PLAIN}
+    errors = dict.fromkeys(found, 0.0)
     for a, response in enumerate(members):
-        defined = define(system, [lam[a] for lam in lambdas], response, U[a], factor.taken[a])
-        for name, expected in defined.items():
-            if isinstance(expected, list):
-                error = max(
-                    _error(block[a], other)
-                    for block, other in zip(found[name], expected, strict=True)
-                )
-            else:
-                scale = system.nobs if name == "log_det" else 0.0
-                error = _error(found[name][a], expected, scale)
-            errors[name] = max(errors.get(name, 0.0), error)
+        defined = Definition(system, thetas[a], response, factor.taken[a])
+        expected = {"log_det": defined.log_det, "reduced": defined.reduced}
+        expected |= {"pairs": defined.pairs(U[a]), "pair_blocks": defined.pair_blocks(U[a])}
+        expected |= {method: getattr(defined, method)() for method in PLAIN}
+        for name, value in expected.items():
+            least = system.nobs if name == "log_det" else floor
+            parts = zip(found[name], value, strict=True) if isinstance(value, list) else None
+            both = [(b[a], v) for b, v in parts] if parts else [(found[name][a], value)]
+            errors[name] = max(errors[name], *(_error(one, other, least) for one, other in both))
     return errors
 
 
-def _error(actual, expected, scale=0.0):
+def _error(actual, expected, least):
     assert np.shape(actual) == np.shape(expected)
-    largest = max(np.abs(expected).max(), scale, 1e-300)
-    return float(np.abs(actual - expected).max() / largest)
+    largest = np.abs(expected).max(initial=least)
+    return float(np.abs(actual - expected).max(initial=0.0) / largest)

@@ -5,13 +5,20 @@ import pytest
 
 from mmfit.engine.covariance.layout import TermBlock, build_layout
 from mmfit.engine.covariance.roots import nearly_singular, semidefinite_cholesky, triangular
+from mmfit.engine.covariance.unstructured import unstructured
 from mmfit.engine.optimize.newton_searches import solve_positive
 from mmfit.engine.optimize.step_coordinates import Frame
 
 
 def _terms(*shapes):
     """Terms (group, offset, size) with unit transforms."""
-    return tuple(TermBlock(g, o, q, np.eye(q), np.eye(q)) for g, o, q in shapes)
+    out, start = [], 0
+    for g, o, q in shapes:
+        structure = unstructured(q)
+        thetas = slice(start, start + structure.count)
+        out.append(TermBlock(g, o, structure, thetas, np.eye(q), np.eye(q)))
+        start = thetas.stop
+    return tuple(out)
 
 
 # one effect; two; three beside one on the same partition; two groups

@@ -8,8 +8,8 @@ from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system.whitened_system import build_system
+from tests.engine.definition import Definition
 from tests.engine.designs import DESIGNS, matrices, term
-from tests.engine.solver_oracle import Brute
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -21,7 +21,7 @@ def test_second_moments_at_v_equal_to_the_identity(name):
     zero = np.zeros((3, len(system.layout)))
     moments = solver.identity_moments()
     for member in range(3):
-        brute = Brute(system, zero[0], member)
+        brute = Definition(system, zero[0], member)
         slopes = brute.slopes()
         np.testing.assert_allclose(
             moments.y_slopes[member], slopes[:, -1, -1], rtol=1e-9, atol=1e-9

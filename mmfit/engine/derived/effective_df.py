@@ -32,7 +32,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.covariance.layout import Layout, TermBlock
 from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.estimates import SINGULAR
 from mmfit.engine.records import Fit
@@ -131,7 +130,9 @@ def _directions(system: System, at: Evaluation) -> _Directions:
     groups, moves, bends = [], [], []
     for block in system.terms:
         root = lambdas[block.group][block.place, block.place]
-        found, bend = _term_directions(root, _psi_slope(layout, block, at.psi_slope[0]))
+        found, bend = _term_directions(
+            root, block.structure.slope_matrix(at.psi_slope[0][block.thetas])
+        )
         for matrix in found:
             wide = np.zeros((layout.sizes[block.group],) * 2)
             wide[block.place, block.place] = matrix
@@ -145,16 +146,6 @@ def _directions(system: System, at: Evaluation) -> _Directions:
         matrices=tuple(moves),
         bend=_block_diagonal(bends, len(moves)),
     )
-
-
-def _psi_slope(layout: Layout, block: TermBlock, slope: np.ndarray) -> np.ndarray:
-    """(q, q) symmetric derivative of the criterion with respect to the term's Psi."""
-    index = layout.members[block.group]
-    row, column = layout.row[index], layout.column[index]
-    out = np.zeros((layout.sizes[block.group],) * 2)
-    # the derivative along E_rc counts both entries of an off-diagonal pair
-    out[row, column] = out[column, row] = slope[index] * np.where(row == column, 1.0, 0.5)
-    return out[block.place, block.place]
 
 
 def _term_directions(root: np.ndarray, slope: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -80,16 +80,11 @@ def _way_out(search: Search, term, members) -> tuple[np.ndarray, np.ndarray]:
     """Per member the direction in the null space of its Psi along which the criterion falls most,
     and whether it falls by more than rounding."""
     layout, q = search.problem.system.layout, term.size
-    index = layout.members[term.group]
-    slope = np.zeros((len(members), *(layout.sizes[term.group],) * 2))
-    row, column = layout.row[index], layout.column[index]
-    # the derivative along E_rc counts both entries of an off-diagonal pair
-    values = search.psi_slope[members][:, index] * np.where(row == column, 1.0, 0.5)
-    slope[:, row, column] = slope[:, column, row] = values
+    slope = term.structure.slope_matrix(search.psi_slope[members][:, term.thetas])
     block = layout.lambdas(search.theta[members])[term.group][:, term.place, term.place]
     values, vectors = _eigen(block)
     null = vectors * (values < _ZERO**2)[:, None]
-    inner = np.swapaxes(null, 1, 2) @ slope[:, term.place, term.place] @ null
+    inner = np.swapaxes(null, 1, 2) @ slope @ null
     slopes, ways = np.linalg.eigh(inner) if q > 1 else (inner[:, 0], np.ones_like(inner))
     falls = slopes[:, 0] < -_NEGATIVE * search.problem.system.nobs
     return (null @ ways[:, :, :1])[:, :, 0], falls

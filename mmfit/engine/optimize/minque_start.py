@@ -28,11 +28,8 @@ def starting_theta(problem: Problem) -> np.ndarray:
     psi, sigma2 = _minque(Problem(system, problem.solver, reml=True))
     psi = psi / sigma2[:, None]
     lambdas = [np.zeros((len(psi), q, q)) for q in layout.sizes]
-    for t, block in enumerate(system.terms):
-        index = np.flatnonzero(layout.term == t)
-        row, column = layout.row[index] - block.offset, layout.column[index] - block.offset
-        estimate = np.empty((len(psi), block.size, block.size))
-        estimate[:, row, column] = estimate[:, column, row] = psi[:, index]
+    for block in system.terms:
+        estimate = block.structure.matrix(psi[:, block.thetas])
         lambdas[block.group][:, block.place, block.place] = _positive_root(estimate)
     return layout.theta(lambdas)
 

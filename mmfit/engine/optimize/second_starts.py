@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.covariance.layout import Layout, TermBlock
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
 from mmfit.engine.optimize.newton_searches import Search
@@ -153,31 +152,21 @@ def _rank_one(problem: Problem, members: np.ndarray) -> np.ndarray:
     slope = _evaluated(problem, members, anchors, lambda at: at.psi_slope)
     small = isotropic(system, np.full((1, len(system.terms)), _SMALL))
     out = []
-    for t, block in enumerate(system.terms):
+    for block in system.terms:
         if block.size == 1:
             continue
-        index, vectors = _directions(system.layout, t, block, slope)
+        score = block.structure.slope_matrix(
+            np.nan_to_num(slope[..., block.thetas], posinf=0, neginf=0)
+        )
+        vectors = np.linalg.eigh(score)[1]
         ways = np.swapaxes(vectors, -1, -2).reshape(len(members), -1, block.size)
         for size in _ALONG:
             psi = size**2 * ways[..., :, None] * ways[..., None, :] + _SMALL**2 * np.eye(block.size)
             root = semidefinite_cholesky(psi)
             theta = np.tile(small[0], (*ways.shape[:2], 1))
-            row = system.layout.row[index] - block.offset
-            column = system.layout.column[index] - block.offset
-            theta[..., index] = root[..., row, column]
+            theta[..., block.thetas] = block.structure.theta(root)
             out.append(theta)
     return np.concatenate(out, axis=1)
-
-
-def _directions(layout: Layout, t: int, block: TermBlock, slope: np.ndarray):
-    """(the term's thetas, eigenvectors (S, anchors, q, q) of its score)."""
-    index = np.flatnonzero(layout.term == t)
-    row, column = layout.row[index] - block.offset, layout.column[index] - block.offset
-    score = np.zeros((*slope.shape[:-1], block.size, block.size))
-    # the derivative along E_rc counts both entries of an off-diagonal pair
-    values = slope[..., index] * np.where(row == column, 1.0, 0.5)
-    score[..., row, column] = score[..., column, row] = np.nan_to_num(values, posinf=0, neginf=0)
-    return index, np.linalg.eigh(score)[1]
 
 
 def _evaluated(problem: Problem, members: np.ndarray, theta: np.ndarray, what) -> np.ndarray:

@@ -26,11 +26,11 @@ class _TermFrame:
 
     Attributes
     ----------
-    index : (k_t,) intp, its thetas;  row, column : (k_t,) intp, where they are in its Lambda.
+    thetas : slice, its thetas;  row, column : (k_t,) intp, where they are in its Lambda.
     vectors : (q, q, A), V;  root : (q, A), diagonal of D;  X : (k_t, q, q, A).
     """
 
-    index: np.ndarray
+    thetas: slice
     row: np.ndarray
     column: np.ndarray
     vectors: np.ndarray
@@ -52,20 +52,18 @@ class Frame:
         self.frames: list[_TermFrame] = []
         simple = []
         lambdas = layout.lambdas(theta) if max(layout.sizes, default=0) > 1 else []
-        for t, block in enumerate(terms):
-            index = np.flatnonzero(layout.term == t)
+        for block in terms:
             if block.size == 1:
-                simple.append(index[0])
+                simple.append(block.thetas.start)
                 continue
-            lam = lambdas[block.group][:, block.place, block.place]
-            frame = _term_frame(lam, index, block, layout)
+            frame = _term_frame(lambdas[block.group][:, block.place, block.place], block)
             self.frames.append(frame)
             V = frame.vectors
             moved = np.einsum("ija,kjla->kila", V, frame.X * frame.root)
             change = np.einsum("kila,jla->kija", moved, V)
             row, column = frame.row, frame.column
             entries = change[:, row, column] + change[:, column, row]
-            self.jacobian[:, index[:, None], index] = entries.transpose(2, 1, 0)
+            self.jacobian[:, block.thetas, block.thetas] = entries.transpose(2, 1, 0)
         self.simple = np.array(simple, dtype=np.intp)
         self.jacobian[:, self.simple, self.simple] = 2 * theta[:, self.simple]
 
@@ -77,11 +75,11 @@ class Frame:
             row, column, V = frame.row, frame.column, frame.vectors
             G = np.empty_like(V)
             halves = np.where(row == column, 1.0, 0.5)[:, None]
-            G[row, column] = G[column, row] = slope[:, frame.index].T * halves
+            G[row, column] = G[column, row] = slope[:, frame.thetas].T * halves
             inner = np.einsum("jia,jka->ika", V, np.einsum("jka,kla->jla", G, V))
             GX = np.einsum("ija,kjla->kila", inner, frame.X)
             block = 2 * np.einsum("kija,lija->kla", GX, frame.X)
-            out[:, frame.index[:, None], frame.index] = block.transpose(2, 0, 1)
+            out[:, frame.thetas, frame.thetas] = block.transpose(2, 0, 1)
         return out
 
     def move(self, step: np.ndarray) -> np.ndarray:
@@ -89,25 +87,25 @@ class Frame:
         theta = np.empty_like(step)
         theta[:, self.simple] = np.abs(self.theta[:, self.simple] + step[:, self.simple])
         for frame in self.frames:
-            inner = np.einsum("ak,kija->ija", step[:, frame.index], frame.X)
+            inner = np.einsum("ak,kija->ija", step[:, frame.thetas], frame.X)
             index = np.arange(len(inner))
             inner[index, index] += frame.root
             root = np.einsum("ija,jka->ika", frame.vectors, inner)
             lam = triangular(root.transpose(2, 0, 1))
-            theta[:, frame.index] = lam[:, frame.row, frame.column]
+            theta[:, frame.thetas] = lam[:, frame.row, frame.column]
         return theta
 
 
-def _term_frame(lam: np.ndarray, index, block: TermBlock, layout: Layout) -> _TermFrame:
+def _term_frame(lam: np.ndarray, block: TermBlock) -> _TermFrame:
     q = block.size
     values, vectors = np.linalg.eigh(np.einsum("aij,akj->aik", lam, lam))
     root = np.sqrt(np.maximum(values.T, 0.0))
-    i, j = layout.row[index] - block.offset, layout.column[index] - block.offset
+    i, j = block.structure.row, block.structure.column
     length = np.sqrt(np.maximum(root[i] ** 2 + root[j] ** 2, np.finfo(float).tiny))
-    X = np.zeros((len(index), q, q, len(lam)))
-    place = np.arange(len(index))
+    X = np.zeros((len(i), q, q, len(lam)))
+    place = np.arange(len(i))
     X[place, i, j] = root[j] / length
     X[place, j, i] = root[i] / length
     X[place[i == j], i[i == j], i[i == j]] = 1.0
     V = np.ascontiguousarray(vectors.transpose(1, 2, 0))
-    return _TermFrame(index, i, j, V, np.ascontiguousarray(root), X)
+    return _TermFrame(block.thetas, i, j, V, np.ascontiguousarray(root), X)

@@ -111,7 +111,7 @@ def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> C
         linear.append(rows)
     pair = np.full(3, -1, dtype=np.intp)
     if len(first) == 2:
-        start = int(np.flatnonzero(system.layout.term == term)[0])
+        start = system.terms[term].thetas.start
         pair[:] = start, start + 1, start + system.terms[term].size
     return Chart(
         quadratic=_quadratic(system.layout, system.terms, linear),
@@ -125,14 +125,11 @@ def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> C
 
 
 def _long_rows(system: System, pair: np.ndarray) -> tuple[np.ndarray, ...]:
-    out, begin = [], 0
+    out = []
     for block in system.terms:
-        q = block.size
+        q, structure = block.size, block.structure
         place = np.zeros((q, q), dtype=np.intp)
-        row, column = np.tril_indices(q)
-        order = np.lexsort((row, column))
-        place[row[order], column[order]] = begin + np.arange(len(row))
-        begin += len(row)
+        place[structure.row, structure.column] = np.arange(block.thetas.start, block.thetas.stop)
         out.extend(place[r, : r + 1] for r in range(1, q) if place[r, 0] != pair[1])
     return tuple(out)
 
@@ -142,7 +139,8 @@ def _quadratic(layout: Layout, terms, linear: list[np.ndarray]) -> np.ndarray:
     out = np.zeros((k, k, k))
     for e in range(k):
         t = layout.term[e]
-        row, column = layout.row[e] - terms[t].offset, layout.column[e] - terms[t].offset
+        at, structure = e - terms[t].thetas.start, terms[t].structure
+        row, column = structure.row[at], structure.column[at]
         product = linear[t][:, row] @ linear[t][:, column].T
         out[e] = (product + product.T) / 2
     return out

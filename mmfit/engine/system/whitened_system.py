@@ -11,10 +11,12 @@ contiguous row per column of a matrix).
 """
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
 from mmfit.engine.covariance.layout import Layout, TermBlock, build_layout
+from mmfit.engine.covariance.unstructured import unstructured
 from mmfit.engine.system.level_sums import Column
 from mmfit.engine.system.orthonormal import orthonormal_rows
 from mmfit.errors import DesignError
@@ -99,13 +101,10 @@ class System:
 
     def theta_jacobian(self) -> np.ndarray:
         """(k, k) matrix of d theta_user / d theta_white."""
-        layout = self.layout
-        if max(layout.sizes, default=1) == 1:
-            return np.diag(np.array([block.inverse[0, 0] for block in self.terms], dtype=float))
-        inverse = np.zeros((len(self.terms), max(layout.sizes), max(layout.sizes)))
-        for t, block in enumerate(self.terms):
-            inverse[t, block.place, block.place] = block.inverse
-        return inverse[layout.term, layout.row[:, None], layout.row] * layout.beside
+        out = np.zeros((len(self.layout), len(self.layout)))
+        for block in self.terms:
+            out[block.thetas, block.thetas] = block.structure.change_of_basis(block.inverse)
+        return out
 
 
 def build_system(matrices: ModelMatrices, responses: np.ndarray | None = None) -> System:
@@ -207,13 +206,21 @@ def _build_groups(random: tuple[RandomTerm, ...], root) -> tuple[tuple, tuple]:
                 break
         else:
             members.append([index])
+    structures = [unstructured(len(term.effects)) for term in random]
+    starts = list(accumulate((structure.count for structure in structures), initial=0))
     groups, blocks = [], {}
     for g, indices in enumerate(members):
         columns: list[Column] = []
         for index in indices:
             white, transform = _whiten_term(random[index], root)
+            begin = starts[index]
             blocks[index] = TermBlock(
-                g, len(columns), len(white), transform, np.linalg.inv(transform)
+                group=g,
+                offset=len(columns),
+                structure=structures[index],
+                thetas=slice(begin, begin + structures[index].count),
+                transform=transform,
+                inverse=np.linalg.inv(transform),
             )
             columns.extend(white)
         first = random[indices[0]]
