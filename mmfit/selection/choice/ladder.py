@@ -16,11 +16,11 @@ from mmfit.selection.choice.eligible_candidates import (
     EligibleCandidates,
     eligible_candidates,
 )
+from mmfit.selection.choice.ladder_words import test_words, testing_ground_words
 from mmfit.selection.choice.rankings import TIE, rank_candidates
 from mmfit.selection.pair_tests.compare import Pair, Plan, compare_candidates
 from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection, SelectionStep
 from mmfit.selection.relations.relations import Relations
-from mmfit.selection.relations.spans import columns_inside
 
 
 def select_model(
@@ -113,7 +113,7 @@ class _Walk:
         return SelectionStep(
             stage=stage,
             candidates=(test.null, test.alternative),
-            text=f"{_test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
+            text=f"{test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
             + self._beside(test, rejects),
             decision=kept,
             method="test",
@@ -150,17 +150,17 @@ class _Walk:
 
 def _random_stage(eligible: EligibleCandidates, walk: _Walk):
     """The model whose random part is kept, and the steps."""
-    members = eligible.members
-    if len({e.random_class for e in members}) == 1:
+    every = eligible.members
+    if len({e.random_class for e in every}) == 1:
         text = (
             "Random part: only one candidate, nothing to choose."
-            if len(members) == 1
+            if len(every) == 1
             else "Random part: all candidates have the same one, nothing to choose."
         )
-        return members[0], [_said("random", members, text)]
-    group = _testing_ground(members)
+        return every[0], [_said("random", every, text)]
+    group = _testing_ground(every)
     if group is None:
-        members = sorted(members, key=lambda e: e.size)
+        members = sorted(every, key=lambda e: e.size)
         text = (
             "Random part: no two candidates share a fixed part and differ in the random part, so "
             "it cannot be chosen by itself. Candidates are compared as they are, by ML; where both "
@@ -169,7 +169,7 @@ def _random_stage(eligible: EligibleCandidates, walk: _Walk):
         standing, steps = walk.through("random", "ML", members)
     else:
         members = sorted(group, key=lambda e: e.structure.family.dimension)
-        text = _ground_words(members, group)
+        text = testing_ground_words(every, group)
         standing, steps = walk.through("random", "REML", members)
     closing = _said("random", [standing], f"Random part kept: that of {standing.name}.", standing)
     return standing, [_said("random", members, text), *steps, closing]
@@ -187,35 +187,6 @@ def _testing_ground(members) -> list[EligibleCandidate] | None:
     if not grounds:
         return None
     return max(grounds, key=lambda group: (group[0].structure.span.rank, len(group)))
-
-
-def _ground_words(members, group) -> str:
-    names = ", ".join(e.name for e in group)
-    model = group[0].structure
-    text = (
-        f"Random part: {names} share the fixed part {' + '.join(model.matrices.fixed_names)}, the "
-        "richest one that comes with more than one random part; tests by REML."
-    )
-    rank = model.span.rank
-    richer = [e.name for e in members if e.structure.span.rank > rank]
-    if richer:
-        text += f" No richer fixed part (of {', '.join(richer)}) comes with two random parts."
-    aside = [
-        e.name
-        for e in members
-        if e.structure.span.rank <= rank
-        and not columns_inside(e.structure.matrices.X, model.span).all()
-    ]
-    if aside:
-        text += f" It does not contain the fixed part of {', '.join(aside)}."
-    tested = {e.random_class for e in group}
-    untested = [e.name for e in members if e.random_class not in tested]
-    if untested:
-        text += (
-            f" The random part of {', '.join(untested)} comes only with other fixed parts and is "
-            "not tested; see the rankings."
-        )
-    return text
 
 
 def _fixed_stage(eligible: EligibleCandidates, standing: EligibleCandidate, walk: _Walk):
@@ -285,18 +256,6 @@ def _by_aic(stage, criterion, standing, challenger, refusal: Comparison) -> Sele
         criterion=criterion,
         aic=values,
     )
-
-
-def _test_words(test: Comparison, p_value: float, boundary: bool) -> str:
-    words = (
-        f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
-        f"on {test.df} df, p = {p_value:.4g}"
-    )
-    if not boundary:
-        return f"{words} by the plain chi-square, as no boundary p-value exists: {test.note}."
-    if p_value != test.p_value:
-        return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value:.4g})."
-    return f"{words}."
 
 
 def _said(stage, members, text, standing: EligibleCandidate | None = None) -> SelectionStep:
