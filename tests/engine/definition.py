@@ -40,8 +40,9 @@ class Definition:
         roots = [
             np.kron(np.eye(g.levels), lam) for g, lam in zip(system.groups, lambdas, strict=True)
         ]
-        self.root = block_diag(*roots)
-        B = np.concatenate([_flat(Z) for Z in self.Z], axis=1) @ self.root
+        self.root = block_diag(np.zeros((0, 0)), *roots)
+        none = np.zeros((system.nobs, 0))
+        B = np.concatenate([none, *(_flat(Z) for Z in self.Z)], axis=1) @ self.root
         W, singular, self.right = np.linalg.svd(B, full_matrices=True)
         self.eigenvalues = np.ones(system.nobs)
         self.eigenvalues[: len(singular)] += singular**2
@@ -70,7 +71,8 @@ class Definition:
     def slopes(self):
         cross = self.cross()
         parts = [np.einsum("lam,ab,lbk->mk", cross[g], E, cross[g]) for g, E in self.directions]
-        return np.array(parts)
+        m = self.R.shape[1]
+        return np.array(parts).reshape(-1, m, m)
 
     def pairs(self, U):
         return np.trace(self.pair_blocks(U), axis1=2, axis2=3)
@@ -132,7 +134,7 @@ def compare(system, solver, thetas, members, floor=1e-300):
             least = system.nobs if name == "log_det" else floor
             parts = zip(found[name], value, strict=True) if isinstance(value, list) else None
             both = [(b[a], v) for b, v in parts] if parts else [(found[name][a], value)]
-            errors[name] = max(errors[name], *(_error(one, other, least) for one, other in both))
+            errors[name] = max([errors[name], *(_error(*pair, least) for pair in both)])
     return errors
 
 

@@ -76,6 +76,20 @@ def crossed(seed=4, n=150, slopes=True):
     return matrices(y, X, term("s", s, left), term("d", d, left), term("h", h, np.ones(n)))
 
 
+def pupils(pupil=1, of_class=1, item=1, weights=False, school=True):
+    """Pupils in classes in schools, who all meet some of the items; numbers of effects."""
+    rng, n = np.random.default_rng(3), 120
+    classes = rng.integers(0, 8, 24)
+    p, i = rng.integers(0, 24, n), rng.integers(0, 5, n)
+    c = classes[p]
+    X = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    terms = [term("p", p, X[:, :pupil]), term("c", c, X[:, :of_class]), term("i", i, X[:, :item])]
+    if school:
+        terms.append(term("s", c // 3, np.ones(n)))
+    w = rng.uniform(0.5, 2, n) if weights else None
+    return matrices(rng.normal(size=n) + X[:, 1], X[:, :2], *terms, weights=w)
+
+
 DESIGNS = {
     "single": single,
     "weighted": lambda: single(7, weights=True),

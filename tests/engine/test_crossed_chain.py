@@ -16,23 +16,11 @@ from tests.engine import designs
 from tests.engine.definition import compare
 
 
-def _pupils(pupil=1, of_class=1, item=1, weights=False, responses=None, school=True):
-    """Pupils in classes in schools, who all meet some of the items; numbers of effects."""
-    rng, n = np.random.default_rng(3), 120
-    classes = rng.integers(0, 8, 24)
-    p, i = rng.integers(0, 24, n), rng.integers(0, 5, n)
-    c = classes[p]
-    X = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
-    terms = [
-        designs.term("p", p, X[:, :pupil]),
-        designs.term("c", c, X[:, :of_class]),
-        designs.term("i", i, X[:, :item]),
-    ]
-    if school:
-        terms.append(designs.term("s", c // 3, np.ones(n)))
-    w = rng.uniform(0.5, 2, n) if weights else None
-    matrices = designs.matrices(rng.normal(size=n) + X[:, 1], X[:, :2], *terms, weights=w)
-    return build_system(matrices, None if responses is None else rng.normal(size=(responses, n)))
+def _pupils(*effects, responses=None, **more):
+    matrices = designs.pupils(*effects, **more)
+    rng = np.random.default_rng(4)
+    drawn = None if responses is None else rng.normal(size=(responses, matrices.nobs))
+    return build_system(matrices, drawn)
 
 
 def _thetas(layout):

@@ -7,25 +7,18 @@ import pytest
 
 from mmfit.engine.solvers.contract.identity_moments import moments_from
 from mmfit.engine.solvers.crossed import choice as choice_module
-from mmfit.engine.solvers.crossed import coupling as coupling_module
-from mmfit.engine.solvers.crossed import pair_map as map_module
 from mmfit.engine.solvers.crossed.choice import crossed_solver
 from mmfit.engine.solvers.crossed.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed.pair_map import PairMap
-from mmfit.engine.solvers.crossed.products import neighbours
-from mmfit.engine.solvers.crossed.remainder import by_member as list_module
 from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan, RemainderByMember
-from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
 from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
 from mmfit.engine.solvers.crossed.remainder.stacked import StackedRemainder
-from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
-from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
-from mmfit.engine.solvers.levels.basis import group_basis
+from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import ComputationError
 from tests.engine import designs
 from tests.engine.definition import compare
+from tests.engine.solver_kinds import CROSSED, forced
 
 
 def _two(seed=11, q=(1, 1), weights=False, n=90):
@@ -62,40 +55,22 @@ DESIGNS = {
     "split term": _split,
     "a chain": designs.nested,
 }
-PATHS = ("dense stacked", "dense", "map stacked", "map", "map in pieces", "sparse")
 
 
-def _sparse_solver(system):
-    order = elimination_order(system)
-    lead, *others = (system.groups[g] for g in order)
-    columns = RemainderColumns.of(others)
-    lead = group_basis(lead)
-    found = neighbours(lead, others, columns)
-    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
+@pytest.fixture(params=CROSSED, ids=lambda name: name.replace(", ", "-").replace(" ", "-"))
+def make(request):
+    """What makes a solver held to one representation of the coupling and of the remainder."""
+    with forced(request.param) as build:
+        yield build
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.replace(" ", "-"))
-def make(request, monkeypatch):
-    """CrossedSolver held to one representation of the coupling and of the remainder."""
-    path = request.param
-    if path == "sparse":
-        return _sparse_solver
-    if path.startswith("map"):
-        monkeypatch.setattr(coupling_module, "_SMALL", 0)
-        monkeypatch.setattr(coupling_module, "_DENSE_COST", 1e9)
-    if path.endswith("pieces"):
-        monkeypatch.setattr(map_module, "_STORED", 0)
-        monkeypatch.setattr(map_module, "_PIECE", 60)
-    if not path.endswith("stacked"):
-        monkeypatch.setattr(list_module, "STACKED", 0)
-
-    def build(system):
-        solver = CrossedSolver(system)
-        expected = PairMap if path.startswith("map") else DenseCoupling
-        assert isinstance(solver.coupling, expected)
-        return solver
-
-    return build
+def test_what_is_forced_is_what_is_made(make, request):
+    solver = make(build_system(_two()))
+    is_map = any(word in request.node.name for word in ("map", "sparse"))
+    assert isinstance(solver.coupling, PairMap if is_map else DenseCoupling)
+    S = solver.reduced_products(np.zeros((1, 1, 1, 12)))
+    remainder = solver.plan.factorize(S, [np.ones((1, 1, 1))])
+    assert isinstance(remainder, StackedRemainder) == ("stacked" in request.node.name)
 
 
 def _thetas(layout):

@@ -8,8 +8,11 @@ from mmfit.engine.solvers import choose_solver
 from mmfit.engine.solvers.levels.rows import LevelRows
 from mmfit.engine.solvers.single import solver as single
 from mmfit.engine.system.whitened_system import build_system
+from mmfit.errors import DesignError
 from tests.engine.definition import Definition, compare
-from tests.engine.designs import DESIGNS
+from tests.engine.designs import DESIGNS, matrices
+from tests.engine.solver_kinds import KINDS, forced
+from tests.oracle.designs import accepted
 
 POINTS = ("plain", "zero", "singular", "tiny", "large")
 
@@ -87,3 +90,58 @@ def test_thetas_beyond_doubles_have_no_criterion_and_raise_nothing(name):
             assert not np.isfinite(found.objective[0]) or found.gradient.shape == (1, len(theta))
             if not np.isfinite(size):
                 assert np.isnan(found.objective[0])
+
+
+def _ugly_systems(responses=None):
+    for design, m in accepted(range(120)):
+        rng = np.random.default_rng(design.seed)
+        batch = None if responses is None else m.y + np.ptp(m.y) * rng.normal(size=(4, m.nobs))
+        try:
+            yield design.seed, build_system(m, batch)
+        except DesignError:
+            continue
+
+
+def _limit(name, point):
+    """A large variance costs digits in Z'Z; a small one in the sparse remainder's (I - P) / s^2."""
+    return 1e-7 if point == "large" or name == "sparse" else 1e-11
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_on_ugly_designs(name):
+    made = 0
+    with forced(name) as build:
+        for seed, system in _ugly_systems():
+            solver = build(system)
+            if solver is None:
+                continue
+            made += 1
+            for point in POINTS:
+                thetas = thetas_at(system.layout, point, 1, seed)
+                assert_defined(system, solver, thetas, np.arange(1), _limit(name, point))
+    assert made >= 3 or name == "linear"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_in_a_batch(name):
+    """Members with thetas of every kind, beside one at zero and one whose variances are huge."""
+    with forced(name) as build:
+        for seed, system in _ugly_systems(responses=4):
+            solver = build(system)
+            if solver is None:
+                continue
+            thetas = np.concatenate([thetas_at(system.layout, p, 1, seed) for p in POINTS])
+            for members in (np.array([2, 0, 3, 0, 1]), np.array([3]), np.arange(4)):
+                at = thetas[-len(members) :]
+                assert_defined(system, solver, at, members, 1e-7)
+
+
+def test_the_linear_model():
+    rng = np.random.default_rng(6)
+    X = np.column_stack([np.ones(20), rng.normal(size=20)])
+    system = build_system(matrices(rng.normal(size=20), X), rng.normal(size=(3, 20)))
+    with forced("linear") as build:
+        solver = build(system)
+        assert_defined(system, solver, np.zeros((2, 0)), np.array([2, 0]), 1e-12)
+        assert solver.identity_moments().y_slopes.shape == (3, 0)
+    assert type(choose_solver(system)) is type(solver)

@@ -9,13 +9,8 @@ import pytest
 import mmfit
 from mmfit.engine.solvers.crossed.chain import chain_solver
 from mmfit.engine.solvers.crossed.choice import crossed_solver
-from mmfit.engine.solvers.crossed.products import neighbours
-from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
-from mmfit.engine.solvers.crossed.remainder.pattern import build_pattern
-from mmfit.engine.solvers.crossed.solver import elimination_order
-from mmfit.engine.solvers.crossed.sparse import pattern_keys, sparse_solver
-from mmfit.engine.solvers.levels.basis import group_basis
 from mmfit.inference.prediction.prediction_error import error_variance
+from tests.engine.solver_kinds import sparse
 from tests.reference_cases import data, fits, inference, matrices
 
 COLUMNS = ["estimate", "std_error", "df", "conf_low", "conf_high"]
@@ -134,15 +129,7 @@ def _chain(system, rows=None):
     return chain_solver(system, [cell, inside, *rest], rows)
 
 
-def _sparse(system, rows=None):
-    lead, *others = (system.groups[g] for g in elimination_order(system))
-    columns = RemainderColumns.of(others)
-    lead = group_basis(lead)
-    found = neighbours(lead, others, columns)
-    return sparse_solver(system, lead, found, build_pattern(pattern_keys(found), columns))
-
-
-@pytest.mark.parametrize("solver", [_chain, _sparse, crossed_solver])
+@pytest.mark.parametrize("solver", [_chain, sparse, crossed_solver])
 def test_every_crossed_solver_gives_the_same(frame, new, solver, monkeypatch):
     formula = "y ~ x + (x | h) + (1 | cell) + (1 | a)"
     fit = mmfit.lmer(formula, frame)

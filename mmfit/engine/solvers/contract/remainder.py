@@ -37,7 +37,7 @@ class Remainder(Protocol):
         """(A, m, m): rows J rows' for rows (A, m, T)."""
 
     def solve(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(rows J, rows (I - S J)), each (A, c, T), for rows (A, c, T)."""
+        """(rows J, rows Q), each (A, c, T), for rows (A, c, T)."""
 
     def multiply(self, rows: np.ndarray) -> np.ndarray:
         """(A, c, T): rows S."""

@@ -86,7 +86,7 @@ def _chain(system: System, order: list[int], memory: float) -> tuple[list[int] |
     lead, sizes = system.groups[order[0]], {}
     for g in order[1:]:
         group = system.groups[g]
-        if _is_nested(lead, group):
+        if is_nested(lead, group):
             sizes[g] = group.levels * group.size
     if not sizes:
         return None, np.inf
@@ -100,7 +100,7 @@ def _chain(system: System, order: list[int], memory: float) -> tuple[list[int] |
     return [order[0], second, *rest], float(seconds)
 
 
-def _is_nested(inner: Group, outer: Group) -> bool:
+def is_nested(inner: Group, outer: Group) -> bool:
     if outer.levels > inner.levels:
         return False
     above = np.zeros(inner.levels, dtype=np.intp)

@@ -38,7 +38,7 @@ class PairMap:
         self._storage = storage
         self.shape = (self.width, self.width) if storage is None else (storage.size,)
         self._rows = int(np.prod(self.shape))
-        self._diagonal = self._places(np.arange(self.width) * (self.width + 1))
+        self._diagonal = self.places(np.arange(self.width) * (self.width + 1))
         self.levels = len(found.indptr) - 1
         self._found = found
         self._sizes = np.diff(found.indptr)
@@ -51,7 +51,7 @@ class PairMap:
         if found.pair_count() * len(self.entries) <= _STORED:
             self._stored = [self._piece(0, self.levels)]
 
-    def _places(self, flat: np.ndarray) -> np.ndarray:
+    def places(self, flat: np.ndarray) -> np.ndarray:
         """Where entries of (T, T) stand among the rows of the map."""
         if self._storage is None:
             return flat
@@ -85,7 +85,7 @@ class PairMap:
         columns = found.columns[begin:end].astype(wide, copy=False)
         keys = np.repeat(columns * wide(self.width), counts)
         keys += columns[second]
-        keys = self._places(keys)
+        keys = self.places(keys)
         pairs = np.concatenate([[0], np.cumsum(sizes * (sizes + 1) // 2)])
         values = found.values[:, begin:end]
         right = [v[second] for v in values]
@@ -100,7 +100,7 @@ class PairMap:
 
     def hold(self, index: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(places among the rows of the map, values)."""
-        return self._places(index), values
+        return self.places(index), values
 
     def reduced(self, products: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
         """Z_t'Z_t - sum_l A_l' w_l A_l: the upper triangles, zero below."""
