@@ -1,6 +1,5 @@
 """The search stage: candidates generated from a scope, and the audit of the selection."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +12,14 @@ from mmfit.data import read_rows
 from mmfit.engine import fit_both, fit_to_json
 from mmfit.errors import naming
 from mmfit.selection.pair_tests.likelihood_ratio import search_nulls
-from mmfit.selection.records import Candidate, NullSettings, Ranking, Selection, SelectionStep
-from mmfit.selection.search.records import RANKED, SearchPath, search_from_json, search_to_json
+from mmfit.selection.records import NullSettings
+from mmfit.selection.search.records import SearchPath, search_from_json, search_to_json
 from mmfit.spec import Analysis, ModelSpec
 from mmfit.spec.search import SELECTED
 
 if TYPE_CHECKING:
     from mmfit.selection.search.source import Source
     from mmfit.selection.search.stability_records import Stability
-
-# Of the models that an exhaustive search ranks, so many are named among the steps of the selection.
-MOST_RANKED = 10
 
 
 def search(analysis: Analysis, files: ResultFiles) -> None:
@@ -80,66 +76,6 @@ def read_search(files: ResultFiles) -> SearchPath:
         A file of another version.
     """
     return search_from_json(search_file(files).read_text(encoding="utf-8"))
-
-
-def searched_selection(
-    candidates: tuple[Candidate, ...], path: SearchPath, alpha: float
-) -> Selection:
-    """The selection that a search is: its steps in words, and rankings of all candidates."""
-    from mmfit.selection.choice.entrants import enter
-    from mmfit.selection.choice.rankings import rank_candidates
-
-    first = sorted(candidates, key=lambda candidate: candidate.name != SELECTED)
-    field = enter(first)
-    rankings = rank_candidates(
-        [e.candidate for e in field.entrants], [e.structure for e in field.entrants]
-    )
-    told = [_selection_step(step) for step in _told(path)]
-    refit = told.pop()
-    if len(field.entrants) > 1:
-        verdicts = [_verdict(ranking) for ranking in rankings]
-        refit = replace(refit, text=f"{refit.text} {' '.join(verdicts)}")
-    return Selection(
-        alpha=alpha,
-        chosen=SELECTED,
-        steps=(_opening(path), *told, *field.steps, refit),
-        rankings=rankings,
-    )
-
-
-def _verdict(ranking: Ranking) -> str:
-    """Whether an information criterion puts the selected model first among the candidates."""
-    best = [model.model for model in ranking.models if model.rank == 1]
-    agrees = "agrees" if SELECTED in best else f"prefers {', '.join(best)}"
-    return f"{ranking.measure} ({ranking.criterion}) {agrees}."
-
-
-def _opening(path: SearchPath) -> SelectionStep:
-    by = {"lrt": f"likelihood-ratio tests at {path.alpha:g}", "caic": "the conditional AIC"}
-    article = "An" if path.search == "exhaustive" else "A"
-    measure = by.get(path.criterion, path.criterion.upper())
-    text = f"{article} {path.search} search by {measure} between {path.minimal} and {path.maximal}."
-    return SelectionStep(stage="candidates", candidates=(SELECTED,), text=text)
-
-
-def _told(path: SearchPath):
-    """The steps that are told one by one."""
-    ranked = [step for step in path.steps if step.part == "all"]
-    hidden = set(map(id, ranked[MOST_RANKED:]))
-    return [step for step in path.steps if id(step) not in hidden]
-
-
-def _selection_step(step) -> SelectionStep:
-    stages = {"random": "random", "fixed": "fixed", "final": "refit"}
-    final = step.part == "final"
-    prefix = {"random": "Random part: ", "fixed": "Fixed part: "}.get(step.part, "")
-    return SelectionStep(
-        stage=stages.get(step.part, "candidates"),
-        candidates=(SELECTED,),
-        text=prefix + step.text,
-        decision=SELECTED if final else None,
-        criterion=None if step.decision == RANKED else step.criterion,
-    )
 
 
 def _source(frame: pd.DataFrame, spec: ModelSpec) -> "Source":

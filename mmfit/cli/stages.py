@@ -83,10 +83,14 @@ def select(analysis: Analysis, files: ResultFiles) -> None:
     if analysis.selection.search is None:
         chosen = _selected(analysis, files)
     else:
-        from mmfit.cli.searching import read_search, searched_selection
+        from mmfit.cli.searching import read_search
+        from mmfit.selection.search.searched_selection import searched_selection
+        from mmfit.spec import SELECTED
 
         candidates = inputs.candidates(analysis, files)
-        chosen = searched_selection(candidates, read_search(files), analysis.selection.alpha)
+        chosen = searched_selection(
+            candidates, read_search(files), analysis.selection.alpha, SELECTED
+        )
     write_text(files.selection, selection_to_json(chosen))
 
 

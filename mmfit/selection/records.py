@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
+
+CRITERIA = ("REML", "ML")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,22 @@ class Candidate:
     name: str
     matrices: ModelMatrices
     fits: Mapping[str, Fit]
+
+    def fit_by(self, criterion: str) -> Fit:
+        """The fit by ``criterion``.
+
+        Raises
+        ------
+        ComparisonError : the model offers none.
+        """
+        if criterion not in self.fits:
+            raise ComparisonError(f'the model "{self.name}" has no {criterion} fit')
+        return self.fits[criterion]
+
+    @property
+    def reported(self) -> Fit:
+        """The fit whose estimates are reported: by REML, or by what else the model offers."""
+        return self.fits.get("REML") or next(iter(self.fits.values()))
 
 
 METHODS = ("auto", "chi2", "chibar2", "exact", "bootstrap")
@@ -59,26 +78,43 @@ class NullSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to be said, as data: its ``kind`` and the ``values`` that belong into it.
+
+    :mod:`mmfit.selection.words` makes words of it.
+    """
+
+    kind: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NullDistribution:
     """One null distribution of a test, with the p-value that it gives.
 
     Attributes
     ----------
-    method : ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``;  distribution : str, in words.
+    method : ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``.
     p_value : float;  mc_low, mc_high : float or None, its 95% Monte Carlo interval where it is
         simulated;  replicates : int or None, simulated values behind it.
-    holds : bool, whether ``condition`` is met;  condition : str, when the distribution holds, or
-        why it does not here.
+    holds : bool, whether ``condition`` is met.
+    condition : Remarks, when the distribution holds, or why it does not here.
+    decides : bool, whether the test rests on it.
+    dfs, weights : of a mixture of chi-squares (one with weight 1 for ``chi2``), else empty.
+    criterion : ``"REML"`` or ``"ML"``, of an exact distribution, else None.
     """
 
     method: str
-    distribution: str
     p_value: float
-    mc_low: float | None
-    mc_high: float | None
-    replicates: int | None
     holds: bool
-    condition: str
+    condition: tuple[Remark, ...]
+    mc_low: float | None = None
+    mc_high: float | None = None
+    replicates: int | None = None
+    decides: bool = False
+    dfs: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+    criterion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +151,11 @@ class Comparison:
     p_value_boundary: float | None = None
     outcome: str | None = None
     distributions: tuple[NullDistribution, ...] = ()
+
+    @property
+    def decided_by(self) -> NullDistribution | None:
+        """The null distribution that the test rests on, where one was found that holds."""
+        return next((found for found in self.distributions if found.decides), None)
 
 
 @dataclass(frozen=True, slots=True)

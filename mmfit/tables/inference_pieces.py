@@ -70,7 +70,7 @@ class Piece:
 
 def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
     """Everything that is asked of the model."""
-    asked, fit = wanted.inference, candidate.fits["REML"]
+    asked, fit = wanted.inference, candidate.reported
 
     def piece(table: str, what: str, answer: Callable[..., Rows], *args: Any) -> Piece:
         return Piece(table, what, partial(answer, candidate, wanted, *args))
@@ -108,7 +108,7 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
 
 def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
     """Why numbers of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv`` are missing."""
-    fit, matrices = candidate.fits["REML"], candidate.matrices
+    fit, matrices = candidate.reported, candidate.matrices
     if fit.uncertainty.confounding is None:
         return {}
     known = inference.precision(fit, wanted.df, matrices)
@@ -127,7 +127,7 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
 def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood intervals of all parameters, and the curves that they are read off."""
     level = wanted.inference.level
-    fit, matrices = candidate.fits["ML"], candidate.matrices
+    fit, matrices = candidate.fit_by("ML"), candidate.matrices
     profile = inference.profile_likelihood(fit, matrices, level=max(level, CURVES))
     intervals = profile.interval(level).assign(method="profile", level=level)
     intervals.attrs["notes"] = list(profile.notes)
@@ -137,7 +137,7 @@ def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
 def wald_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Wald intervals of the fixed effects, with the degrees of freedom of the analysis."""
     level = wanted.inference.level
-    fit, matrices = candidate.fits["REML"], candidate.matrices
+    fit, matrices = candidate.reported, candidate.matrices
     table = inference.tidy(fit, df=wanted.df, level=level, matrices=matrices)
     table = table.assign(parameter=fixed_parameters(fit))
     return {"intervals": table.assign(method="wald", level=level)}
@@ -146,7 +146,7 @@ def wald_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
 def bootstrap_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Percentile intervals of all parameters over data sets simulated from the fit."""
     level, settings = wanted.inference.level, wanted.bootstrap
-    fit = candidate.fits["REML"]
+    fit = candidate.reported
     table = inference.confint(
         fit,
         candidate.matrices,
@@ -169,7 +169,7 @@ _INTERVALS = {
 
 def term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """F tests of the fixed terms that can be dropped."""
-    fit, matrices = candidate.fits["REML"], candidate.matrices
+    fit, matrices = candidate.reported, candidate.matrices
     return {"term_tests": inference.drop1(fit, matrices, df=wanted.df)}
 
 
@@ -177,19 +177,19 @@ def random_term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood-ratio tests of the random terms."""
     asked = wanted.bootstrap
     settings = NullSettings("auto", asked.replicates, asked.seed, asked.stop)
-    return {"random_term_tests": ranova(candidate.fits["REML"], candidate.matrices, settings)}
+    return {"random_term_tests": ranova(candidate.reported, candidate.matrices, settings)}
 
 
 def r_squared(candidate: Candidate, wanted: Wanted) -> Rows:
     """Marginal and conditional R squared."""
-    found = inference.r_squared(candidate.fits["REML"], candidate.matrices)
+    found = inference.r_squared(candidate.reported, candidate.matrices)
     values = [("r2_marginal", found.marginal), ("r2_conditional", found.conditional)]
     return _measures(values, found.note)
 
 
 def intraclass(candidate: Candidate, wanted: Wanted) -> Rows:
     """Intraclass correlations, the adjusted one also by grouping factor."""
-    found = inference.icc(candidate.fits["REML"], candidate.matrices)
+    found = inference.icc(candidate.reported, candidate.matrices)
     values = [("icc_adjusted", found.adjusted), ("icc_unadjusted", found.unadjusted)]
     groups = [None, None, *found.by_group.index]
     values += [("icc", value) for value in found.by_group]
@@ -198,7 +198,7 @@ def intraclass(candidate: Candidate, wanted: Wanted) -> Rows:
 
 def conditional_aic(candidate: Candidate, wanted: Wanted) -> Rows:
     """Conditional AIC of the ML fit, its degrees of freedom and its log-likelihood."""
-    found = inference.conditional_aic(candidate.fits["ML"], candidate.matrices)
+    found = inference.conditional_aic(candidate.fit_by("ML"), candidate.matrices)
     values = [("caic", found.caic), ("caic_df", found.df), ("caic_log_lik", found.log_lik)]
     return _measures(values, found.note)
 
@@ -213,7 +213,7 @@ def _measures(
 def means(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
     """Marginal means by the levels of a factor, or by the cells of several."""
     table = inference.means(
-        candidate.fits["REML"],
+        candidate.reported,
         candidate.matrices,
         factor,
         df=wanted.df,
@@ -226,7 +226,7 @@ def contrasts(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
     """Differences between all pairs of marginal means."""
     adjust = wanted.inference.adjust
     table = inference.contrasts(
-        candidate.fits["REML"],
+        candidate.reported,
         candidate.matrices,
         factor,
         adjust=adjust,
@@ -244,7 +244,7 @@ def contrasts(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
 def slopes(candidate: Candidate, wanted: Wanted, covariate: str, by: tuple[str, ...]) -> Rows:
     """Slopes of a covariate by the levels of factors, or the overall one."""
     table = inference.slopes(
-        candidate.fits["REML"],
+        candidate.reported,
         candidate.matrices,
         covariate,
         by,
@@ -256,13 +256,13 @@ def slopes(candidate: Candidate, wanted: Wanted, covariate: str, by: tuple[str, 
 
 def influence(candidate: Candidate, wanted: Wanted) -> Rows:
     """What leaving out each level of each grouping factor changes, fixed effect by fixed effect."""
-    found = inference.influence(candidate.fits["REML"], candidate.matrices)
+    found = inference.influence(candidate.reported, candidate.matrices)
     return {"influence": found.coefficients.merge(found.groups, on=["group", "level"], how="left")}
 
 
 def diagnosis(candidate: Candidate, wanted: Wanted) -> Rows:
     """Convergence, singular directions and residual checks."""
-    return {"diagnosis": inference.diagnose(candidate.fits["REML"], candidate.matrices).checks}
+    return {"diagnosis": inference.diagnose(candidate.reported, candidate.matrices).checks}
 
 
 def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
@@ -274,7 +274,7 @@ def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
     used = [name for name in _predictors(candidate, asked) if name in rows]
     complete = rows[used].notna().all(axis=1)
     table = inference.predict(
-        candidate.fits["REML"],
+        candidate.reported,
         candidate.matrices,
         rows[complete],
         random_effects=asked.random_effects,

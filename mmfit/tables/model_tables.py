@@ -125,7 +125,7 @@ def models_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
             unidentified_text(fit.unidentified),
         )
         for candidate in candidates
-        for fit in (candidate.fits[criterion] for criterion in CRITERIA)
+        for fit in (candidate.fit_by(criterion) for criterion in CRITERIA)
     ]
     return pd.DataFrame(rows, columns=MODELS)
 
@@ -137,7 +137,7 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
     """
     parts = [
         _labelled(
-            tidy(candidate.fits["REML"], df=df, level=LEVEL, matrices=candidate.matrices),
+            tidy(candidate.reported, df=df, level=LEVEL, matrices=candidate.matrices),
             candidate.name,
             COEFFICIENTS,
         )
@@ -153,7 +153,7 @@ def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """
     parts = []
     for candidate in candidates:
-        fit = candidate.fits["REML"]
+        fit = candidate.reported
         table = varcorr(fit)
         told = {one: record.text for record in fit.unidentified for one in record.parameters}
         names = zip(table["group"], table["term_1"], table["term_2"].fillna(""), strict=True)
@@ -166,7 +166,7 @@ def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     parts = [
         _labelled(
-            random_effects(candidate.fits["REML"], candidate.matrices, LEVEL),
+            random_effects(candidate.reported, candidate.matrices, LEVEL),
             candidate.name,
             RANDOM_EFFECTS,
         )
@@ -180,7 +180,7 @@ def anova_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
     parts = []
     for candidate in candidates:
         for type_ in ANOVA_TYPES:
-            table = anova(candidate.fits["REML"], candidate.matrices, type=type_, df=df)
+            table = anova(candidate.reported, candidate.matrices, type=type_, df=df)
             parts.append(_labelled(table.assign(type=type_), candidate.name, ANOVA))
     return _stacked(parts, ANOVA)
 
@@ -196,7 +196,7 @@ def residual_quantiles_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 def scaled_residuals(candidate: Candidate) -> np.ndarray:
     """lme4's scaled residuals of the REML fit, (n,): without the weights, if there are any."""
-    fit, matrices = candidate.fits["REML"], candidate.matrices
+    fit, matrices = candidate.reported, candidate.matrices
     return (matrices.y - fitted_values(matrices, fit)) / fit.sigma
 
 
@@ -216,7 +216,7 @@ def fixed_correlation_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """
     rows = []
     for candidate in candidates:
-        fit = candidate.fits["REML"]
+        fit = candidate.reported
         hidden = fit.uncertainty.confounding
         told = (
             np.ones(len(fit.fixef)) if hidden is None else ~hidden.concerns(np.eye(len(fit.fixef)))

@@ -16,7 +16,7 @@ from mmfit.tables.null_tables import read_null_distributions
 
 
 def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
-    """The records behind ``comparisons.csv`` and ``null_distributions.csv``, without loss.
+    """The records behind ``comparisons.csv`` and ``null_distributions.csv``.
 
     Raises
     ------
@@ -34,7 +34,8 @@ def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
             f"{path}: not a table of comparisons written by this version of mmfit ({error}); "
             "run `mmfit compare` again"
         ) from None
-    laws = read_null_distributions(folder)
+    deciding = {(c.null, c.alternative): c.null_distribution for c in found}
+    laws = read_null_distributions(folder, deciding)
     return tuple(replace(c, distributions=laws.get((c.null, c.alternative), ())) for c in found)
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mmfit.report.words.methods import methods
+from mmfit.selection import NullDistribution
 from mmfit.spec.search import Scope, SelectionSpec, StabilitySpec
 from tests.report.builders import data_set, sleep_candidates
 from tests.report.inputs import report_input
@@ -50,11 +51,14 @@ def test_no_word_of_tests_that_were_not_made(report):
     assert not any("Stram" in text for text in methods(none).references)
 
 
+def law(method, **fields):
+    """A null distribution that decides."""
+    return NullDistribution(method, 0.004, True, (), decides=True, **fields)
+
+
 def test_by_ml_only(report):
     (pair,) = report.comparisons
-    ml = dataclasses.replace(
-        pair, criterion="ML", null_distribution="chi2(2)", p_value_boundary=pair.p_value
-    )
+    ml = dataclasses.replace(pair, criterion="ML", distributions=(law("chi2"),))
     text = paragraph(dataclasses.replace(report, comparisons=(ml,)))
     assert "of their ML fits, as their fixed parts differed" in text
     assert "mixture" not in text
@@ -111,6 +115,6 @@ def test_an_audit_is_told(report, method, words):
 
 def test_an_exact_p_value_is_no_mixture(report):
     (pair,) = report.comparisons
-    exact = dataclasses.replace(pair, null_distribution="exact RLRT", p_value_boundary=0.004)
+    exact = dataclasses.replace(pair, distributions=(law("exact", criterion="REML"),))
     text = paragraph(dataclasses.replace(report, comparisons=(exact,)))
     assert "mixture" not in text

@@ -12,7 +12,9 @@ from mmfit.inference.null_distributions.mixtures import (
     wedge,
 )
 from mmfit.selection.pair_tests.boundary import edge_orders, null_law
-from mmfit.selection.relations.validity import assess, structure
+from mmfit.selection.relations.structure import structure
+from mmfit.selection.relations.validity import assess
+from mmfit.selection.words import remark
 from tests.selection.designs import Bar, dummies, fit_record, matrices
 
 RNG = np.random.default_rng(17)
@@ -77,8 +79,8 @@ def test_cases(null, alternative, orders, words):
         assert found.distribution.dfs == tuple(range(pair.df - width, pair.df + 1))
         assert found.distribution.draws >= 4000
         assert 0 < found.distribution.weight_error < 0.004
-        assert f"the null puts {sum(orders)} variances at zero" in found.note
-        assert f"{found.distribution.draws} simulated projections" in found.note
+        assert f"the null puts {sum(orders)} variances at zero" in remark(found.remark)
+        assert f"{found.distribution.draws} simulated projections" in remark(found.remark)
     else:
         assert str(found.distribution) == words
 
@@ -93,7 +95,9 @@ def test_fixed_effects_and_one_variance():
 def test_a_singular_null_has_none():
     _, found = law(model(INTERCEPT), model(SLOPE), singular=True)
     assert found.distribution is None
-    assert re.search(r"of m0, is singular \(a\).*no mixture of chi-squares holds", found.note)
+    assert re.search(
+        r"of m0, is singular \(a\).*no mixture of chi-squares holds", remark(found.remark)
+    )
 
 
 def test_unidentified_parameters_have_none():
@@ -101,7 +105,7 @@ def test_unidentified_parameters_have_none():
     by_group = dummies(A % 2)
     _, found = law(model(INTERCEPT), model(Bar(by_group, A), Bar({I: ONE}, B)))
     assert found.distribution is None
-    assert "cannot all be told apart" in found.note
+    assert "cannot all be told apart" in remark(found.remark)
 
 
 def dense_derivatives(matrix):

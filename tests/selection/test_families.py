@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mmfit.selection.relations.families import covariance_family, embed_family, image
+from mmfit.selection.relations.structure import random_relation, structure
 from mmfit.selection.relations.term_coordinates import canonical_codes
-from mmfit.selection.relations.validity import random_relation, structure
 from tests.selection.designs import Bar, dummies, matrices
 
 RNG = np.random.default_rng(11)

@@ -1,6 +1,7 @@
 """Which null distribution decides, what stands beside it, and replicates computed in parts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ import mmfit
 from mmfit.engine import fit_both
 from mmfit.errors import ComparisonError, DataError
 from mmfit.formula import build
-from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates
-from mmfit.selection.pair_tests import null_choice
+from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, words
+from mmfit.selection.pair_tests import fitted_pair
 from mmfit.selection.pair_tests.bootstrap_chunks import (
     bootstrap_chunk,
     chunk_from_json,
@@ -57,6 +58,12 @@ def singular():
     )
 
 
+def as_written(law):
+    """A null distribution as its row shows it: words for its condition, weights as printed."""
+    shown = words.distribution(law), words.condition(law), tuple(f"{w:.4g}" for w in law.weights)
+    return replace(law, condition=(), weights=()), shown
+
+
 def by_method(found):
     return {law.method: law for law in found.distributions}
 
@@ -76,7 +83,7 @@ def test_auto_takes_the_best_that_holds(sleep, null, alternative, chosen, method
     found = compare_candidates(sleep[null], sleep[alternative])
     assert found.null_distribution == chosen
     assert [law.method for law in found.distributions] == methods
-    (law,) = (law for law in found.distributions if law.distribution == chosen)
+    (law,) = (law for law in found.distributions if words.distribution(law) == chosen)
     assert (law.p_value, law.holds) == (found.p_value_boundary, True)
     plain = by_method(found)["chi2"]
     assert plain.p_value == found.p_value
@@ -90,7 +97,8 @@ def test_two_correlated_effects_have_simulated_weights(sleep):
     assert law.mc_low < law.p_value < law.mc_high
     assert law.replicates == 66_666
     assert (
-        "66666 simulated projections (Monte Carlo error of a weight at most 0.00" in law.condition
+        "66666 simulated projections (Monte Carlo error of a weight at most 0.00"
+        in words.condition(law)
     )
     assert found.null_distribution.count("chi2(") == 4
 
@@ -100,10 +108,10 @@ def test_a_singular_null_goes_to_the_bootstrap(singular):
     law = by_method(found)["bootstrap"]
     assert found.p_value_boundary == law.p_value
     assert law.mc_low < law.p_value < law.mc_high
-    assert "the ML fit of null taken as the true null" in law.condition
+    assert "the ML fit of null taken as the true null" in words.condition(law)
     assert "is singular (Batch)" in found.note
     assert by_method(found)["chi2"].holds is False
-    assert "is singular" in by_method(found)["chi2"].condition
+    assert "is singular" in words.condition(by_method(found)["chi2"])
 
 
 def test_without_replicates_there_is_no_bootstrap(singular):
@@ -114,11 +122,11 @@ def test_without_replicates_there_is_no_bootstrap(singular):
 
 
 def test_auto_bounds_the_cost_of_the_bootstrap(singular, monkeypatch):
-    monkeypatch.setattr(null_choice, "refit_seconds", lambda matrices, fit: 0.1)
+    monkeypatch.setattr(fitted_pair, "refit_seconds", lambda matrices, fit: 0.1)
     found = compare_candidates(*singular, NullSettings(replicates=999, stop=False))
     assert by_method(found)["bootstrap"].replicates == 300
     assert "300 replicates at most" in found.note
-    monkeypatch.setattr(null_choice, "refit_seconds", lambda matrices, fit: 1.0)
+    monkeypatch.setattr(fitted_pair, "refit_seconds", lambda matrices, fit: 1.0)
     found = compare_candidates(*singular)
     assert found.p_value_boundary is None
     assert "99 replicates would take more than about 60 s" in found.note
@@ -166,7 +174,7 @@ def test_exact_beside_other_random_effects_is_an_approximation(sleep):
     assert found.p_value_boundary == pytest.approx(0.1783, abs=0.005)
     law = by_method(found)["exact"]
     assert not law.holds
-    assert law.condition.startswith("an approximation: the exact law of (1 | batch) alone")
+    assert words.condition(law).startswith("an approximation: the exact law of (1 | batch) alone")
     assert "exact" not in by_method(compare_candidates(null, known("pastes")))
 
 
@@ -254,8 +262,12 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
         compare_candidates(*singular),
     )
     write_comparisons(tmp_path, found)
-    read = read_null_distributions(tmp_path)
-    assert dict(read) == {(c.null, c.alternative): c.distributions for c in found if c.valid}
+    deciding = {(c.null, c.alternative): c.null_distribution for c in found}
+    read = read_null_distributions(tmp_path, deciding)
+    valid = {(c.null, c.alternative): c.distributions for c in found if c.valid}
+    assert list(read) == list(valid)
+    for pair, laws in valid.items():
+        assert [as_written(law) for law in read[pair]] == [as_written(law) for law in laws]
     table = null_distributions_table(found)
     assert list(table.columns) == [
         "null",
@@ -271,7 +283,7 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     ]
     (tmp_path / "null_distributions.csv").write_text("null,method\n")
     with pytest.raises(DataError, match="run `mmfit compare` again"):
-        read_null_distributions(tmp_path)
+        read_null_distributions(tmp_path, {})
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmfit.selection.relations.families import embed_family
-from mmfit.selection.relations.validity import (
+from mmfit.selection.relations.structure import (
     CONTAINS,
     EQUAL,
     INSIDE,
     UNPROVEN,
-    assess,
     fixed_relation,
     random_relation,
     structure,
 )
+from mmfit.selection.relations.validity import assess
 from tests.selection.designs import Bar, dummies, matrices
 
 I = "(Intercept)"  # noqa: E741

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmfit.selection.relations.validity import assess, structure
+from mmfit.selection.relations.structure import structure
+from mmfit.selection.relations.validity import assess
 from tests.selection.designs import Bar, dummies, matrices
 
 RNG = np.random.default_rng(8)

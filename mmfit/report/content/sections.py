@@ -11,8 +11,8 @@ from mmfit.selection.records import Comparison, Ranking, Selection
 
 def candidates_table(report: ReportInput) -> Table:
     """Every candidate with both criteria and the state of its fits; the chosen one marked."""
-    reml = [candidate.fits["REML"] for candidate in report.candidates]
-    ml = [candidate.fits["ML"] for candidate in report.candidates]
+    reml = [candidate.reported for candidate in report.candidates]
+    ml = [candidate.fit_by("ML") for candidate in report.candidates]
     texts = [
         [candidate.name for candidate in report.candidates],
         [candidate.matrices.formula for candidate in report.candidates],
@@ -56,7 +56,7 @@ def candidate_notes(report: ReportInput) -> list[str]:
     records = [
         (candidate.name, record)
         for candidate in report.candidates
-        for record in candidate.fits["REML"].unidentified
+        for record in candidate.reported.unidentified
     ]
     return dropped + [f"{name}: {record.text}." for name, record in records]
 

@@ -22,7 +22,7 @@ from mmfit.report.content.chosen import (
     unidentified_words,
 )
 from mmfit.report.content.data_section import data_section
-from mmfit.report.content.null_section import decided, null_table
+from mmfit.report.content.null_section import null_table
 from mmfit.report.content.parts import Part, inference_parts
 from mmfit.report.content.search_section import stability_table
 from mmfit.report.content.sections import (
@@ -116,7 +116,7 @@ def build_page(report: ReportInput) -> Page:
 
 def _comparison_tables(report: ReportInput) -> tuple[Table, ...]:
     tables = comparison_tables(report.comparisons)
-    laws = null_table(report.tables["null_distributions"], decided(report.comparisons))
+    laws = null_table(report.comparisons)
     return tuple(tables if laws is None else [*tables[:1], laws, *tables[1:]])
 
 
@@ -135,7 +135,7 @@ def _further_files(report: ReportInput) -> tuple[str, ...]:
 def chosen_section(report: ReportInput) -> Section:
     """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
     chosen, df = report.chosen, report.analysis.df
-    fit = chosen.fits["REML"]
+    fit = chosen.reported
     tables = [
         residual_quantiles(scaled_residuals(chosen)),
         random_table(fit),
@@ -165,7 +165,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
     """A caterpillar plot per grouping factor and effect that the data tell something of."""
     return tuple(
         caterpillar_figure(group, effect, LEVEL, f"effects-{index}-{effect + 1}")
-        for index, group in enumerate(told_modes(chosen.fits["REML"], chosen.matrices), 1)
+        for index, group in enumerate(told_modes(chosen.reported, chosen.matrices), 1)
         for effect in range(len(group.effects))
         if not np.isnan(group.modes[:, effect]).all()
     )
@@ -174,7 +174,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
 def residual_figures(chosen: Candidate, scaled: np.ndarray) -> tuple[Figure, ...]:
     """Residuals against fitted values, their quantiles, and by level of a small factor."""
     matrices = chosen.matrices
-    fitted = fitted_values(matrices, chosen.fits["REML"])
+    fitted = fitted_values(matrices, chosen.reported)
     figures = [
         residual_figure(fitted, scaled, matrices.response, "residuals-fitted"),
         quantile_figure(scaled, "residuals-quantiles"),

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from mmfit.report.records import ReportInput
 from mmfit.report.words.methods_inference import REFERENCES, inference_sentences
-from mmfit.report.words.methods_search import is_mixture, search_sentences, stability_sentences
+from mmfit.report.words.methods_search import search_sentences, stability_sentences
 from mmfit.report.words.numbers import listed, plural
 
 _REFERENCES = {
@@ -130,4 +130,4 @@ def _cited(report: ReportInput) -> Sequence[str]:
 
 def _on_boundary(comparison) -> bool:
     """True where a mixture of chi-squares is the null distribution that decides."""
-    return is_mixture(comparison.null_distribution)
+    return comparison.decided_by is not None and comparison.decided_by.method == "chibar2"

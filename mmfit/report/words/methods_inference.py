@@ -37,38 +37,27 @@ def inference_sentences(report: ReportInput) -> list[tuple[str, tuple[str, ...]]
 
 
 def _null_distributions(report: ReportInput) -> Iterator[tuple[str, tuple[str, ...]]]:
-    laws = report.tables["null_distributions"]
-    used = _deciding(report, laws)
+    laws = [found for comparison in report.comparisons for found in comparison.distributions]
+    used = {found.method for found in laws if found.decides and found.holds}
     if "exact" in used:
         yield (
             "Tests against a linear model by one variance, or of fixed effects of linear models, "
             "have the exact null distribution of this design (Crainiceanu and Ruppert 2004).",
             ("exact",),
         )
-    if any("simulated" in str(text) for text in laws.loc[laws["method"] == "chibar2", "condition"]):
+    if any(found.method == "chibar2" and found.replicates for found in laws):
         yield (
             "Weights of mixtures without a closed form were simulated by projection onto the "
             "tangent cone (Shapiro 1988).",
             ("cone",),
         )
     if "bootstrap" in used:
-        counts = laws.loc[laws["method"] == "bootstrap", "replicates"].dropna()
-        most = int(counts.max()) if len(counts) else report.analysis.bootstrap.replicates
+        most = max(found.replicates for found in laws if found.method == "bootstrap")
         yield (
             f"Parametric bootstrap p-values rest on up to {plural(most, 'data set')} drawn from "
             f"the null fit (seed {report.analysis.bootstrap.seed}; Davison and Hinkley 1997).",
             ("bootstrap",),
         )
-
-
-def _deciding(report: ReportInput, laws: pd.DataFrame) -> set[str]:
-    """Methods of the null distributions that decisions rest on."""
-    chosen = {(c.null, c.alternative): c.null_distribution for c in report.comparisons if c.valid}
-    return {
-        row.method
-        for row in laws.itertuples()
-        if row.holds and chosen.get((row.null, row.alternative)) == row.distribution
-    }
 
 
 def _chosen(report: ReportInput) -> Iterator[tuple[str, tuple[str, ...]]]:

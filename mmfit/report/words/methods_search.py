@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mmfit.report.records import ReportInput
 from mmfit.report.words.numbers import plural
+from mmfit.selection.words import mixture_of
 
 Sentence = tuple[str, tuple[str, ...]]
 """A sentence with the keys of the references that it cites."""
@@ -40,19 +41,14 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
 
 
 def _edges(report: ReportInput) -> Iterator[Sentence]:
-    laws = report.tables["search"]["null_distribution"]
-    if any(is_mixture(law) for law in laws):
+    laws = report.tables["search"]["null_distribution"].dropna()
+    if any(len(mixture_of(law)[0]) > 1 for law in laws):
         yield (
             "Where a test of the search puts a variance on the boundary of the parameter space, "
             "its p-value comes from the mixture of chi-square distributions that holds there (Self "
             "and Liang 1987; Stram and Lee 1994).",
             ("boundary", "mixture"),
         )
-
-
-def is_mixture(law: str | None) -> bool:
-    """Whether a null distribution, in words, is a mixture of chi-squares."""
-    return isinstance(law, str) and " + " in law
 
 
 def stability_sentences(report: ReportInput) -> list[Sentence]:

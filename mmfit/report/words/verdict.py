@@ -69,9 +69,9 @@ def alerts(report: ReportInput) -> tuple[str, ...]:
             "The tests and intervals below take the model as given. It was searched for in the "
             "same data, which makes p-values smaller and intervals narrower than they should be."
         )
-    unknown = unidentified_words(report.chosen.fits["REML"])
+    unknown = unidentified_words(report.chosen.reported)
     texts += [f"{report.chosen.name}: {text}" for text in unknown]
-    singular = singular_words(report.chosen.fits["REML"])
+    singular = singular_words(report.chosen.reported)
     if singular is not None:
         texts.append(f"{report.chosen.name}: {singular}")
     failed = [
@@ -107,7 +107,7 @@ def _decision(step: SelectionStep) -> str:
 def _effects(report: ReportInput) -> str:
     """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
     chosen, df = report.chosen, report.analysis.df
-    table = tidy(chosen.fits["REML"], df=df, level=LEVEL, matrices=chosen.matrices)
+    table = tidy(chosen.reported, df=df, level=LEVEL, matrices=chosen.matrices)
     rows = table[table["term"] != "(Intercept)"]
     if not 1 <= len(rows) <= MOST_EFFECTS:
         return ""

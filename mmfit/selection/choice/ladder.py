@@ -11,17 +11,16 @@ test against the standing one rejects; AIC settles pairs of which neither contai
 
 from collections.abc import Mapping, Sequence
 
-from mmfit.selection.choice.entrants import Entrant, Field, enter
-from mmfit.selection.choice.rankings import TIE, rank_candidates
-from mmfit.selection.pair_tests.compare import (
-    Pair,
-    Plan,
-    basis_constant,
-    compare_candidates,
-    fit_of,
+from mmfit.selection.choice.eligible_candidates import (
+    EligibleCandidate,
+    EligibleCandidates,
+    eligible_candidates,
 )
+from mmfit.selection.choice.ladder_words import test_words, testing_ground_words
+from mmfit.selection.choice.rankings import TIE, rank_candidates
+from mmfit.selection.pair_tests.compare import Pair, Plan, compare_candidates
 from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection, SelectionStep
-from mmfit.selection.relations.spans import columns_inside
+from mmfit.selection.relations.relations import Relations
 
 
 def select_model(
@@ -30,6 +29,9 @@ def select_model(
     alpha: float = 0.05,
     settings: NullSettings | None = None,
     per_pair: Mapping[Pair, NullSettings] | None = None,
+    relations: Relations[str] | None = None,
+    *,
+    side_by_side: bool = True,
 ) -> Selection:
     """Choose a model and write down every step.
 
@@ -41,24 +43,24 @@ def select_model(
     alpha : level of the tests.
     settings : how the null distributions of the tests made here are found;  per_pair : the same of
         pairs that differ from that, in either order.
+    relations : of the candidates by name, where they are known.
+    side_by_side : whether the tests made here also look for what does not decide.
 
     Raises
     ------
     ComparisonError : no candidate, or a fit is missing.
     ComputationError : no candidate converged, or a null fits better than its alternative.
     """
-    field = enter(candidates)
+    eligible = eligible_candidates(candidates, relations)
     plan = Plan(NullSettings() if settings is None else settings, per_pair or {})
-    walk = _Walk(alpha, comparisons, plan)
-    standing, random_steps = _random_stage(field, walk)
-    chosen, fixed_steps = _fixed_stage(field, standing, walk)
-    rankings = rank_candidates(
-        [e.candidate for e in field.entrants], [e.structure for e in field.entrants]
-    )
+    walk = _Walk(alpha, comparisons, plan, eligible.relations, side_by_side)
+    standing, random_steps = _random_stage(eligible, walk)
+    chosen, fixed_steps = _fixed_stage(eligible, standing, walk)
+    rankings = rank_candidates([e.candidate for e in eligible.members], eligible.relations)
     return Selection(
         alpha=alpha,
         chosen=chosen.name,
-        steps=(*field.steps, *random_steps, *fixed_steps, _refit_step(chosen, rankings)),
+        steps=(*eligible.steps, *random_steps, *fixed_steps, _refit_step(chosen, rankings)),
         rankings=rankings,
     )
 
@@ -66,11 +68,19 @@ def select_model(
 class _Walk:
     """Decides between the standing model and a challenger; collects nothing, changes nothing."""
 
-    def __init__(self, alpha: float, comparisons: Sequence[Comparison], plan: Plan):
+    def __init__(
+        self,
+        alpha: float,
+        comparisons: Sequence[Comparison],
+        plan: Plan,
+        relations: Relations[str],
+        side_by_side: bool,
+    ):
         self._alpha, self._plan = alpha, plan
+        self._relations, self._side_by_side = relations, side_by_side
         self._known = {frozenset((c.null, c.alternative)): c for c in comparisons}
 
-    def through(self, stage: str, criterion: str, members: Sequence[Entrant]):
+    def through(self, stage: str, criterion: str, members: Sequence[EligibleCandidate]):
         """The model that stands at the end, and the steps; ``members`` from simple to rich."""
         standing, steps = members[0], []
         for challenger in members[1:]:
@@ -84,7 +94,13 @@ class _Walk:
         found = self._known.get(frozenset((standing.name, challenger.name)))
         if found is None:
             settings = self._plan.settings_of(standing.name, challenger.name)
-            found = compare_candidates(standing.candidate, challenger.candidate, settings)
+            found = compare_candidates(
+                standing.candidate,
+                challenger.candidate,
+                settings,
+                self._relations,
+                side_by_side=self._side_by_side,
+            )
         if found.valid:
             return self._by_test(stage, found)
         return _by_aic(stage, criterion, standing, challenger, found)
@@ -97,7 +113,7 @@ class _Walk:
         return SelectionStep(
             stage=stage,
             candidates=(test.null, test.alternative),
-            text=f"{_test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
+            text=f"{test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
             + self._beside(test, rejects),
             decision=kept,
             method="test",
@@ -114,7 +130,7 @@ class _Walk:
     def _beside(self, test: Comparison, rejects: bool) -> str:
         """The bootstrap, where it stands beside a large-sample p-value that decided."""
         found = [d for d in test.distributions if d.method == "bootstrap"]
-        if not found or found[0].distribution == test.null_distribution:
+        if not found or found[0].decides:
             return ""
         p_value = found[0].p_value
         words = f" By parametric bootstrap p = {p_value:.4g}"
@@ -132,19 +148,19 @@ class _Walk:
         return f"Not below {self._alpha:g}: {test.null} stays."
 
 
-def _random_stage(field: Field, walk: _Walk):
+def _random_stage(eligible: EligibleCandidates, walk: _Walk):
     """The model whose random part is kept, and the steps."""
-    entrants = field.entrants
-    if len({e.random_class for e in entrants}) == 1:
+    every = eligible.members
+    if len({e.random_class for e in every}) == 1:
         text = (
             "Random part: only one candidate, nothing to choose."
-            if len(entrants) == 1
+            if len(every) == 1
             else "Random part: all candidates have the same one, nothing to choose."
         )
-        return entrants[0], [_said("random", entrants, text)]
-    group = _testing_ground(entrants)
+        return every[0], [_said("random", every, text)]
+    group = _testing_ground(every)
     if group is None:
-        members = sorted(entrants, key=lambda e: e.size)
+        members = sorted(every, key=lambda e: e.size)
         text = (
             "Random part: no two candidates share a fixed part and differ in the random part, so "
             "it cannot be chosen by itself. Candidates are compared as they are, by ML; where both "
@@ -153,58 +169,29 @@ def _random_stage(field: Field, walk: _Walk):
         standing, steps = walk.through("random", "ML", members)
     else:
         members = sorted(group, key=lambda e: e.structure.family.dimension)
-        text = _ground_words(entrants, group)
+        text = testing_ground_words(every, group)
         standing, steps = walk.through("random", "REML", members)
     closing = _said("random", [standing], f"Random part kept: that of {standing.name}.", standing)
     return standing, [_said("random", members, text), *steps, closing]
 
 
-def _testing_ground(entrants) -> list[Entrant] | None:
+def _testing_ground(members) -> list[EligibleCandidate] | None:
     """Candidates that share the richest fixed part which comes with more than one random part.
 
     Of fixed parts of the same rank the one with more random parts, then the first.
     """
-    groups: dict[int, list[Entrant]] = {}
-    for entrant in entrants:
-        groups.setdefault(entrant.fixed_class, []).append(entrant)
+    groups: dict[int, list[EligibleCandidate]] = {}
+    for member in members:
+        groups.setdefault(member.fixed_class, []).append(member)
     grounds = [group for group in groups.values() if len(group) > 1]
     if not grounds:
         return None
     return max(grounds, key=lambda group: (group[0].structure.span.rank, len(group)))
 
 
-def _ground_words(entrants, group) -> str:
-    names = ", ".join(e.name for e in group)
-    model = group[0].structure
-    text = (
-        f"Random part: {names} share the fixed part {' + '.join(model.matrices.fixed_names)}, the "
-        "richest one that comes with more than one random part; tests by REML."
-    )
-    rank = model.span.rank
-    richer = [e.name for e in entrants if e.structure.span.rank > rank]
-    if richer:
-        text += f" No richer fixed part (of {', '.join(richer)}) comes with two random parts."
-    aside = [
-        e.name
-        for e in entrants
-        if e.structure.span.rank <= rank
-        and not columns_inside(e.structure.matrices.X, model.span).all()
-    ]
-    if aside:
-        text += f" It does not contain the fixed part of {', '.join(aside)}."
-    tested = {e.random_class for e in group}
-    untested = [e.name for e in entrants if e.random_class not in tested]
-    if untested:
-        text += (
-            f" The random part of {', '.join(untested)} comes only with other fixed parts and is "
-            "not tested; see the rankings."
-        )
-    return text
-
-
-def _fixed_stage(field: Field, standing: Entrant, walk: _Walk):
+def _fixed_stage(eligible: EligibleCandidates, standing: EligibleCandidate, walk: _Walk):
     """The chosen model, and the steps."""
-    members = [e for e in field.entrants if e.random_class == standing.random_class]
+    members = [e for e in eligible.members if e.random_class == standing.random_class]
     members.sort(key=lambda e: e.structure.span.rank)
     if len(members) == 1:
         text = (
@@ -218,8 +205,8 @@ def _fixed_stage(field: Field, standing: Entrant, walk: _Walk):
     return chosen, [_said("fixed", members, text), *steps]
 
 
-def _refit_step(chosen: Entrant, rankings) -> SelectionStep:
-    fit = fit_of(chosen.candidate, "REML")
+def _refit_step(chosen: EligibleCandidate, rankings) -> SelectionStep:
+    fit = chosen.candidate.fit_by("REML")
     text = (
         f"Chosen: {chosen.name}, {fit.formula}; reported as refitted by REML "
         f"(criterion {fit.objective:.4f})."
@@ -243,10 +230,10 @@ def _refit_step(chosen: Entrant, rankings) -> SelectionStep:
 
 
 def _by_aic(stage, criterion, standing, challenger, refusal: Comparison) -> SelectionStep:
-    fits = [fit_of(e.candidate, criterion) for e in (standing, challenger)]
+    fits = [e.candidate.fit_by(criterion) for e in (standing, challenger)]
     shift = 0.0
     if criterion == "REML":
-        shift = basis_constant(standing.structure, challenger.structure)
+        shift = standing.structure.basis_constant(challenger.structure)
     values = (float(fits[0].aic), float(fits[1].aic + shift))
     wins = values[1] < values[0] - TIE
     kept = challenger if wins else standing
@@ -271,22 +258,10 @@ def _by_aic(stage, criterion, standing, challenger, refusal: Comparison) -> Sele
     )
 
 
-def _test_words(test: Comparison, p_value: float, boundary: bool) -> str:
-    words = (
-        f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
-        f"on {test.df} df, p = {p_value:.4g}"
-    )
-    if not boundary:
-        return f"{words} by the plain chi-square, as no boundary p-value exists: {test.note}."
-    if p_value != test.p_value:
-        return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value:.4g})."
-    return f"{words}."
-
-
-def _said(stage, entrants, text, standing: Entrant | None = None) -> SelectionStep:
+def _said(stage, members, text, standing: EligibleCandidate | None = None) -> SelectionStep:
     return SelectionStep(
         stage=stage,
-        candidates=tuple(e.name for e in entrants),
+        candidates=tuple(e.name for e in members),
         text=text,
         decision=None if standing is None else standing.name,
     )

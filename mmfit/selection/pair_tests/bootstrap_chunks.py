@@ -12,7 +12,8 @@ import numpy as np
 
 from mmfit.errors import ComparisonError, DataError
 from mmfit.inference.null_distributions.bootstrap import bootstrap_until, enough_exceedances
-from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name, fitted_pair
+from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name, converged_fits
+from mmfit.selection.pair_tests.fitted_pair import fitted_pair
 from mmfit.selection.pair_tests.null_choice import bootstrap_replicates
 from mmfit.selection.records import Candidate, NullSettings
 
@@ -44,9 +45,10 @@ def bootstrap_chunk(
     for pair in assessments(named, pairs):
         if pair.outcome != "valid":
             continue
-        fitted = fitted_pair(pair, named)
-        if isinstance(fitted, str):
+        fits = converged_fits(pair, named)
+        if isinstance(fits, str):
             continue
+        fitted = fitted_pair(pair, *fits)
         names = pair.null.name, pair.alternative.name
         own = plan.settings_of(*names)
         total = bootstrap_replicates(fitted, own)

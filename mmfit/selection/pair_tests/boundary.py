@@ -24,6 +24,7 @@ from mmfit.inference.null_distributions.mixtures import (
     plain,
     wedge,
 )
+from mmfit.selection.records import Remark
 from mmfit.selection.relations.embedding import SPECTRUM_TOLERANCE
 from mmfit.selection.relations.families import image
 from mmfit.selection.relations.validity import PairAssessment
@@ -34,7 +35,12 @@ class NullLaw:
     """A null distribution, or None, and what must be said about it (or None)."""
 
     distribution: ChiBarSquare | None
-    note: str | None
+    remark: Remark | None = None
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether more than one chi-square comes into it."""
+        return self.distribution is not None and len(self.distribution.dfs) > 1
 
 
 def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullLaw:
@@ -43,47 +49,27 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
     Both fits must be by ``pair.criterion``; ``alternative_fit`` serves as a template only.
     """
     if null_fit.singular:
-        return NullLaw(
-            None,
-            f"the null fit, that of {pair.null.name}, is singular "
-            f"({', '.join(null_fit.singular_groups)}): "
-            "what it estimates lies at the edge of its range itself, where no mixture of "
-            "chi-squares holds",
-        )
+        return NullLaw(None, Remark("null_singular", (pair.null.name, null_fit.singular_groups)))
     orders = edge_orders(pair)
     if sum(orders) == 0:
-        return NullLaw(plain(pair.df), None)
+        return NullLaw(plain(pair.df))
     if not pair.alternative.family.regular or pair.null.family.redundant:
-        return NullLaw(
-            None,
-            "covariance parameters of the two models cannot all be told apart, so that where the "
-            "null lies in the alternative is not known",
-        )
+        return NullLaw(None, Remark("not_told_apart"))
     if sum(orders) == 1:
-        return NullLaw(half_space(pair.df), "the null puts one variance at zero, its edge")
+        return NullLaw(half_space(pair.df), Remark("one_edge"))
     efficient = _edge_information(pair, orders, null_fit, alternative_fit)
     if sum(orders) == 2 and max(orders) == 1:
         correlation = estimate_correlation(efficient)
-        return NullLaw(
-            wedge(pair.df, correlation),
-            "the null puts two variances at zero, their edge; "
-            f"their estimates correlate by {correlation:.3g} there",
-        )
+        return NullLaw(wedge(pair.df, correlation), Remark("two_edges", (correlation,)))
     return _simulated(pair, tuple(order for order in orders if order), efficient)
 
 
 def _simulated(pair: PairAssessment, orders: tuple[int, ...], efficient: np.ndarray) -> NullLaw:
-    words = f"the null puts {sum(orders)} variances at zero, their edge"
-    if max(orders) > 1:
-        words += ", with the covariances among them"
+    edges = (sum(orders), max(orders) > 1)
     law = cone(pair.df, orders, efficient)
     if law is None:
-        return NullLaw(None, f"{words}; the data do not tell them apart there")
-    return NullLaw(
-        law,
-        f"{words}; the weights of the mixture come from {law.draws} simulated projections "
-        f"(Monte Carlo error of a weight at most {law.weight_error:.2g})",
-    )
+        return NullLaw(None, Remark("edges_untold", edges))
+    return NullLaw(law, Remark("edges_simulated", (*edges, law.draws, law.weight_error)))
 
 
 def edge_orders(pair: PairAssessment) -> tuple[int, ...]:

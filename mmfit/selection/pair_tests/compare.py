@@ -1,4 +1,4 @@
-"""Likelihood-ratio tests of pairs of candidates; only bootstrap replicates are fitted here."""
+"""Comparisons of pairs of candidates: their likelihood-ratio tests, or why there are none."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,22 +8,12 @@ from itertools import combinations
 import numpy as np
 
 from mmfit.engine.records import Fit
-from mmfit.errors import ComparisonError, ComputationError
-from mmfit.inference.null_distributions.mixtures import plain
-from mmfit.selection.pair_tests.null_choice import FittedPair, choose_null
-from mmfit.selection.records import Candidate, Comparison, NullSettings
-from mmfit.selection.relations.spans import log_volume
-from mmfit.selection.relations.validity import PairAssessment, Structure, assess, structure
-
-# A fit stops when a further step promises less than 1e-9 and may sit 1e-6 above the optimum; the
-# criterion itself carries rounding of about 1e-12 of its size. A null that fits better than the
-# alternative by more than both together means that one of the fits failed.
-OBJECTIVE_TOLERANCE = 1e-6
-OBJECTIVE_ROUNDING = 1e-12
-
-# Bases whose volumes agree to this are the same for REML (x and I(x - 3) beside an intercept).
-VOLUME_ROUNDING = 1e-9
-
+from mmfit.errors import ComparisonError
+from mmfit.selection import words
+from mmfit.selection.pair_tests.likelihood_ratio import LikelihoodRatio, likelihood_ratio
+from mmfit.selection.records import Candidate, Comparison, NullSettings, Remark
+from mmfit.selection.relations.relations import Relations
+from mmfit.selection.relations.validity import PairAssessment
 
 # A pair of names, the null first.
 Pair = tuple[str, str]
@@ -50,22 +40,32 @@ class Plan:
 
 
 def compare_candidates(
-    null: Candidate, alternative: Candidate, settings: NullSettings | None = None
+    null: Candidate,
+    alternative: Candidate,
+    settings: NullSettings | None = None,
+    relations: Relations[str] | None = None,
+    *,
+    side_by_side: bool = True,
 ) -> Comparison:
     """Test ``null`` against ``alternative``, or say why that has no meaning.
 
-    A pair given in the wrong order is tested in the right one, and ``note`` says so. ``settings``
-    say how the null distribution is found; by default the best that holds is taken.
+    A pair given in the wrong order is tested in the right one, and ``note`` says so.
+
+    Parameters
+    ----------
+    settings : how the null distribution is found; by default the best that holds.
+    relations : of a set with both models in it by their names, where there is one.
+    side_by_side : whether null distributions that do not decide are wanted, too.
 
     Raises
     ------
     ComparisonError : a candidate lacks the fit that the comparison needs.
     ComputationError : the null fits better than the alternative, so that a fit must have failed.
     """
-    plan = Plan(NullSettings() if settings is None else settings)
     named = by_name((null, alternative))
-    first, second = (structure(name, c.matrices) for name, c in named.items())
-    return _comparison(assess(first, second), named, plan, order_asked=True)
+    pair = (relations or relations_of(named)).pair(null.name, alternative.name)
+    plan = Plan(NullSettings() if settings is None else settings)
+    return _comparison(pair, named, plan, order_asked=True, side_by_side=side_by_side)
 
 
 def compare_all(
@@ -82,8 +82,9 @@ def compare_all(
     candidates : iterable of Candidate, in the order of the analysis.
     pairs : ``"all"`` (every pair once) or an iterable of (null, alternative) names.
     settings : how null distributions are found;  per_pair : for pairs that differ from that.
-    statistics : bootstrap statistics by (null, alternative), as ``chunks.join_chunks`` gives them;
-        pairs that are not among them are bootstrapped here.
+    statistics : bootstrap statistics by (null, alternative), as
+        ``bootstrap_chunks.join_chunks`` gives them; pairs that are not among them are bootstrapped
+        here.
 
     Raises
     ------
@@ -115,12 +116,16 @@ def assessments(
     wanted = list(pairs) if listed else list(combinations(named, 2))
     for pair in wanted:
         _check_names(pair, named)
-    used = {name for pair in wanted for name in pair}
-    structures = {name: structure(name, c.matrices) for name, c in named.items() if name in used}
-    return tuple(assess(structures[first], structures[second]) for first, second in wanted)
+    relations = relations_of(named)
+    return tuple(relations.pair(first, second) for first, second in wanted)
 
 
-def by_name(candidates) -> dict[str, Candidate]:
+def relations_of(named: Mapping[str, Candidate]) -> Relations[str]:
+    """The relations of candidates, by name."""
+    return Relations.of({name: candidate.matrices for name, candidate in named.items()})
+
+
+def by_name(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
     """Candidates by name, in order; a name used twice is an error."""
     named: dict[str, Candidate] = {}
     for candidate in candidates:
@@ -130,86 +135,70 @@ def by_name(candidates) -> dict[str, Candidate]:
     return named
 
 
-def fit_of(candidate: Candidate, criterion: str) -> Fit:
-    """The candidate's fit by ``criterion``."""
-    if criterion not in candidate.fits:
-        raise ComparisonError(f'the model "{candidate.name}" has no {criterion} fit')
-    return candidate.fits[criterion]
-
-
-def basis_constant(reference: Structure, other: Structure) -> float:
-    """What to add to ``other``'s REML criterion to express it in the basis of ``reference``'s X.
-
-    The REML criterion holds log det X'V^-1 X. For X1 = X0 T it is larger by 2 log|det T|, whatever
-    V is, so that criteria of two bases of one space (other contrasts) differ by a constant.
-    """
-    X0, X1 = reference.matrices.X, other.matrices.X
-    if X0 is X1:
-        return 0.0
-    constant = 2 * (log_volume(X0) - log_volume(X1))
-    return constant if abs(constant) > VOLUME_ROUNDING else 0.0
-
-
-def fitted_pair(pair: PairAssessment, named: Mapping[str, Candidate]) -> FittedPair | str:
-    """A valid pair with its fits and its statistic, or which fit did not converge.
+def converged_fits(pair: PairAssessment, named: Mapping[str, Candidate]) -> tuple[Fit, Fit] | str:
+    """The fits of null and alternative that a valid pair needs, or which did not converge.
 
     Raises
     ------
     ComparisonError : a candidate lacks the fit.
-    ComputationError : the null fits better than the alternative.
     """
-    null_fit = fit_of(named[pair.null.name], pair.criterion)
-    alternative_fit = fit_of(named[pair.alternative.name], pair.criterion)
+    models = pair.null, pair.alternative
+    fits = tuple(named[model.name].fit_by(pair.criterion) for model in models)
     failed = [
         f"{model.name} ({fit.optimizer.message})"
-        for model, fit in ((pair.null, null_fit), (pair.alternative, alternative_fit))
+        for model, fit in zip(models, fits, strict=True)
         if not fit.converged
     ]
     if failed:
         return f"no test: the {pair.criterion} fit of {' and of '.join(failed)} did not converge"
-    shift = basis_constant(pair.null, pair.alternative) if pair.criterion == "REML" else 0.0
-    chisq = _statistic(pair, null_fit.objective, alternative_fit.objective + shift)
-    return FittedPair(pair, null_fit, alternative_fit, chisq, shift)
+    return fits
 
 
-def _comparison(pair: PairAssessment, named, plan: Plan, *, order_asked: bool) -> Comparison:
+def _comparison(
+    pair: PairAssessment, named, plan: Plan, *, order_asked: bool, side_by_side: bool = True
+) -> Comparison:
     if pair.outcome != "valid":
         return _refused(pair, pair.outcome, pair.reason)
-    fitted = fitted_pair(pair, named)
-    if isinstance(fitted, str):
-        return _refused(pair, "not_converged", fitted)
-    notes = list(pair.notes)
-    if pair.swapped and order_asked:
-        notes.insert(
-            0,
-            f"asked for with {pair.alternative.name} as the null; {pair.null.name} is the smaller "
-            "model, so it is the null here",
-        )
-    return _tested(fitted, plan, notes)
-
-
-def _tested(fitted: FittedPair, plan: Plan, notes: list[str]) -> Comparison:
-    pair, null_fit, alternative_fit = fitted.pair, fitted.null_fit, fitted.alternative_fit
-    null, alternative, shift = pair.null.name, pair.alternative.name, fitted.shift
-    if shift != 0.0:
-        notes.append(
-            f"{alternative} codes the fixed part in another basis than {null}; "
-            f"its REML criterion is expressed in the latter's ({shift:+.6g})"
-        )
-    choice = choose_null(
-        fitted, plan.settings_of(null, alternative), plan.statistics.get((null, alternative))
+    fits = converged_fits(pair, named)
+    if isinstance(fits, str):
+        return _refused(pair, "not_converged", fits)
+    names = pair.null.name, pair.alternative.name
+    test = likelihood_ratio(
+        pair,
+        *fits,
+        plan.settings_of(*names),
+        plan.statistics.get(names),
+        side_by_side=side_by_side,
     )
-    notes += [choice.note] if choice.note else []
-    if alternative_fit.singular:
-        groups = ", ".join(alternative_fit.singular_groups)
-        notes.append(f"the fit of {alternative} is singular ({groups})")
+    return _tested(test, _note(test, order_asked))
+
+
+def _note(test: LikelihoodRatio, order_asked: bool) -> str | None:
+    """Everything that must be said of a test."""
+    fitted, pair = test.fitted, test.fitted.pair
+    null, alternative = pair.null.name, pair.alternative.name
+    out: list[Remark] = []
+    if pair.swapped and order_asked:
+        out.append(Remark("swapped", (null, alternative)))
+    out += [Remark("said", (note,)) for note in pair.notes]
+    if fitted.shift != 0.0:
+        out.append(Remark("basis", (alternative, null, fitted.shift)))
+    out += test.remarks
+    if fitted.alternative_fit.singular:
+        out.append(Remark("singular", (alternative, fitted.alternative_fit.singular_groups)))
+    return words.remarks(out)
+
+
+def _tested(test: LikelihoodRatio, note: str | None) -> Comparison:
+    fitted, pair = test.fitted, test.fitted.pair
+    null_fit, alternative_fit, shift = fitted.null_fit, fitted.alternative_fit, fitted.shift
     return Comparison(
-        null=null,
-        alternative=alternative,
+        null=pair.null.name,
+        alternative=pair.alternative.name,
         criterion=pair.criterion,
         valid=True,
         reason=pair.reason,
-        note="; ".join(notes) or None,
+        note=note,
         npar_null=null_fit.npar,
         npar_alternative=alternative_fit.npar,
         aic_null=float(null_fit.aic),
@@ -218,27 +207,14 @@ def _tested(fitted: FittedPair, plan: Plan, notes: list[str]) -> Comparison:
         bic_alternative=float(alternative_fit.bic + shift),
         log_lik_null=float(null_fit.log_lik),
         log_lik_alternative=-0.5 * float(alternative_fit.objective + shift),
-        chisq=fitted.chisq,
-        df=pair.df,
-        p_value=plain(pair.df).survival(fitted.chisq),
-        null_distribution=choice.chosen.distribution if choice.chosen else None,
-        p_value_boundary=choice.chosen.p_value if choice.chosen else None,
+        chisq=test.chisq,
+        df=test.df,
+        p_value=test.p_value,
+        null_distribution=test.null_distribution,
+        p_value_boundary=test.p_value_boundary,
         outcome="valid",
-        distributions=choice.distributions,
+        distributions=test.distributions,
     )
-
-
-def _statistic(pair, null_objective: float, alternative_objective: float) -> float:
-    """The likelihood-ratio statistic; zero where it is negative by no more than noise."""
-    chisq = float(null_objective - alternative_objective)
-    noise = OBJECTIVE_TOLERANCE + OBJECTIVE_ROUNDING * abs(null_objective)
-    if chisq < -noise:
-        raise ComputationError(
-            f"{pair.null.name} fits better than {pair.alternative.name}, which contains it "
-            f"({pair.criterion} criterion {null_objective:.6f} against {alternative_objective:.6f},"
-            f" chi-square {chisq:.3g}): one of the two fits has not reached its optimum"
-        )
-    return max(chisq, 0.0)
 
 
 def _refused(pair: PairAssessment, outcome: str, reason: str) -> Comparison:

@@ -1,18 +1,22 @@
-"""A likelihood-ratio test of two fitted models whose relation is known, as searches need it."""
+"""The likelihood-ratio test of two fitted models: the one place where it is computed.
+
+Comparisons, ladders, searches, ``ranova`` and audits are views of its record.
+"""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mmfit.engine.records import Fit
-from mmfit.errors import ComputationError
 from mmfit.inference.null_distributions.mixtures import plain
-from mmfit.selection.pair_tests.boundary import null_law
-from mmfit.selection.pair_tests.compare import (
-    OBJECTIVE_ROUNDING,
-    OBJECTIVE_TOLERANCE,
-    basis_constant,
+from mmfit.selection import words
+from mmfit.selection.pair_tests.fitted_pair import FittedPair, fitted_pair
+from mmfit.selection.pair_tests.null_choice import (
+    choose_large_sample,
+    choose_null,
+    large_sample_decides,
 )
-from mmfit.selection.pair_tests.null_choice import FittedPair, choose_null
-from mmfit.selection.records import NullSettings
+from mmfit.selection.records import NullDistribution, NullSettings, Remark
 from mmfit.selection.relations.validity import PairAssessment
 
 # The best distribution that holds, but no bootstrap: a search makes many tests.
@@ -38,19 +42,48 @@ class LikelihoodRatio:
 
     Attributes
     ----------
-    chisq : float, not negative;  df : int, difference of the models' dimensions.
-    p_value : float, of the plain chi-square.
-    p_value_boundary : float or None, of ``null_distribution``, where one was found that holds.
-    null_distribution : str or None.
-    note : str or None, what must be said about it.
+    fitted : FittedPair;  distributions : NullDistributions, of which at most one decides.
+    remarks : what must be said about the choice among them.
     """
 
-    chisq: float
-    df: int
-    p_value: float
-    p_value_boundary: float | None
-    null_distribution: str | None
-    note: str | None
+    fitted: FittedPair
+    distributions: tuple[NullDistribution, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def chisq(self) -> float:
+        """The statistic, not negative."""
+        return self.fitted.chisq
+
+    @property
+    def df(self) -> int:
+        """The difference of the models' dimensions."""
+        return self.fitted.pair.df
+
+    @property
+    def p_value(self) -> float:
+        """Of the plain chi-square."""
+        return plain(self.df).survival(self.chisq)
+
+    @property
+    def decided_by(self) -> NullDistribution | None:
+        """The null distribution that holds, where one was found."""
+        return next((found for found in self.distributions if found.decides), None)
+
+    @property
+    def p_value_boundary(self) -> float | None:
+        """Of the distribution that decides, where there is one."""
+        return None if self.decided_by is None else self.decided_by.p_value
+
+    @property
+    def null_distribution(self) -> str | None:
+        """The distribution that decides, as printed."""
+        return None if self.decided_by is None else words.distribution(self.decided_by)
+
+    @property
+    def note(self) -> str | None:
+        """The remarks in words."""
+        return words.remarks(self.remarks)
 
     @property
     def deciding(self) -> float:
@@ -58,78 +91,45 @@ class LikelihoodRatio:
 
         Without one the null is singular, and the plain chi-square errs on the side of the null.
         """
-        return self.p_value if self.p_value_boundary is None else self.p_value_boundary
+        return self.p_value if self.decided_by is None else self.decided_by.p_value
 
     @property
     def kind(self) -> str:
         """``boundary`` or ``plain``, as ``deciding``."""
-        return "plain" if self.p_value_boundary is None else "boundary"
+        return "plain" if self.decided_by is None else "boundary"
 
     @property
     def distribution(self) -> str:
-        """The distribution of ``deciding``, in words."""
-        return self.null_distribution or f"chi2({self.df})"
+        """The distribution of ``deciding``, as printed."""
+        return self.null_distribution or str(plain(self.df))
 
 
 def likelihood_ratio(
     pair: PairAssessment,
     null_fit: Fit,
     alternative_fit: Fit,
-    settings: NullSettings = WITHOUT_BOOTSTRAP,
+    settings: NullSettings | None = None,
+    statistics: np.ndarray | None = None,
+    *,
+    side_by_side: bool = True,
 ) -> LikelihoodRatio:
-    """Test a valid pair; both fits by one criterion, under REML with X of equal span.
+    """Test a valid pair; both fits converged, by one criterion, under REML with X of equal span.
+
+    Parameters
+    ----------
+    settings : how the null distribution is found; by default the best that holds.
+    statistics : of the bootstrap's replicates, where they were computed elsewhere.
+    side_by_side : whether distributions that do not decide are wanted, too.
 
     Raises
     ------
-    ComputationError
-        When the null fits better than the alternative by more than rounding.
+    ComputationError : the null fits better than the alternative by more than the optima's errors.
+    ComparisonError : ``statistics`` are too few for the settings.
     """
-    shift = 0.0
-    if null_fit.criterion == "REML":
-        shift = basis_constant(pair.null, pair.alternative)
-    chisq = float(null_fit.objective - alternative_fit.objective - shift)
-    noise = OBJECTIVE_TOLERANCE + OBJECTIVE_ROUNDING * abs(null_fit.objective)
-    if chisq < -noise:
-        raise ComputationError(
-            f"{null_fit.formula} fits better than {alternative_fit.formula}, which contains it "
-            f"({null_fit.criterion}, chi-square {chisq:.3g}): one of the two fits has not reached "
-            "its optimum"
-        )
-    # Optima are known to about 1e-6: what is below is a statistic of zero.
-    chisq = chisq if chisq > noise else 0.0
-    plain_law = plain(pair.df)
-    fitted = FittedPair(
-        replace(pair, criterion=null_fit.criterion), null_fit, alternative_fit, chisq, shift
-    )
-    p_value, distribution, note = _null(fitted, settings)
-    return LikelihoodRatio(
-        chisq=chisq,
-        df=pair.df,
-        p_value=plain_law.survival(chisq),
-        p_value_boundary=p_value,
-        null_distribution=distribution,
-        note=note,
-    )
-
-
-def _null(
-    fitted: FittedPair, settings: NullSettings
-) -> tuple[float | None, str | None, str | None]:
-    """The p-value, its distribution, and what must be said about them."""
-    if _large_sample_decides(fitted, settings):
-        # What ``choose_null`` would choose, without the exact law that it sets beside.
-        law = null_law(fitted.pair, fitted.null_fit, fitted.alternative_fit)
-        if law.distribution is None:
-            return None, None, law.note
-        return law.distribution.survival(fitted.chisq), str(law.distribution), law.note
-    choice = choose_null(fitted, settings)
-    if choice.chosen is None:
-        return None, None, choice.note
-    return choice.chosen.p_value, choice.chosen.distribution, choice.note
-
-
-def _large_sample_decides(fitted: FittedPair, settings: NullSettings) -> bool:
-    """Whether neither an exact law nor a bootstrap can come into it."""
-    if settings.method == "auto":
-        return settings.replicates == 0 and bool(fitted.pair.null.family.terms)
-    return settings.method == "chibar2"
+    settings = NullSettings() if settings is None else settings
+    fitted = fitted_pair(pair, null_fit, alternative_fit)
+    if not side_by_side and large_sample_decides(fitted, settings):
+        choice = choose_large_sample(fitted, settings)
+    else:
+        choice = choose_null(fitted, settings, statistics)
+    return LikelihoodRatio(fitted, choice.distributions, choice.remarks)

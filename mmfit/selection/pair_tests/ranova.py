@@ -15,7 +15,8 @@ from mmfit.selection.pair_tests.likelihood_ratio import likelihood_ratio
 from mmfit.selection.records import NullSettings
 from mmfit.selection.relations.families import covariance_family
 from mmfit.selection.relations.reduced_terms import ReducedTerm, reduced_models
-from mmfit.selection.relations.validity import Structure, assess, structure
+from mmfit.selection.relations.structure import Structure, structure
+from mmfit.selection.relations.validity import assess
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def _row(fit: Fit, full: Structure, reduced: ReducedTerm, settings: NullSettings
     if pair.outcome != "valid" or pair.swapped or failed:
         why = f"no test: {'; '.join(failed) or pair.reason}"
         return (*values, None, None, None, None, None, _joined([*notes, why]))
-    test = likelihood_ratio(pair, smaller, fit, settings)
+    test = likelihood_ratio(pair, smaller, fit, settings, side_by_side=False)
     return (
         *values,
         test.chisq,

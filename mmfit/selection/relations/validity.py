@@ -5,54 +5,24 @@ compared as families of covariance matrices. Every outcome has a word for progra
 for people.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.formula.matrices import ModelMatrices
-from mmfit.selection.relations.counterexamples import is_outside
 from mmfit.selection.relations.embedding import Embedding
-from mmfit.selection.relations.families import CovarianceFamily, covariance_family, embed_family
-from mmfit.selection.relations.spans import ColumnSpan, column_span, columns_inside
-
-EQUAL, INSIDE, CONTAINS, NEITHER, UNPROVEN = "equal", "inside", "contains", "neither", "unproven"
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """What validity is decided from: computed once per model, used in every pair.
-
-    Attributes
-    ----------
-    name : str.
-    matrices : ModelMatrices.
-    span : ColumnSpan of X.
-    family : CovarianceFamily of the random part.
-    """
-
-    name: str
-    matrices: ModelMatrices
-    span: ColumnSpan
-    family: CovarianceFamily
-
-
-@dataclass(frozen=True, slots=True)
-class RandomRelation:
-    """How the random parts of two models relate.
-
-    Attributes
-    ----------
-    kind : ``equal``, ``inside`` (the first inside the second), ``contains``, ``neither``, or
-        ``unproven`` (no containment found, but none refuted either).
-    embeddings : of the inner family's terms into the outer family; None unless one is inside.
-    first_missing, second_missing : tuple of str, terms of the first (second) model that the other
-        cannot give.
-    """
-
-    kind: str
-    embeddings: tuple[Embedding, ...] | None
-    first_missing: tuple[str, ...]
-    second_missing: tuple[str, ...]
+from mmfit.selection.relations.spans import columns_inside
+from mmfit.selection.relations.structure import (
+    CONTAINS,
+    EQUAL,
+    INSIDE,
+    NEITHER,
+    UNPROVEN,
+    RandomRelation,
+    Structure,
+    fixed_relation,
+    random_relation,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +57,23 @@ class PairAssessment:
     embeddings: tuple[Embedding, ...] | None = None
 
 
-def structure(name: str, matrices: ModelMatrices) -> Structure:
-    """Prepare a model for comparisons."""
-    return Structure(name, matrices, column_span(matrices.X), covariance_family(matrices))
+def assess(
+    first: Structure,
+    second: Structure,
+    related: Callable[[], tuple[str, RandomRelation]] | None = None,
+) -> PairAssessment:
+    """Decide whether the two models can be tested against each other, and say why (not).
 
-
-def assess(first: Structure, second: Structure) -> PairAssessment:
-    """Decide whether the two models can be tested against each other, and say why (not)."""
+    ``related`` gives the relations of the fixed and of the random parts, where they are kept; it is
+    asked for models of the same data only.
+    """
     difference = data_difference(first, second)
     if difference is not None:
         return PairAssessment(*difference, first, second)
-    fixed = fixed_relation(first, second)
-    random = random_relation(first, second)
+    if related is None:
+        fixed, random = fixed_relation(first, second), random_relation(first, second)
+    else:
+        fixed, random = related()
     if (fixed, random.kind) == (EQUAL, EQUAL):
         return PairAssessment("same_model", _same_words(first, second), first, second)
     if fixed in (EQUAL, INSIDE) and random.kind in (EQUAL, INSIDE):
@@ -140,29 +115,6 @@ def data_difference(first: Structure, second: Structure) -> tuple[str, str] | No
                 f"{np.sum(left != right)} of {a.nobs} rows; both models must have the same {what}"
             )
     return None
-
-
-def fixed_relation(first: Structure, second: Structure) -> str:
-    """How span(X) of the first model relates to that of the second."""
-    inside = bool(columns_inside(first.matrices.X, second.span).all())
-    contains = bool(columns_inside(second.matrices.X, first.span).all())
-    if inside and contains:
-        return EQUAL
-    return INSIDE if inside else CONTAINS if contains else NEITHER
-
-
-def random_relation(first: Structure, second: Structure) -> RandomRelation:
-    """How the covariance family of the first model relates to that of the second."""
-    forward = embed_family(first.family, second.family)
-    backward = embed_family(second.family, first.family)
-    missing = _labels(first.family, forward), _labels(second.family, backward)
-    if not missing[0]:
-        kind = EQUAL if not missing[1] else INSIDE
-        return RandomRelation(kind, forward, *missing)
-    if not missing[1]:
-        return RandomRelation(CONTAINS, backward, *missing)
-    refuted = _refuted(first, second, forward) and _refuted(second, first, backward)
-    return RandomRelation(NEITHER if refuted else UNPROVEN, None, *missing)
 
 
 def _nested(null, alternative, fixed, random, *, swapped) -> PairAssessment:
@@ -274,20 +226,6 @@ def _redundancy_notes(model: Structure, criterion: str) -> list[str]:
         f"{surplus} of the {family.parameters} covariance parameters of {model.name} cannot be "
         f"told apart by these data{because}; df counts only what can be"
     ]
-
-
-def _refuted(inner: Structure, outer: Structure, embeddings) -> bool:
-    weights = inner.matrices.weights
-    return any(
-        is_outside(term, outer.family, weights)
-        for term, found in zip(inner.family.terms, embeddings, strict=True)
-        if found is None
-    )
-
-
-def _labels(family: CovarianceFamily, embeddings) -> tuple[str, ...]:
-    pairs = zip(family.terms, embeddings, strict=True)
-    return tuple(term.label for term, found in pairs if found is None)
 
 
 def _listed(labels) -> str:

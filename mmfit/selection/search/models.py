@@ -9,7 +9,8 @@ from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.selection.relations.validity import PairAssessment, Structure, assess, structure
+from mmfit.selection.relations.relations import Relations
+from mmfit.selection.relations.validity import PairAssessment
 from mmfit.selection.search.elements import Scope, make_scope
 from mmfit.selection.search.moves import State, formula_of
 
@@ -35,8 +36,7 @@ class Models:
         self._build = build
         self.scope: Scope = make_scope(build(maximal), minimal)
         self._matrices: dict[State, ModelMatrices | MmfitError] = {}
-        self._structures: dict[State, Structure] = {}
-        self._pairs: dict[tuple[State, State], PairAssessment] = {}
+        self._relations: Relations[State] = Relations(self.matrices, self.formula)
 
     def formula(self, state: State) -> str:
         """The model as a formula."""
@@ -56,15 +56,7 @@ class Models:
 
     def pair(self, null: State, alternative: State) -> PairAssessment:
         """How two models relate, the first one meant as the null."""
-        key = (null, alternative)
-        if key not in self._pairs:
-            self._pairs[key] = assess(self._structure(null), self._structure(alternative))
-        return self._pairs[key]
-
-    def _structure(self, state: State) -> Structure:
-        if state not in self._structures:
-            self._structures[state] = structure(self.formula(state), self.matrices(state))
-        return self._structures[state]
+        return self._relations.pair(null, alternative)
 
 
 class Fits:

@@ -8,7 +8,7 @@ import numpy as np
 from mmfit.engine.fit import fit_both, fit_model
 from mmfit.errors import MmfitError
 from mmfit.selection.choice.ladder import select_model
-from mmfit.selection.pair_tests.compare import Pair
+from mmfit.selection.pair_tests.compare import Pair, relations_of
 from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
 from mmfit.selection.records import Candidate, NullSettings
 from mmfit.selection.search.batch import fit_all, member_fit
@@ -67,8 +67,18 @@ def ladder_stability(
     nulls = audit_nulls(settings)
     own = {pair: audit_nulls(its) for pair, its in (per_pair or {}).items()}
 
+    # The rows of drawn clusters are others in every sample; drawn responses leave them as they are.
+    shared = relations_of(named) if method == "parametric" else None
+
     def select(found: list[Candidate]) -> str:
-        return select_model(found, alpha=alpha, settings=nulls, per_pair=own).chosen
+        return select_model(
+            found,
+            alpha=alpha,
+            settings=nulls,
+            per_pair=own,
+            relations=shared,
+            side_by_side=False,
+        ).chosen
 
     choices = [_selected(make, select, parts) for make in sets]
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
@@ -87,7 +97,7 @@ def _selected(make, select: Callable[[list[Candidate]], str], parts) -> Choice:
 
 def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator[Callable]:
     """Per sample, what makes the candidates with their fits to a drawn response."""
-    for responses in drawn_responses(origin.matrices, origin.fits["REML"], samples, seed):
+    for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
         batches = {
             (c.name, by): fit_all(c.matrices, responses, by)
             for c in candidates

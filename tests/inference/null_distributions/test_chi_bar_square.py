@@ -12,7 +12,8 @@ from mmfit.inference.null_distributions.chi_bar_square import _simulated, cone_w
 from mmfit.inference.null_distributions.cone_projection import Cone, plain_projection, project
 from mmfit.inference.null_distributions.mixtures import cone, wedge
 from mmfit.selection.pair_tests.boundary import null_law
-from mmfit.selection.relations.validity import assess, structure
+from mmfit.selection.relations.structure import structure
+from mmfit.selection.relations.validity import assess
 
 SHAPES = [(1, 1), (1, 1, 1), (2,), (1, 2, 1), (3,), (2, 2), (3, 2)]
 

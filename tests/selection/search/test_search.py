@@ -13,7 +13,8 @@ from mmfit.errors import ComparisonError, ComputationError, DataError, DesignErr
 from mmfit.formula import build, parse
 from mmfit.selection.relations.families import covariance_family
 from mmfit.selection.relations.spans import column_span, columns_inside
-from mmfit.selection.relations.validity import assess, structure
+from mmfit.selection.relations.structure import structure
+from mmfit.selection.relations.validity import assess
 from mmfit.selection.search.elements import make_scope
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.moves import (

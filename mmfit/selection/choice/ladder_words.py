@@ -1,0 +1,52 @@
+"""What the steps of a selection among declared candidates say."""
+
+from collections.abc import Sequence
+
+from mmfit.selection.choice.eligible_candidates import EligibleCandidate
+from mmfit.selection.records import Comparison
+from mmfit.selection.relations.spans import columns_inside
+
+
+def testing_ground_words(
+    members: Sequence[EligibleCandidate], group: Sequence[EligibleCandidate]
+) -> str:
+    """Which candidates the random part is chosen among, and which are left out."""
+    names = ", ".join(e.name for e in group)
+    model = group[0].structure
+    text = (
+        f"Random part: {names} share the fixed part {' + '.join(model.matrices.fixed_names)}, the "
+        "richest one that comes with more than one random part; tests by REML."
+    )
+    rank = model.span.rank
+    richer = [e.name for e in members if e.structure.span.rank > rank]
+    if richer:
+        text += f" No richer fixed part (of {', '.join(richer)}) comes with two random parts."
+    aside = [
+        e.name
+        for e in members
+        if e.structure.span.rank <= rank
+        and not columns_inside(e.structure.matrices.X, model.span).all()
+    ]
+    if aside:
+        text += f" It does not contain the fixed part of {', '.join(aside)}."
+    tested = {e.random_class for e in group}
+    untested = [e.name for e in members if e.random_class not in tested]
+    if untested:
+        text += (
+            f" The random part of {', '.join(untested)} comes only with other fixed parts and is "
+            "not tested; see the rankings."
+        )
+    return text
+
+
+def test_words(test: Comparison, p_value: float, boundary: bool) -> str:
+    """A test, with the p-value that decides and, where it is another, the plain one."""
+    words = (
+        f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
+        f"on {test.df} df, p = {p_value:.4g}"
+    )
+    if not boundary:
+        return f"{words} by the plain chi-square, as no boundary p-value exists: {test.note}."
+    if p_value != test.p_value:
+        return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value:.4g})."
+    return f"{words}."
