@@ -35,7 +35,7 @@ from mmfit.engine.solvers.contract.solver import (
 from mmfit.engine.solvers.levels.blocks import (
     conditional,
     congruence,
-    damp,
+    eliminate_front,
     kernel,
     multiply,
     segment_sum,
@@ -165,20 +165,20 @@ class NestedFactorization:
         if link.rest is not None:
             rows = rows + link.rest.of(self.members)
         S, r = rows[:, :q], rows[:, q:]
-        damped = damp(S, link.absent, np.einsum("jil,jka->ikla", link.T[..., 0], lam))
-        self.log_det = self.log_det + damped.log_det.sum(axis=0)
-        C, H = multiply(damped.G, r), multiply(damped.W, r)
+        found = eliminate_front(S, link.absent, np.einsum("jil,jka->ikla", link.T[..., 0], lam))
+        self.log_det = self.log_det + found.log_det.sum(axis=0)
+        C, H = multiply(found.G, r), multiply(found.W, r)
         c = link.shifts(self.members)
         if c is not None:
-            C += multiply(damped.GS, c)
-            H -= multiply(damped.G.swapaxes(0, 1), c)
+            C += multiply(found.GS, c)
+            H -= multiply(found.G.swapaxes(0, 1), c)
         self.eliminations.append(
             Elimination(
-                G=multiply(link.T, damped.G),
+                G=multiply(link.T, found.G),
                 C=multiply(link.T, C),
                 H=H,
-                W=damped.W,
-                F=multiply(multiply(link.T, damped.GS), link.T.swapaxes(0, 1)),
+                W=found.W,
+                F=multiply(multiply(link.T, found.GS), link.T.swapaxes(0, 1)),
             )
         )
         update = front[q:, q:] - multiply(r.swapaxes(0, 1), H)
