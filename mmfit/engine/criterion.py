@@ -16,7 +16,7 @@ import numpy as np
 
 from mmfit.engine.covariance.roots import lower_roots
 from mmfit.engine.solvers import Factorization, Solver
-from mmfit.engine.solvers.contract.parts import factorize_some
+from mmfit.engine.solvers.contract.composition import factorize_some
 from mmfit.engine.system.whitened_system import System
 from mmfit.errors import ComputationError
 

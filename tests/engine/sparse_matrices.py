@@ -65,3 +65,38 @@ def check_derivative(K, factor, seed):
 
 
 matrices = st.builds(random_matrix, st.integers(1, 40), st.floats(0.0, 0.3), st.integers(0, 10**6))
+
+
+def entries(plan, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Where the entries (rows, columns) stand in the values of the pattern.
+
+    Raises
+    ------
+    ValueError : the pattern lacks one of them.
+    """
+    held = np.repeat(np.arange(plan.size), np.diff(plan.indptr)) * plan.size + plan.indices
+    order = np.argsort(held, kind="stable")
+    wanted = np.asarray(columns, dtype=np.int64) * plan.size + rows
+    found = order[np.searchsorted(held, wanted, sorter=order).clip(max=len(held) - 1)]
+    missing = held[found] != wanted
+    if missing.any():
+        row, column = rows[missing.argmax()], columns[missing.argmax()]
+        raise ValueError(f"the pattern has no entry in row {row}, column {column}")
+    return found
+
+
+def diagonal_blocks(factor, q: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """The (m, q, q) diagonal blocks of K⁻¹ for columns start..stop-1, m = (stop - start)/q.
+
+    Raises
+    ------
+    ValueError : the pattern does not hold these blocks, or they do not divide the columns.
+    """
+    stop = factor.symbolic.size if stop is None else stop
+    if (stop - start) % q:
+        raise ValueError(f"{stop - start} columns are not a number of blocks of {q}")
+    first = np.arange(start, stop, q)[:, None, None]
+    rows = np.broadcast_to(first + np.arange(q)[:, None], (len(first), q, q))
+    columns = np.broadcast_to(first + np.arange(q), (len(first), q, q))
+    places = entries(factor.symbolic, rows.reshape(-1), columns.reshape(-1))
+    return factor.selected_inverse()[places].reshape(-1, q, q)

@@ -6,17 +6,19 @@ import scipy.sparse as sp
 from hypothesis import given
 
 from mmfit.engine.solvers.sparse import analyze, factorize
-from mmfit.engine.solvers.sparse.superlu import SuperLUFactor
 from mmfit.errors import ComputationError
 from tests.engine.sparse_matrices import (
     SETTINGS,
     check_against_dense,
     check_derivative,
+    diagonal_blocks,
+    entries,
     in_columns,
     matrices,
     random_matrix,
     ratings,
 )
+from tests.engine.superlu_factor import SuperLUFactor
 
 
 @SETTINGS
@@ -89,7 +91,7 @@ def test_order_of_the_levels_does_not_matter():
     assert first.log_det == pytest.approx(second.log_det, rel=1e-13)
     np.testing.assert_allclose(first.solve(B)[order], second.solve(B[order]), rtol=1e-10)
     np.testing.assert_allclose(
-        first.diagonal_blocks(1)[order], second.diagonal_blocks(1), rtol=1e-10
+        diagonal_blocks(first, 1)[order], diagonal_blocks(second, 1), rtol=1e-10
     )
 
 
@@ -111,16 +113,16 @@ def test_diagonal_blocks_of_a_range():
     K = in_columns(K + sp.diags_array(abs(K).sum(axis=0) + rng.random(23)))
     factor = factorize(analyze(K), K.data)
     inverse = np.linalg.inv(K.toarray())
-    blocks = factor.diagonal_blocks(2, start=5)
+    blocks = diagonal_blocks(factor, 2, start=5)
     expected = [inverse[i : i + 2, i : i + 2] for i in range(5, 23, 2)]
     np.testing.assert_allclose(blocks, expected, rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(
-        factor.diagonal_blocks(1, stop=5)[:, 0, 0], np.diagonal(inverse)[:5], rtol=1e-12
+        diagonal_blocks(factor, 1, stop=5)[:, 0, 0], np.diagonal(inverse)[:5], rtol=1e-12
     )
     with pytest.raises(ValueError, match="no entry in row"):
-        factor.diagonal_blocks(5, stop=5)
+        diagonal_blocks(factor, 5, stop=5)
     with pytest.raises(ValueError, match="not a number of blocks"):
-        factor.diagonal_blocks(2)
+        diagonal_blocks(factor, 2)
 
 
 def test_one_column():
@@ -179,7 +181,7 @@ def test_values_that_are_not_finite_are_refused():
     for place in (0, K.nnz // 2, K.nnz - 1):
         values = K.data.copy()
         values[place] = np.nan
-        values[plan.entries(*_transposed(K, place))] = np.nan
+        values[entries(plan, *_transposed(K, place))] = np.nan
         with pytest.raises(ComputationError):
             factorize(plan, values)
 

@@ -19,16 +19,18 @@ from mmfit.engine.solvers.sparse.elimination import (
     elimination_tree,
     postorder,
 )
-from mmfit.engine.solvers.sparse.superlu import SuperLUFactor
 from mmfit.errors import ComputationError
 from tests.engine.sparse_matrices import (
     SETTINGS,
     check_against_dense,
+    diagonal_blocks,
+    entries,
     in_columns,
     matrices,
     random_matrix,
     ratings,
 )
+from tests.engine.superlu_factor import SuperLUFactor
 
 
 @SETTINGS
@@ -84,7 +86,7 @@ def test_long_chain_and_wide_star():
         assert factor.log_det == pytest.approx(reference.log_det, rel=1e-12)
         B = np.arange(3000.0)
         np.testing.assert_allclose(factor.solve(B), reference.solve(B), rtol=1e-10)
-        diagonal = factor.diagonal_blocks(1)[:, 0, 0]
+        diagonal = diagonal_blocks(factor, 1)[:, 0, 0]
         for column in (0, 1500, 2999):
             unit = np.eye(1, 3000, column)[0]
             assert diagonal[column] == pytest.approx(reference.solve(unit)[column], rel=1e-10)
@@ -135,7 +137,7 @@ def test_entries_in_any_order_within_a_column():
     ordered, shuffled = (factorize(analyze(M), M.data) for M in (K, L))
     expected = ordered.selected_inverse()[mixed]
     np.testing.assert_allclose(shuffled.selected_inverse(), expected, rtol=1e-10)
-    np.testing.assert_array_equal(shuffled.symbolic.entries(L.indices, columns), np.arange(K.nnz))
+    np.testing.assert_array_equal(entries(shuffled.symbolic, L.indices, columns), np.arange(K.nnz))
 
 
 def test_stored_work_is_that_of_the_textbook_for_a_dense_matrix():
@@ -150,7 +152,7 @@ def test_thousands_of_small_components_take_few_fronts():
     K = in_columns(sp.block_diag([random_matrix(3, 1.0, seed) for seed in range(2000)]))
     plan = analyze(K)
     assert len(plan.fronts) < 300
-    blocks = factorize(plan, K.data).diagonal_blocks(3)
+    blocks = diagonal_blocks(factorize(plan, K.data), 3)
     expected = [np.linalg.inv(K[i : i + 3, i : i + 3].toarray()) for i in range(0, 6000, 3)]
     np.testing.assert_allclose(blocks, expected, rtol=1e-10, atol=1e-13)
 

@@ -128,11 +128,10 @@ def _relative_changes(system: System, lambdas: list[np.ndarray]) -> np.ndarray:
     layout, out = system.layout, []
     for block in system.terms:
         own = lambdas[block.group][block.place, block.place]
-        for column in range(block.size):
-            for row in range(column, block.size):
-                change = [np.zeros_like(other) for other in lambdas]
-                change[block.group][block.place, block.offset + column] = own[:, row]
-                out.append(layout.theta(change))
+        for row, column in zip(block.structure.row, block.structure.column, strict=True):
+            change = [np.zeros_like(other) for other in lambdas]
+            change[block.group][block.place, block.offset + column] = own[:, row]
+            out.append(layout.theta(change))
     return np.array(out)
 
 

@@ -43,15 +43,14 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
         s = block.place
         psi = block.transform @ term.covariance @ block.transform.T / fit.sigma**2
         lambdas[block.group][s, s] = semidefinite_cholesky(psi)
-        for column in range(block.size):
-            for row in range(column, block.size):
-                E = np.zeros((layout.sizes[block.group],) * 2)
-                e = np.zeros((block.size, block.size))
-                e[row, column] = e[column, row] = 1.0
-                E[s, s] = block.transform @ e @ block.transform.T
-                directions.append(layout.entries(block.group, E))
-                weights.append(term.covariance[row, column] / fit.sigma**2)
-                labels.append((term.group, term.effects[column], term.effects[row]))
+        for row, column in zip(block.structure.row, block.structure.column, strict=True):
+            E = np.zeros((layout.sizes[block.group],) * 2)
+            e = np.zeros((block.size, block.size))
+            e[row, column] = e[column, row] = 1.0
+            E[s, s] = block.transform @ e @ block.transform.T
+            directions.append(layout.entries(block.group, E))
+            weights.append(term.covariance[row, column] / fit.sigma**2)
+            labels.append((term.group, term.effects[column], term.effects[row]))
     at = problem.at(layout.theta(lambdas))
     along = np.array(directions)
     pairs = along @ at.psi_information[0] @ along.T

@@ -98,16 +98,14 @@ def _frame(inverse: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
 def make_chart(system: System, term: int = -1, first: tuple[int, ...] = ()) -> Chart:
     """The chart in which the effects ``first`` of a term lead; two of them as a correlation."""
     k = len(system.layout)
-    place, frames, linear = 0, [], []
+    frames, linear = [], []
     for t, block in enumerate(system.terms):
         q = block.size
         frames.append(_frame(block.inverse, first if t == term else ()))
         back = np.linalg.inv(frames[-1])
         rows = np.zeros((k, q, q))
-        for column in range(q):
-            for row in range(column, q):
-                rows[place, :, column] = back[:, row]
-                place += 1
+        places, structure = np.arange(block.thetas.start, block.thetas.stop), block.structure
+        rows[places, :, structure.column] = back[:, structure.row].T
         linear.append(rows)
     pair = np.full(3, -1, dtype=np.intp)
     if len(first) == 2:
@@ -153,7 +151,7 @@ def start_coordinates(system: System, chart: Chart, theta: np.ndarray, s: float)
     for frame, block in zip(chart.frames, system.terms, strict=True):
         root = frame @ lambdas[block.group][block.place, block.place] * np.exp(s)
         lower = triangular(root[None])[0]
-        parts.extend(lower[c:, c] for c in range(block.size))
+        parts.append(block.structure.theta(lower))
     x = np.concatenate(parts) if parts else np.zeros(0)
     alpha, turn, beta = chart.pair
     if alpha >= 0:

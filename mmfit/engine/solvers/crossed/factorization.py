@@ -16,7 +16,7 @@ from mmfit.engine.solvers.crossed.traces import (
     crossed_traces,
 )
 from mmfit.engine.solvers.levels.blocks import conditional
-from mmfit.engine.solvers.levels.member_blocks import between, eliminate_lead, multiply
+from mmfit.engine.solvers.levels.member_blocks import between, eliminate_lead, multiply, product
 
 
 class CrossedProducts(CrossedDesign, Protocol):
@@ -72,9 +72,7 @@ class CrossedFactorization:
     @cached_property
     def F(self) -> np.ndarray:
         """Z_1'V_0^-1 Z_1 = G T' per level, (A, q, q, L)."""
-        if len(self.solver.T) == 1:
-            return self.lead.shrink * self.solver.T
-        return np.einsum("aijl,kjl->aikl", self.lead.shrink, self.solver.T)
+        return product(self.lead.shrink, self.solver.T.swapaxes(0, 1))
 
     @cached_property
     def _adjoint(self) -> np.ndarray:
@@ -139,5 +137,5 @@ class CrossedFactorization:
     def posterior_blocks(self) -> list[np.ndarray]:
         T = self.solver.T
         W = conditional(T[..., None], self._lambda.transpose(1, 2, 0)).transpose(3, 0, 1, 2)
-        lead = W + between(np.einsum("aijl,jkl->aikl", W, T), self._adjoint)
+        lead = W + between(product(W, T), self._adjoint)
         return self._as_given([lead.transpose(0, 3, 1, 2), *self.remainder.posterior()])

@@ -30,7 +30,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.linalg import lapack
 
-from mmfit.engine.solvers.contract.parts import VarianceLimits
+from mmfit.engine.solvers.contract.composition import VarianceLimits
 from mmfit.engine.solvers.crossed.products import dense_coupling, upper_products
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis

@@ -1,7 +1,9 @@
-"""Elimination of one grouping factor: small dense algebra on stacks with the level last.
+"""Dense algebra on many small blocks with the member first: elimination of a grouping factor.
 
-For the few effects that random terms have, a loop over rows and columns, vectorised over levels
-and members, beats one LAPACK call per level.
+Blocks are (A, q, q, L). In :mod:`blocks` the matrix that is eliminated is positive definite but for
+the rows that a level does not have; here it may be singular in any direction. For the few effects
+that random terms have, a loop over rows and columns, vectorised over levels and members, beats one
+LAPACK call per level.
 """
 
 from dataclasses import dataclass
@@ -129,11 +131,30 @@ def multiply(G: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.einsum("aijl,acjl->acil", G, x)
 
 
+def product(G: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """G_l X_l, for G (A, q, q, L) and X (A, q, q, L), or (q, q, L) for all members."""
+    if G.shape[1] == 1:
+        return G * X
+    return np.einsum("aijl,jkl->aikl" if X.ndim == 3 else "aijl,ajkl->aikl", G, X)
+
+
 def between(G: np.ndarray, X: np.ndarray) -> np.ndarray:
     """G_l X_l G_l', all (A, q, q, L)."""
     if G.shape[1] == 1:
         return G * X * G
-    return np.einsum("aikl,ajkl->aijl", np.einsum("aijl,ajkl->aikl", G, X), G)
+    return np.einsum("aikl,ajkl->aijl", product(G, X), G)
+
+
+def times(W: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """W_l A_l for blocks (A, q, q, L) and the rows of a matrix (A, q, L, T)."""
+    if W.shape[1] == 1:
+        return W[:, 0, :, :, None] * A
+    return np.einsum("aijl,ajlt->ailt", W, A)
+
+
+def row_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(A, q, q, L): products of the rows of one level, for (A, q, L, T)."""
+    return np.einsum("ailt,ajlt->aijl", left, right)
 
 
 def level_sums(F: np.ndarray, X: np.ndarray) -> np.ndarray:

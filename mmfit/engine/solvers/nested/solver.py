@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.covariance.directions import entry_order
-from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
+from mmfit.engine.solvers.contract.composition import VarianceLimits, factorize_in_two, unless_all
 from mmfit.engine.solvers.contract.solver import (
     COPIES,
     Factorization,
@@ -120,9 +120,8 @@ class NestedSolver:
 
     def plainly(self, lambdas: list[np.ndarray], members: np.ndarray) -> "NestedFactorization":
         """As this solver's products allow."""
-        everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
         ordered = [lambdas[g] for g in self.chain.groups]
-        return NestedFactorization(self, ordered, None if everyone else members)
+        return NestedFactorization(self, ordered, unless_all(members, self.batch))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from mmfit.engine.covariance.directions import directions
-from mmfit.engine.solvers.contract.parts import VarianceLimits, factorize_in_two
+from mmfit.engine.solvers.contract.composition import VarianceLimits, factorize_in_two, unless_all
 from mmfit.engine.solvers.contract.pooled_levels import PooledLevels
 from mmfit.engine.solvers.contract.solver import (
     COPIES,
@@ -111,8 +111,7 @@ class SingleSolver:
 
     def plainly(self, lambdas: list[np.ndarray], members: np.ndarray) -> "SingleFactorization":
         """As this solver's products allow."""
-        everyone = len(members) == self.batch and bool((members == np.arange(self.batch)).all())
-        return SingleFactorization(self, lambdas[0], None if everyone else members)
+        return SingleFactorization(self, lambdas[0], unless_all(members, self.batch))
 
 
 def _pooled(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> PooledLevels:

@@ -9,8 +9,7 @@
 The ordering is SuperLU's minimum degree, or CHOLMOD's (nested dissection among others, often half
 the work) where scikit-sparse is installed and asked for. The numeric phase is a multifrontal one of
 our own in either case: SuperLU would order and analyse again for every matrix, and neither of the
-two gives the inverse on the pattern, which gradients need. `superlu.SuperLUFactor` is there to
-check against.
+two gives the inverse on the pattern, which gradients need.
 
 `Symbolic.flops` and `Symbolic.working_doubles` are known before any arithmetic, for a caller who
 has to choose between this and a dense factorisation.

@@ -116,22 +116,6 @@ class SparseCholesky:
         derivative = differentiate(self.symbolic, self._inverted(), dK)
         return derivative[self.symbolic.positions]
 
-    def diagonal_blocks(self, q: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """The (m, q, q) diagonal blocks of K⁻¹ for columns start..stop-1, m = (stop - start)/q.
-
-        Raises
-        ------
-        ValueError : the pattern does not hold these blocks, or they do not divide the columns.
-        """
-        stop = self.symbolic.size if stop is None else stop
-        if (stop - start) % q:
-            raise ValueError(f"{stop - start} columns are not a number of blocks of {q}")
-        first = np.arange(start, stop, q)[:, None, None]
-        rows = np.broadcast_to(first + np.arange(q)[:, None], (len(first), q, q))
-        columns = np.broadcast_to(first + np.arange(q), (len(first), q, q))
-        places = self.symbolic.entries(rows.reshape(-1), columns.reshape(-1))
-        return self.selected_inverse()[places].reshape(-1, q, q)
-
     def _inverted(self) -> FactorInverse:
         if self._inverse is None:
             self._inverse = invert(self.symbolic, self._storage)

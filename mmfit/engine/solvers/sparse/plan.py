@@ -63,20 +63,3 @@ class Symbolic:
     def size(self) -> int:
         """T, the order of the matrix."""
         return len(self.permutation)
-
-    def entries(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Where the entries (rows, columns) stand in the values of the pattern.
-
-        Raises
-        ------
-        ValueError : the pattern lacks one of them.
-        """
-        held = np.repeat(np.arange(self.size), np.diff(self.indptr)) * self.size + self.indices
-        order = np.argsort(held, kind="stable")
-        wanted = np.asarray(columns, dtype=np.int64) * self.size + rows
-        found = order[np.searchsorted(held, wanted, sorter=order).clip(max=len(held) - 1)]
-        missing = held[found] != wanted
-        if missing.any():
-            row, column = rows[missing.argmax()], columns[missing.argmax()]
-            raise ValueError(f"the pattern has no entry in row {row}, column {column}")
-        return found

@@ -21,7 +21,15 @@ from mmfit.engine.solvers.contract.solver import COPIES, SecondOrderCost
 from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.crossed.remainder.effect_columns import mirror
-from mmfit.engine.solvers.levels.member_blocks import between, eliminate, level_sums, multiply
+from mmfit.engine.solvers.levels.member_blocks import (
+    between,
+    eliminate,
+    level_sums,
+    multiply,
+    product,
+    row_products,
+    times,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class EliminatedRemainder:
         self.S22, self.A, self.Srr = storage.split(S)
         _fill(self.S22)
         self.two = eliminate(self.S22, lambdas[0])
-        self.WA = _times(self.two.precision, self.A)
+        self.WA = times(self.two.precision, self.A)
         reduced = self.Srr - self._down(self.A, self.WA)
         self.inner = DensePlan(storage.rest, whole=False).factorize(reduced, lambdas[1:])
         self.log_det = self.two.log_det + self.inner.log_det
@@ -159,7 +167,7 @@ class EliminatedRemainder:
     @cached_property
     def _AJA(self) -> np.ndarray:
         """A_l J'A_l', (A, q, q, L)."""
-        return _rows(self._AJ, self.A)
+        return row_products(self._AJ, self.A)
 
     @cached_property
     def _X(self) -> np.ndarray:
@@ -167,7 +175,7 @@ class EliminatedRemainder:
 
     @cached_property
     def _F(self) -> np.ndarray:
-        return np.einsum("aijl,ajkl->aikl", self.two.shrink, self.S22)
+        return product(self.two.shrink, self.S22)
 
     @cached_property
     def _J22(self) -> np.ndarray:
@@ -179,7 +187,7 @@ class EliminatedRemainder:
         out = np.empty((len(self.A), self.storage.size))
         blocks, across, rest = self.storage.split(out)
         blocks[:] = self._J22
-        np.negative(_times(self.two.precision, self._AJ), out=across)
+        np.negative(times(self.two.precision, self._AJ), out=across)
         rest[:] = self._J
         return out
 
@@ -206,7 +214,7 @@ class EliminatedRemainder:
     @cached_property
     def _own_directions(self):
         """Through (C_i'C_j + C_j'C_i) / 2 with C = G A for all i <= j; their places (q, q)."""
-        C = _times(self.two.shrink, self.A)
+        C = times(self.two.shrink, self.A)
         q, found = self.storage.q, []
         where = np.empty((q, q), dtype=np.intp)
         for i, j in combinations_with_replacement(range(q), 2):
@@ -221,7 +229,7 @@ class EliminatedRemainder:
         for M in inner:
             m, across, rest = self.storage.split(M)
             _fill(m)
-            side = across - _times(m, self.WA)
+            side = across - times(m, self.WA)
             small = rest - self._down(self.WA, side) - self._down(across, self.WA)
             small = np.stack([mirror(part) for part in small])
             own.append(self._own_sums(m, side, small))
@@ -234,20 +242,21 @@ class EliminatedRemainder:
 
     def _own_sums(self, m, side, small) -> np.ndarray:
         """(A, q, q), for factor 2."""
-        mixed = _rows(side, self._AJ)
+        mixed = row_products(side, self._AJ)
         changed = self._flat(self._AJ) @ small
-        block = m - mixed - mixed.swapaxes(1, 2) + _rows(changed.reshape(self.A.shape), self._AJ)
+        block = m - mixed - mixed.swapaxes(1, 2)
+        block = block + row_products(changed.reshape(self.A.shape), self._AJ)
         return between(self.two.shrink, block).sum(axis=3)
 
     def _own_traces(self, blocks, sides) -> np.ndarray:
         """The part of tr(M_e J M_f J) in which factor 2 has its W."""
         W = self.two.precision
         out = np.empty((len(W), len(blocks), len(blocks)))
-        weighted = [np.einsum("aijl,ajkl->aikl", m, W) for m in blocks]
+        weighted = [product(m, W) for m in blocks]
         moved = [self._flat(side) @ self._J for side in sides]
         for e, f in combinations_with_replacement(range(len(blocks)), 2):
             value = np.einsum("aijl,ajil->a", weighted[e], weighted[f])
-            both = _rows(moved[f].reshape(self.A.shape), sides[e])
+            both = row_products(moved[f].reshape(self.A.shape), sides[e])
             out[:, e, f] = out[:, f, e] = value + 2 * np.einsum("aijl,aijl->a", W, both)
         return out
 
@@ -256,15 +265,3 @@ def _fill(blocks: np.ndarray) -> None:
     """Mirror (A, q, q, L) blocks of which only the entries i <= j are set."""
     for i in range(blocks.shape[1]):
         blocks[:, i + 1 :, i] = blocks[:, i, i + 1 :]
-
-
-def _times(W: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """W_l A_l for (A, q, q, L) and (A, q, L, T')."""
-    if W.shape[1] == 1:
-        return W[:, 0, :, :, None] * A
-    return np.einsum("aijl,ajlt->ailt", W, A)
-
-
-def _rows(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(A, q, q, L): products of the rows of one level, for (A, q, L, T')."""
-    return np.einsum("ailt,ajlt->aijl", left, right)

@@ -42,6 +42,12 @@ class VarianceLimits:
         return wanted
 
 
+def unless_all(members: np.ndarray, batch: int) -> np.ndarray | None:
+    """``members``, or None where they are all responses of the batch in their order."""
+    everyone = len(members) == batch and bool((members == np.arange(batch)).all())
+    return None if everyone else members
+
+
 def factorize_in_two(
     wanted: np.ndarray | None,
     plain: Callable[[Sequence[np.ndarray], np.ndarray], Factorization],
