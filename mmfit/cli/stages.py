@@ -64,7 +64,8 @@ def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv, tables/null_distributions.csv."""
     from mmfit.selection import compare_all
-    from mmfit.tables.model_tables import write_comparisons
+    from mmfit.tables.comparison_tables import comparison_tables
+    from mmfit.tables.frames import write_tables
 
     candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
@@ -75,7 +76,7 @@ def compare(analysis: Analysis, files: ResultFiles) -> None:
         per_pair=own,
         statistics=inputs.statistics(analysis, files),
     )
-    write_comparisons(files.tables, comparisons)
+    write_tables(files.tables, "compare", comparison_tables(comparisons))
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
@@ -115,22 +116,26 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
-    from mmfit.tables.model_tables import write_tables
+    from mmfit.tables.frames import write_tables
+    from mmfit.tables.model_tables import model_tables
 
-    write_tables(files.tables, inputs.candidates(analysis, files), analysis.df)
+    computed = model_tables(inputs.candidates(analysis, files), analysis.df)
+    write_tables(files.tables, "tables", computed)
 
 
 def inference(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the inference under tables/: what the analysis asks of every model."""
     from mmfit.data.new_rows import read_new_rows
+    from mmfit.tables.frames import write_tables
     from mmfit.tables.inference_pieces import Wanted
-    from mmfit.tables.inference_tables import write_inference
+    from mmfit.tables.inference_tables import inference_tables
 
     frame, _, _ = read_rows(files.folder)
     new_rows = read_new_rows(analysis, frame)
     searched = analysis.selection.search is not None
     wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows, searched)
-    write_inference(files.tables, inputs.candidates(analysis, files), wanted)
+    computed = inference_tables(inputs.candidates(analysis, files), wanted)
+    write_tables(files.tables, "inference", computed)
 
 
 def report(analysis: Analysis, files: ResultFiles) -> None:

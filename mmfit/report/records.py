@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmfit.errors import ComparisonError
 from mmfit.selection.records import Candidate, Comparison
-from mmfit.tables.columns import empty_tables
+from mmfit.tables.frames import empty_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class ReportInput:
     selection : Selection, the steps and the model chosen.
     tables : DataFrame by name (``intervals``, ``null_distributions``, ...): the tables of the
         inference, the null distributions and the searches as their files hold them, all models;
-        columns and their kinds as in ``mmfit.tables.columns``. All are there; those that
+        columns and their kinds as in ``mmfit.tables.schema``. All are there; those that
         were not asked for have no row.
     """
 

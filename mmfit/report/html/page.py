@@ -48,8 +48,8 @@ from mmfit.report.words.methods import Methods, methods
 from mmfit.report.words.numbers import fixed
 from mmfit.report.words.verdict import alerts, verdict
 from mmfit.selection.records import Candidate
-from mmfit.tables.columns import TABLES
-from mmfit.tables.model_tables import LEVEL, TABLE_FILES, scaled_residuals, weighted_residuals
+from mmfit.tables.model_tables import LEVEL, scaled_residuals, weighted_residuals
+from mmfit.tables.schema import TABLES, tables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def build_page(report: ReportInput) -> Page:
         residuals=residual_figures(chosen, weighted_residuals(chosen)),
         methods=methods(report),
         provenance=provenance_table(report),
-        files=(*TABLE_FILES, "comparisons.csv", *_further_files(report)),
+        files=_files(report),
     )
 
 
@@ -127,9 +127,11 @@ def _selection_tables(report: ReportInput) -> tuple[Table, ...]:
     return tuple(rankings if audit is None else [*rankings, audit])
 
 
-def _further_files(report: ReportInput) -> tuple[str, ...]:
-    """The tables of the inference that have a row."""
-    return tuple(f"{name}.csv" for name in TABLES if len(report.tables[name]))
+def _files(report: ReportInput) -> tuple[str, ...]:
+    """The tables of the fits and the comparisons, and of the others those that have a row."""
+    always = [*(table.name for table in tables_of("tables")), "comparisons"]
+    others = (name for name in TABLES if name not in always and len(report.tables[name]))
+    return tuple(TABLES[name].file for name in (*always, *others))
 
 
 def chosen_section(report: ReportInput) -> Section:
