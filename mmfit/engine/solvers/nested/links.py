@@ -12,7 +12,8 @@ import numpy as np
 from mmfit.engine.covariance.directions import Directions, directions
 from mmfit.engine.solvers.levels.basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested.chain import Chain
-from mmfit.engine.solvers.nested.shifts import Axes, Products, Split, compressed, split
+from mmfit.engine.solvers.nested.products import Products
+from mmfit.engine.solvers.nested.shifts import Axes, Split, compressed, split
 from mmfit.engine.system.level_sums import LevelSums, response_products
 from mmfit.engine.system.whitened_system import System
 
