@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 import numpy as np
 
 from mmfit.formula.partition import Grouping, chains, crossed_pairs, groupings, incidence
 from mmfit.report.blocks import Figure
-from mmfit.report.figures.svg import opening
+from mmfit.report.figures import svg
 from mmfit.report.words.numbers import count, listed, plural
 from mmfit.selection.records import Candidate
 
 MOST_LEAVES = 26
 MOST_GRIDS = 3
 MOST_ROWS, MOST_COLUMNS = 30, 60
-# Sizes in px; the width of a character is that of the page's 12 px text, roughly.
-_ROW, _COLUMN, _CHARACTER = 20, 168, 6.8
+# Sizes in points: a line and a column of a tree, what stands above and left of a drawing.
+_ROW, _COLUMN, _HEADING, _MARGIN = 15.0, 128.0, 20.0, 84.0
 _SHADES = (0.18, 0.36, 0.56, 0.78, 1.0)
 
 
@@ -52,39 +52,51 @@ def structure_figures(all_groupings: Sequence[Grouping], nobs: int) -> tuple[Fig
 
 def tree_figure(chain: Sequence[Grouping], nobs: int, key: str) -> Figure:
     """A tree, outermost factor left, a column per factor, at most ``MOST_LEAVES`` lines."""
-    caps = _caps(chain)
-    root = Node("all rows", nobs, *_children(chain, 0, np.arange(nobs), caps))
-    parts: list[str] = []
-    lines = _draw(root, 0, 0, parts)
-    for depth, grouping in enumerate(chain, 1):
-        heading = f"{_short(grouping.name)} ({count(len(grouping.levels))})"
-        parts.append(_text(depth * _COLUMN, -14, heading, "heading"))
-    width = (len(chain) + 1) * _COLUMN + 40
+    root = Node("all rows", nobs, *_children(chain, 0, np.arange(nobs), _caps(chain)))
+    lines = max(_lines(root), 1)
     names = [grouping.name for grouping in chain]
-    title = f"Tree of {listed(names)}"
     sizes = [f"{plural(len(g.levels), 'level')} of {g.name}" for g in chain]
-    view_box = _frame(-6, -30, width, lines * _ROW + 36)
-    head = opening(view_box, key, title, f"{plural(nobs, 'row')}: {listed(sizes)}.")
-    order = " in ".join(reversed(names))
-    caption = f"{order}: {listed(sizes)}; the number of rows after each name."
+    with svg.canvas((len(chain) + 1) * _COLUMN, lines * _ROW + _HEADING) as (figure, axes):
+        for depth, grouping in enumerate(chain, 1):
+            heading = f"{_short(grouping.name)} ({count(len(grouping.levels))})"
+            _text(axes, depth * _COLUMN - 4, 6, heading, weight="bold")
+        nodes: list[tuple[float, float]] = []
+        _draw(axes, root, 0, _HEADING, nodes)
+        axes.plot(*zip(*nodes, strict=True), "o", color=svg.ACCENT, markersize=4.5)
+        title = f"Tree of {listed(names)}"
+        description = f"{plural(nobs, 'row')}: {listed(sizes)}."
+        drawn = svg.inline(figure, key, title, description, natural=True)
+    caption = (
+        f"{' in '.join(reversed(names))}: {listed(sizes)}; the number of rows after each name."
+    )
     if len(chain) > 1:
         caption = f"Nested: {caption}"
     if _hides(root):
         caption += " Levels marked … are not drawn."
-    return Figure(f"{head}{''.join(parts)}</svg>\n", caption)
+    return Figure(drawn, caption)
 
 
 def grid_figure(coarse: Grouping, fine: Grouping, key: str) -> Figure:
     """Which combinations of two crossed factors hold rows; many levels are put into blocks."""
     i, j, counts = incidence(coarse, fine)
     high, wide = len(coarse.levels), len(fine.levels)
-    step_i, step_j = -(-high // MOST_ROWS), -(-wide // MOST_COLUMNS)
-    rows, columns = -(-high // step_i), -(-wide // step_j)
-    cells = np.zeros((rows, columns), dtype=np.int64)
-    np.add.at(cells, (i // step_i, j // step_j), counts)
-    size = min(24.0, 560.0 / columns)
-    parts = [*_cells(cells, size), *_margins(coarse, fine, (step_i, step_j), (rows, columns), size)]
-    possible = high * wide
+    steps = -(-high // MOST_ROWS), -(-wide // MOST_COLUMNS)
+    cells = np.zeros((-(-high // steps[0]), -(-wide // steps[1])), dtype=np.int64)
+    np.add.at(cells, (i // steps[0], j // steps[1]), counts)
+    caption = _grid_caption(coarse, fine, steps, counts)
+    size = min(18.0, 420.0 / cells.shape[1])
+    below = 0 if steps[1] > 1 else 6 * max(len(_short(level, 9)) for level in fine.levels)
+    shape = cells.shape[1] * size + _MARGIN + 12, cells.shape[0] * size + _HEADING + below + 8
+    with svg.canvas(*shape) as (figure, axes):
+        _cells(axes, cells, size)
+        _margins(axes, (coarse, fine), steps, cells.shape, size)
+        title = f"Grid of {coarse.name} by {fine.name}"
+        drawn = svg.inline(figure, key, title, caption, natural=True)
+    return Figure(drawn, caption)
+
+
+def _grid_caption(coarse: Grouping, fine: Grouping, steps, counts: np.ndarray) -> str:
+    possible = len(coarse.levels) * len(fine.levels)
     amount = (
         f"all {count(possible)} combinations occur"
         if len(counts) == possible
@@ -93,14 +105,12 @@ def grid_figure(coarse: Grouping, fine: Grouping, key: str) -> Figure:
     low, top = int(counts.min()), int(counts.max())
     each = f"{plural(low, 'row')} each" if low == top else f"{count(low)} to {count(top)} rows each"
     caption = f"Crossed: {coarse.name} by {fine.name}; {amount}, {each}."
-    if low != top or step_i * step_j > 1:
+    blocks = steps[0] * steps[1] > 1
+    if low != top or blocks:
         caption += " Darker cells hold more rows."
-    if step_i * step_j > 1:
-        caption += f" A cell stands for up to {count(step_i)} × {count(step_j)} levels."
-    labels = 0 if step_j > 1 else max(len(_short(level, 9)) for level in fine.levels)
-    view_box = _frame(-110, -22, columns * size + 132, rows * size + 32 + 6.5 * labels)
-    head = opening(view_box, key, f"Grid of {coarse.name} by {fine.name}", caption)
-    return Figure(f"{head}{''.join(parts)}</svg>\n", caption)
+    if blocks:
+        caption += f" A cell stands for up to {count(steps[0])} × {count(steps[1])} levels."
+    return caption
 
 
 def _caps(chain: Sequence[Grouping]) -> list[int]:
@@ -132,88 +142,82 @@ def _children(chain, depth, rows, caps) -> tuple[tuple[Node, ...], int]:
     return tuple(nodes), len(present) - len(shown)
 
 
-def _draw(node: Node, depth: int, line: int, parts: list[str]) -> int:
-    """Append the markup of a subtree whose first line is ``line``; the number of lines it takes."""
-    x, y = depth * _COLUMN, line * _ROW
-    parts.append(f'<circle cx="{x}" cy="{y}" r="3" class="node"/>')
-    parts.append(_text(x + 8, y + 4, _short(node.label), "label", f" {count(node.rows)}"))
-    used, lines = 0, []
+def _lines(node: Node) -> int:
+    """How many lines a subtree takes."""
+    return max(sum(_lines(child) for child in node.children) + (node.hidden > 0), 1)
+
+
+def _draw(axes, node: Node, depth: int, y: float, nodes: list[tuple[float, float]]) -> None:
+    """A subtree whose first line is at ``y``; its points are appended to ``nodes``."""
+    x = depth * _COLUMN + 4
+    nodes.append((x, y))
+    end = _text(axes, x + 7, y, _short(node.label))
+    end = _text(axes, end + 4, y, count(node.rows), fontsize=7.5)
+    below, lines = y, []
     for child in node.children:
-        lines.append(line + used)
-        used += _draw(child, depth + 1, line + used, parts)
+        lines.append(below)
+        _draw(axes, child, depth + 1, below, nodes)
+        below += _lines(child) * _ROW
     if node.hidden:
-        lines.append(line + used)
-        y_last = lines[-1] * _ROW + 4
-        parts.append(_text(x + _COLUMN - 4, y_last, f"… {count(node.hidden)} more", "count"))
-        used += 1
+        lines.append(below)
+        _text(axes, x + _COLUMN, below, f"… {count(node.hidden)} more", fontsize=7.5)
     if lines:
-        start = x + 14 + _CHARACTER * len(f"{_short(node.label)} {count(node.rows)}")
-        parts.append(_branches(start, y, x + _COLUMN - 6, [one * _ROW for one in lines]))
-    return max(used, 1)
+        _branches(axes, (end + 5, y), x + _COLUMN - 5, lines)
 
 
-def _branches(start: float, y: int, end: int, children: list[int]) -> str:
+def _branches(axes, start: tuple[float, float], end: float, lines: Sequence[float]) -> None:
     """From the end of a node's label to each child: one trunk, a twig per child."""
-    turn = end - 24
-    path = f"M{min(start, turn):.0f} {y}H{end}"
-    if len(children) > 1:
-        twigs = "".join(f"M{turn} {child}H{end}" for child in children[1:])
-        path += f"M{turn} {y}V{children[-1]}{twigs}"
-    return f'<path d="{path}" class="edge"/>'
+    turn = max(start[0], end - 18)
+    x, y = [start[0], end], [start[1], start[1]]
+    if len(lines) > 1:
+        x += [np.nan, turn, turn]
+        y += [np.nan, start[1], lines[-1]]
+    for line in lines[1:]:
+        x += [np.nan, turn, end]
+        y += [np.nan, line, line]
+    axes.plot(x, y, color=svg.MUTED, linewidth=0.7, zorder=1)
 
 
-def _cells(cells: np.ndarray, size: float) -> list[str]:
-    """One path per shade, a square per cell that holds rows."""
+def _cells(axes, cells: np.ndarray, size: float) -> None:
+    """A square per cell that holds rows, one series per shade, in a frame."""
     filled = cells[cells > 0]
     low, top = int(filled.min()), int(filled.max())
     share = np.ones(cells.shape) if low == top else (cells - low + 1) / (top - low + 1)
     shade = np.ceil(share * len(_SHADES)).astype(int) - 1
-    side = round(size * 0.88, 2)
-    parts = []
-    for index, opacity in enumerate(_SHADES):
-        squares = np.argwhere((cells > 0) & (shade == index))
-        if len(squares):
-            path = "".join(
-                f"M{j * size:.2f} {i * size:.2f}h{side}v{side}h-{side}z" for i, j in squares
-            )
-            parts.append(f'<path d="{path}" class="cell" fill-opacity="{opacity}"/>')
-    edge = f"{cells.shape[1] * size:.2f}", f"{cells.shape[0] * size:.2f}"
-    parts.append(f'<rect x="-2" y="-2" width="{edge[0]}" height="{edge[1]}" class="frame"/>')
-    return parts
+    for index, alpha in enumerate(_SHADES):
+        rows, columns = np.nonzero((cells > 0) & (shade == index))
+        if len(rows):
+            x, y = _MARGIN + (columns + 0.5) * size, _HEADING + (rows + 0.5) * size
+            square = {"markersize": 0.88 * size, "markeredgewidth": 0, "alpha": alpha}
+            axes.plot(x, y, "s", color=svg.ACCENT, **square)
+    right, bottom = _MARGIN + cells.shape[1] * size, _HEADING + cells.shape[0] * size
+    x, y = [_MARGIN, right, right, _MARGIN, _MARGIN], [_HEADING, _HEADING, bottom, bottom, _HEADING]
+    axes.plot(x, y, color=svg.MUTED, linewidth=0.5)
 
 
-def _margins(coarse, fine, steps, shape, size) -> list[str]:
+def _margins(axes, factors: tuple[Grouping, Grouping], steps, shape, size: float) -> None:
     """Names of the factors, and of their levels where each has a row or column of its own."""
-    parts = [
-        _text(-8, -10, _short(coarse.name), "heading end"),
-        _text(0, -10, _short(fine.name), "heading"),
-    ]
-    every = max(1, int(np.ceil(14 / size)))
+    coarse, fine = factors
+    _text(axes, _MARGIN - 8, 6, _short(coarse.name), weight="bold", ha="right")
+    _text(axes, _MARGIN, 6, _short(fine.name), weight="bold")
+    every = max(1, int(np.ceil(11 / size)))
+    small = {"fontsize": 7.5, "ha": "right"}
     if steps[0] == 1:
         for i in range(0, shape[0], every):
-            parts.append(_text(-8, (i + 0.5) * size + 3, _short(coarse.levels[i], 14), "tick end"))
+            y = _HEADING + (i + 0.5) * size
+            _text(axes, _MARGIN - 6, y, _short(coarse.levels[i], 14), **small)
     if steps[1] == 1:
-        bottom = shape[0] * size + 4
+        top = _HEADING + shape[0] * size + 5
         for j in range(0, shape[1], every):
-            x = (j + 0.5) * size
-            parts.append(
-                f'<text transform="translate({x + 3:.2f} {bottom:.2f}) rotate(-90)" '
-                f'class="tick end">{escape(_short(fine.levels[j], 9))}</text>'
-            )
-    return parts
+            x = _MARGIN + (j + 0.5) * size
+            upright = {**small, "ha": "center", "va": "top", "rotation": 90}
+            _text(axes, x, top, _short(fine.levels[j], 9), **upright)
 
 
-def _frame(left: int, top: int, width: float, height: float) -> str:
-    """The drawing at its natural size; on a narrow screen it scrolls in its box."""
-    return (
-        f'viewBox="{left} {top} {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" class="structure"'
-    )
-
-
-def _text(x: float, y: float, text: str, kind: str, after: str = "") -> str:
-    tail = f'<tspan class="count">{escape(after)}</tspan>' if after else ""
-    return f'<text x="{x:.0f}" y="{y:.0f}" class="{kind}">{escape(text)}{tail}</text>'
+def _text(axes, x: float, y: float, text: str, **style: Any) -> float:
+    """Write ``text`` and return where it ends, in points."""
+    style = {"va": "center", "fontsize": 8.5} | style
+    return svg.text_end(axes, axes.text(x, y, text, **style))
 
 
 def _hides(node: Node) -> bool:

@@ -61,13 +61,34 @@ def drawing(
         yield figure, figure.subplots(*grid)
 
 
-def inline(figure, key: str, title: str, description: str) -> str:
+@contextmanager
+def canvas(width: float, height: float) -> Iterator[tuple]:
+    """A figure of ``width`` × ``height`` points and axes that fill it, in points from its top left
+    corner, without ticks or frame.
+    """
+    with drawing(width / 72, height / 72) as (figure, axes):
+        figure.set_layout_engine("none")
+        axes.set_position((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        yield figure, axes
+
+
+def text_end(axes, text) -> float:
+    """Where a text ends, in the coordinates of the axes."""
+    return float(
+        axes.transData.inverted().transform(text.get_window_extent().corners())[:, 0].max()
+    )
+
+
+def inline(figure, key: str, title: str, description: str, *, natural: bool = False) -> str:
     """The figure as an ``<svg>`` element for HTML.
 
     Parameters
     ----------
     key : a name that no other figure of the page has; ids inside the SVG begin with it.
     title, description : read out in place of the drawing.
+    natural : whether it keeps its size, to scroll in its box on a narrow screen.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -78,15 +99,18 @@ def inline(figure, key: str, title: str, description: str) -> str:
         text = re.sub(wrapper, "", text, flags=re.DOTALL)
     text = _shared_style(re.sub(r"<[^>]+>", _tidy_tag, text))
     text = re.sub(r"\s*\n\s*", "\n", _own_ids(text, key))
-    view_box = re.search(r'viewBox="[^"]*"', text).group()
+    frame = re.search(r'viewBox="[^"]*"', text).group()
+    if natural:
+        width, height = (96 * inches for inches in figure.get_size_inches())
+        frame += f' width="{width:.0f}" height="{height:.0f}" class="structure"'
     body = text[text.index(">") + 1 :]
-    return f"{opening(view_box, key, title, description)}{body.strip()}\n"
+    return f"{_opening(frame, key, title, description)}{body.strip()}\n"
 
 
-def opening(view_box: str, key: str, title: str, description: str) -> str:
+def _opening(frame: str, key: str, title: str, description: str) -> str:
     """The opening ``<svg>`` tag with the texts for those who do not see the drawing."""
     return (
-        f'<svg {view_box} role="img" aria-labelledby="{key}-title {key}-desc" '
+        f'<svg {frame} role="img" aria-labelledby="{key}-title {key}-desc" '
         f'id="{key}"><title id="{key}-title">{escape(title)}</title>'
         f'<desc id="{key}-desc">{escape(description)}</desc>'
     )
