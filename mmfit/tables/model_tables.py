@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mmfit.engine import fitted_values
 from mmfit.formula.unidentified import unidentified_text
 from mmfit.inference import anova, random_effects, tidy, varcorr
 from mmfit.selection.records import Candidate, Comparison
@@ -137,7 +136,7 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
     """
     parts = [
         _labelled(
-            tidy(candidate.reported, df=df, level=LEVEL, matrices=candidate.matrices),
+            tidy(candidate.reported_model, df=df, level=LEVEL),
             candidate.name,
             COEFFICIENTS,
         )
@@ -154,7 +153,7 @@ def variance_components_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     parts = []
     for candidate in candidates:
         fit = candidate.reported
-        table = varcorr(fit)
+        table = varcorr(candidate.reported_model)
         told = {one: record.text for record in fit.unidentified for one in record.parameters}
         names = zip(table["group"], table["term_1"], table["term_2"].fillna(""), strict=True)
         noted = table.assign(note=[told.get(name, "") for name in names])
@@ -166,7 +165,7 @@ def random_effects_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     parts = [
         _labelled(
-            random_effects(candidate.reported, candidate.matrices, LEVEL),
+            random_effects(candidate.reported_model, LEVEL),
             candidate.name,
             RANDOM_EFFECTS,
         )
@@ -180,7 +179,7 @@ def anova_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
     parts = []
     for candidate in candidates:
         for type_ in ANOVA_TYPES:
-            table = anova(candidate.reported, candidate.matrices, type=type_, df=df)
+            table = anova(candidate.reported_model, type=type_, df=df)
             parts.append(_labelled(table.assign(type=type_), candidate.name, ANOVA))
     return _stacked(parts, ANOVA)
 
@@ -196,8 +195,8 @@ def residual_quantiles_table(candidates: Sequence[Candidate]) -> pd.DataFrame:
 
 def scaled_residuals(candidate: Candidate) -> np.ndarray:
     """lme4's scaled residuals of the REML fit, (n,): without the weights, if there are any."""
-    fit, matrices = candidate.reported, candidate.matrices
-    return (matrices.y - fitted_values(matrices, fit)) / fit.sigma
+    model = candidate.reported_model
+    return (model.matrices.y - model.fitted) / model.fit.sigma
 
 
 def weighted_residuals(candidate: Candidate) -> np.ndarray:

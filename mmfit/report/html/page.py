@@ -139,9 +139,9 @@ def chosen_section(report: ReportInput) -> Section:
     tables = [
         residual_quantiles(scaled_residuals(chosen)),
         random_table(fit),
-        fixed_table(tidy(fit, df=df, level=LEVEL, matrices=chosen.matrices), df),
+        fixed_table(tidy(chosen.reported_model, df=df, level=LEVEL), df),
         correlation_table(fit),
-        anova_view(anova(fit, chosen.matrices, type=3, df=df), df),
+        anova_view(anova(chosen.reported_model, type=3, df=df), df),
     ]
     spec = report.analysis.models[chosen.name]
     extras = [
@@ -165,7 +165,7 @@ def effect_figures(chosen: Candidate) -> tuple[Figure, ...]:
     """A caterpillar plot per grouping factor and effect that the data tell something of."""
     return tuple(
         caterpillar_figure(group, effect, LEVEL, f"effects-{index}-{effect + 1}")
-        for index, group in enumerate(told_modes(chosen.reported, chosen.matrices), 1)
+        for index, group in enumerate(told_modes(chosen.reported_model), 1)
         for effect in range(len(group.effects))
         if not np.isnan(group.modes[:, effect]).all()
     )

@@ -107,7 +107,7 @@ def _decision(step: SelectionStep) -> str:
 def _effects(report: ReportInput) -> str:
     """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
     chosen, df = report.chosen, report.analysis.df
-    table = tidy(chosen.reported, df=df, level=LEVEL, matrices=chosen.matrices)
+    table = tidy(chosen.reported_model, df=df, level=LEVEL)
     rows = table[table["term"] != "(Intercept)"]
     if not 1 <= len(rows) <= MOST_EFFECTS:
         return ""
