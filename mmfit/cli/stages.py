@@ -5,6 +5,7 @@ nothing of the stage behind. In the workflow each stage is a process of its own,
 stages need is imported by those.
 """
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from mmfit.cli import inputs
@@ -140,9 +141,10 @@ def inference(analysis: Analysis, files: ResultFiles) -> None:
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
-    from mmfit.report.html.page import write_report
+    from mmfit.report.html.render import write_report
     from mmfit.report.provenance import write_provenance
     from mmfit.report.records import ReportInput
+    from mmfit.tables.residuals import residuals
 
     dataset = read_dataset(files.folder)
     _refuse_other_data(analysis, dataset, files)
@@ -154,7 +156,7 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
         selection=inputs.selection(files),
         tables=inputs.tables(files),
     )
-    write_report(files.report, content)
+    write_report(files.report, replace(content, residuals=residuals(content.chosen)))
     write_provenance(files.provenance, analysis, dataset)
 
 

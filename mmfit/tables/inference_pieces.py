@@ -107,12 +107,11 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
 
 
 def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
-    """Why numbers of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv`` are missing."""
+    """What must be said of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv``."""
     fit, matrices = candidate.reported, candidate.matrices
-    if fit.uncertainty.confounding is None:
-        return {}
     known = inference.precision(fit, wanted.df, matrices)
-    notes = [("coefficients", inference.tidy(fit, df=known).attrs["note"])]
+    said = inference.tidy(fit, df=known).attrs["note"]
+    notes = [("coefficients", said)] if said else []
     for kind in (1, 2, 3):
         note = inference.anova(fit, matrices, kind, known).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []

@@ -10,17 +10,16 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit
 from mmfit.formula.unidentified import unidentified_text
 from mmfit.inference import anova, random_effects, tidy, varcorr
 from mmfit.selection.records import Candidate
 from mmfit.tables.frames import Frames, frame_of, frame_of_rows, stacked
-from mmfit.tables.schema import TABLES
+from mmfit.tables.residuals import residuals
+from mmfit.tables.schema import LEVEL, TABLES
 
 CRITERIA = ("REML", "ML")
 ANOVA_TYPES = (1, 2, 3)
-LEVEL = 0.95
 QUARTILES = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -99,25 +98,10 @@ def residual_quantiles_table(candidates: Sequence[Candidate], df: str) -> pd.Dat
     names = TABLES["residual_quantiles"].header[1:]
     rows = [
         {"model": candidate.name}
-        | dict(zip(names, np.quantile(scaled_residuals(candidate), QUARTILES), strict=True))
+        | dict(zip(names, np.quantile(residuals(candidate).scaled, QUARTILES), strict=True))
         for candidate in candidates
     ]
     return frame_of_rows("residual_quantiles", rows)
-
-
-def scaled_residuals(candidate: Candidate) -> np.ndarray:
-    """lme4's scaled residuals of the REML fit, (n,): without the weights, if there are any."""
-    fit, matrices = candidate.reported, candidate.matrices
-    return (matrices.y - fitted_values(matrices, fit)) / fit.sigma
-
-
-def weighted_residuals(candidate: Candidate) -> np.ndarray:
-    """Scaled residuals times the square root of the prior weight, (n,): of variance 1 in the model.
-
-    These, and not lme4's, are what a plot can judge the residual variance by.
-    """
-    scaled, weights = scaled_residuals(candidate), candidate.matrices.weights
-    return scaled if weights is None else np.sqrt(weights) * scaled
 
 
 def fixed_correlation_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+LEVEL = 0.95
+"""Coverage of the intervals in the tables of the stage ``tables``."""
+
 KINDS = ("text", "number", "integer", "count", "truth", "flag")
 
 

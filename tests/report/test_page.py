@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmfit.report.html.page import render_report, write_report
+from mmfit.report.html.render import render_report, write_report
 from mmfit.selection import Comparison
 from mmfit.tables.schema import tables_of
 from tests.report.builders import data_set, nested_candidates, sleep_candidates

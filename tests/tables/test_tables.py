@@ -11,6 +11,7 @@ from mmfit.selection import Candidate, Comparison, compare_all
 from mmfit.tables import model_tables as tables
 from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
 from mmfit.tables.frames import write_tables
+from mmfit.tables.residuals import residuals
 from mmfit.tables.schema import tables_of
 from tests.reference_cases import cases, fits, matrices
 from tests.report.builders import (
@@ -137,8 +138,8 @@ def test_weights_stay_out_of_lme4s_scaled_residuals_but_not_of_the_plots():
     expected = cases()["sleep_weights"]["REML"]["scaled_residual_quantiles"]
     found = tables.residual_quantiles_table([candidate], "normal").iloc[0, 1:].to_numpy(float)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    weighted = tables.weighted_residuals(candidate)
-    scaled = tables.scaled_residuals(candidate)
+    weighted = residuals(candidate).weighted
+    scaled = residuals(candidate).scaled
     np.testing.assert_allclose(weighted**2, scaled**2 * candidate.matrices.weights)
     assert not np.allclose(weighted, scaled)
 
