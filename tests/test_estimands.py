@@ -7,7 +7,7 @@ import pytest
 import mmfit
 from mmfit.errors import MmfitError
 from mmfit.formula import build
-from tests.engine.oracle import objective
+from tests.engine.definition import objective
 
 FORMULAS = (
     "~ c + x + (1 | g)",

@@ -51,16 +51,15 @@ def statistics(analysis: Analysis, files: ResultFiles) -> Mapping[tuple[str, str
 
 
 def tables(files: ResultFiles) -> Mapping[str, pd.DataFrame]:
-    """What the report takes from the tables of other stages, by name."""
-    from mmfit.tables.columns import INFERENCE, SEARCHES
-    from mmfit.tables.reading import read_tables
+    """All tables of other stages, by name."""
+    from mmfit.tables.frames import read_tables
 
-    return read_tables(files.tables, (*INFERENCE, "null_distributions", *SEARCHES))
+    return read_tables(files.tables)
 
 
 def comparisons(files: ResultFiles) -> tuple[Comparison, ...]:
     """What the comparison found."""
-    from mmfit.tables.reading import read_comparisons
+    from mmfit.tables.comparison_tables import read_comparisons
 
     return read_comparisons(files.tables)
 

@@ -114,8 +114,7 @@ def _nulls(analysis: Analysis, method: str) -> NullSettings:
 def _write_tables(
     files: ResultFiles, path: SearchPath | None, stability: "Stability | None"
 ) -> None:
-    from mmfit.tables.csvfile import write_csv
-    from mmfit.tables.search_tables import search_table, stability_table
+    from mmfit.tables.frames import write_tables
+    from mmfit.tables.search_tables import search_tables
 
-    write_csv(files.tables / "search.csv", search_table(path))
-    write_csv(files.tables / "stability.csv", stability_table(stability))
+    write_tables(files.tables, "search", search_tables(path, stability))

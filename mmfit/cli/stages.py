@@ -5,6 +5,7 @@ nothing of the stage behind. In the workflow each stage is a process of its own,
 stages need is imported by those.
 """
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from mmfit.cli import inputs
@@ -64,7 +65,8 @@ def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
 def compare(analysis: Analysis, files: ResultFiles) -> None:
     """tables/comparisons.csv, tables/null_distributions.csv."""
     from mmfit.selection import compare_all
-    from mmfit.tables.model_tables import write_comparisons
+    from mmfit.tables.comparison_tables import comparison_tables
+    from mmfit.tables.frames import write_tables
 
     candidates = inputs.candidates(analysis, files)
     settings, own = _null_settings(analysis)
@@ -75,7 +77,7 @@ def compare(analysis: Analysis, files: ResultFiles) -> None:
         per_pair=own,
         statistics=inputs.statistics(analysis, files),
     )
-    write_comparisons(files.tables, comparisons)
+    write_tables(files.tables, "compare", comparison_tables(comparisons))
 
 
 def select(analysis: Analysis, files: ResultFiles) -> None:
@@ -115,29 +117,34 @@ def search(analysis: Analysis, files: ResultFiles) -> None:
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the fits under tables/."""
-    from mmfit.tables.model_tables import write_tables
+    from mmfit.tables.frames import write_tables
+    from mmfit.tables.model_tables import model_tables
 
-    write_tables(files.tables, inputs.candidates(analysis, files), analysis.df)
+    computed = model_tables(inputs.candidates(analysis, files), analysis.df)
+    write_tables(files.tables, "tables", computed)
 
 
 def inference(analysis: Analysis, files: ResultFiles) -> None:
     """The tables of the inference under tables/: what the analysis asks of every model."""
     from mmfit.data.new_rows import read_new_rows
+    from mmfit.tables.frames import write_tables
     from mmfit.tables.inference_pieces import Wanted
-    from mmfit.tables.inference_tables import write_inference
+    from mmfit.tables.inference_tables import inference_tables
 
     frame, _, _ = read_rows(files.folder)
     new_rows = read_new_rows(analysis, frame)
     searched = analysis.selection.search is not None
     wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows, searched)
-    write_inference(files.tables, inputs.candidates(analysis, files), wanted)
+    computed = inference_tables(inputs.candidates(analysis, files), wanted)
+    write_tables(files.tables, "inference", computed)
 
 
 def report(analysis: Analysis, files: ResultFiles) -> None:
     """report.html, provenance.json."""
-    from mmfit.report.html.page import write_report
+    from mmfit.report.html.render import write_report
     from mmfit.report.provenance import write_provenance
     from mmfit.report.records import ReportInput
+    from mmfit.tables.residuals import residuals
 
     dataset = read_dataset(files.folder)
     _refuse_other_data(analysis, dataset, files)
@@ -149,7 +156,7 @@ def report(analysis: Analysis, files: ResultFiles) -> None:
         selection=inputs.selection(files),
         tables=inputs.tables(files),
     )
-    write_report(files.report, content)
+    write_report(files.report, replace(content, residuals=residuals(content.chosen)))
     write_provenance(files.provenance, analysis, dataset)
 
 

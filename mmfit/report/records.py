@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmfit.errors import ComparisonError
 from mmfit.selection.records import Candidate, Comparison
-from mmfit.tables.columns import empty_tables
+from mmfit.tables.frames import empty_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmfit.data import Dataset
     from mmfit.selection.records import Selection
     from mmfit.spec import Analysis
+    from mmfit.tables.residuals import Residuals
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class ReportInput:
     candidates : tuple of Candidate in the order of the YAML, each with its REML and ML fit.
     comparisons : tuple of Comparison, valid and refused pairs.
     selection : Selection, the steps and the model chosen.
-    tables : DataFrame by name (``intervals``, ``null_distributions``, ...): the tables of the
-        inference, the null distributions and the searches as their files hold them, all models;
-        columns and their kinds as in ``mmfit.tables.columns``. All are there; those that
-        were not asked for have no row.
+    tables : DataFrame by name (``intervals``, ``null_distributions``, ...): all tables as their
+        files hold them; columns and their kinds as in ``mmfit.tables.schema``. Those that were not
+        asked for have no row.
+    residuals : of the chosen model's reported fit, for the plots; None for none.
     """
 
     analysis: "Analysis"
@@ -39,6 +40,7 @@ class ReportInput:
     comparisons: tuple[Comparison, ...]
     selection: "Selection"
     tables: "Mapping[str, pd.DataFrame]" = field(default_factory=empty_tables)
+    residuals: "Residuals | None" = None
 
     @property
     def chosen(self) -> Candidate:

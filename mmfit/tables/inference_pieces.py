@@ -107,11 +107,10 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
 
 
 def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
-    """Why numbers of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv`` are missing."""
+    """What must be said of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv``."""
     model = candidate.reported_model
-    if model.fit.uncertainty.confounding is None:
-        return {}
-    notes = [("coefficients", inference.tidy(model, df=wanted.df).attrs["note"])]
+    said = inference.tidy(model, df=wanted.df).attrs["note"]
+    notes = [("coefficients", said)] if said else []
     for kind in (1, 2, 3):
         note = inference.anova(model, kind, wanted.df).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []

@@ -6,16 +6,15 @@ what is asked for by name and refused by every model is a mistake in the analysi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from mmfit.errors import AbsentError, ComputationError, DataError, FormulaError, MmfitError
 from mmfit.selection.records import Candidate
 from mmfit.spec import SELECTED
-from mmfit.tables.columns import INFERENCE, as_written, frame_of
-from mmfit.tables.csvfile import write_csv
+from mmfit.tables.frames import frame_of, stacked
 from mmfit.tables.inference_pieces import Piece, Wanted, pieces
+from mmfit.tables.schema import tables_of
 
 Answered = Mapping[str, pd.DataFrame] | MmfitError
 
@@ -29,7 +28,7 @@ class _Question:
 
 
 def inference_tables(candidates: Sequence[Candidate], wanted: Wanted) -> Mapping[str, pd.DataFrame]:
-    """Every table of the inference by name, as in ``mmfit.tables.columns``.
+    """Every table of the inference by name, as in ``mmfit.tables.schema``.
 
     Rows stand in the order of the candidates; within a model in the order of the analysis.
 
@@ -42,22 +41,12 @@ def inference_tables(candidates: Sequence[Candidate], wanted: Wanted) -> Mapping
     # First what may be a mistake: it is told before anything takes long.
     early = {k: _answer(q.piece) for k, q in enumerate(questions) if q.piece.named}
     _check_named([(questions[k], answer) for k, answer in early.items()], wanted.searched)
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in INFERENCE}
+    parts: dict[str, list[pd.DataFrame]] = {table.name: [] for table in tables_of("inference")}
     for k, question in enumerate(questions):
         answer = early[k] if k in early else _answer(question.piece)
         for name, rows in _rows(question.piece, answer):
             parts[name].append(frame_of(name, rows.assign(model=question.model)))
-    return {name: _stacked(name, frames) for name, frames in parts.items()}
-
-
-def write_inference(folder: str | Path, candidates: Sequence[Candidate], wanted: Wanted) -> None:
-    """Write all tables of the inference into ``folder`` (``results/<analysis>/tables``).
-
-    All are computed before the first is written, so that a failure leaves none behind.
-    """
-    tables = inference_tables(candidates, wanted)
-    for name, table in tables.items():
-        write_csv(Path(folder) / f"{name}.csv", as_written(name, table))
+    return {name: stacked(name, frames) for name, frames in parts.items()}
 
 
 def _answer(piece: Piece) -> Answered:
@@ -116,10 +105,3 @@ def _rows(piece: Piece, answer: Answered) -> list[tuple[str, pd.DataFrame]]:
 def _notes(what: str, table: str, notes: Sequence[str | None]) -> tuple[str, pd.DataFrame]:
     texts = [f"{what}: {note}" if what else note for note in notes if note]
     return "inference_notes", pd.DataFrame({"table": [table] * len(texts), "text": texts})
-
-
-def _stacked(name: str, frames: list[pd.DataFrame]) -> pd.DataFrame:
-    filled = [frame for frame in frames if len(frame)]
-    if not filled:
-        return frame_of(name, {column: [] for column in INFERENCE[name]})
-    return pd.concat(filled, ignore_index=True)

@@ -1,15 +1,17 @@
-"""search.csv and stability.csv: columns fixed here, rows in the order of the records."""
+"""The tables of the stage ``search``: its path, and how stable the selection is."""
 
 from dataclasses import asdict
 
 import pandas as pd
 
-from mmfit.selection.search.records import STEP_FIELDS, SearchPath
+from mmfit.selection.search.records import SearchPath
 from mmfit.selection.search.stability_records import Stability
+from mmfit.tables.frames import Frames, as_written, frame_of_rows
 
-STABILITY = ("kind", "model", "chosen", "count", "frequency", "mc_low", "mc_high")
-_INTEGERS = {"step", "df", "count"}
-_FLOATS = {"chisq", "p_value", "aic", "bic", "caic", "frequency", "mc_low", "mc_high"}
+
+def search_tables(path: SearchPath | None, stability: Stability | None) -> Frames:
+    """``search`` and ``stability`` by name; without rows where they are not wanted."""
+    return {"search": search_table(path), "stability": stability_table(stability)}
 
 
 def search_table(path: SearchPath | None) -> pd.DataFrame:
@@ -17,7 +19,8 @@ def search_table(path: SearchPath | None) -> pd.DataFrame:
 
     Columns as the fields of ``mmfit.selection.search.records.SearchStep``.
     """
-    return _table([asdict(step) for step in path.steps] if path else [], STEP_FIELDS)
+    rows = [asdict(step) for step in path.steps] if path else []
+    return as_written("search", frame_of_rows("search", rows))
 
 
 def stability_table(stability: Stability | None) -> pd.DataFrame:
@@ -25,12 +28,5 @@ def stability_table(stability: Stability | None) -> pd.DataFrame:
 
     Columns as the fields of ``mmfit.selection.search.stability_records.StabilityRow``.
     """
-    return _table([asdict(row) for row in stability.rows] if stability else [], STABILITY)
-
-
-def _table(records: list[dict], columns: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {name: pd.Series([r[name] for r in records], dtype=object) for name in columns}
-    )
-    kinds = {name: "Int64" for name in columns if name in _INTEGERS}
-    return frame.astype(kinds | {name: float for name in columns if name in _FLOATS})
+    rows = [asdict(row) for row in stability.rows] if stability else []
+    return as_written("stability", frame_of_rows("stability", rows))

@@ -30,6 +30,8 @@ class _Exactly:
 
     def __init__(self, solver):
         self.factorize = solver.exact.plainly
+        self.identity_moments = solver.exact.identity_moments
+        self.second_order_cost = solver.exact.second_order_cost
 
 
 def sparse(system, rows=None):

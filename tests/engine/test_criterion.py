@@ -11,7 +11,7 @@ from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.solvers.nested.chain import nesting_chain
 from mmfit.engine.solvers.nested.solver import NestedSolver
 from mmfit.engine.system.whitened_system import build_system
-from tests.engine import oracle
+from tests.engine.definition import objective
 from tests.engine.designs import DESIGNS
 
 CRITERIA = pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
@@ -53,7 +53,7 @@ def test_objective_is_the_definition(name, reml, kind):
     problem = _problem(name, reml)
     white = _theta(problem, kind)
     user = problem.system.theta_jacobian() @ white
-    expected = oracle.objective(DESIGNS[name](), user, reml)
+    expected = objective(DESIGNS[name](), user, reml)
     assert problem.at(white).objective[0] == pytest.approx(expected, abs=1e-8)
 
 

@@ -11,7 +11,7 @@ from mmfit.engine.solvers.crossed.choice import crossed_solver
 from mmfit.engine.solvers.crossed.coupling import DenseCoupling
 from mmfit.engine.solvers.crossed.pair_map import PairMap
 from mmfit.engine.solvers.crossed.remainder.by_member import DensePlan, RemainderByMember
-from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
+from mmfit.engine.solvers.crossed.remainder.sparse_plan import SparsePlan
 from mmfit.engine.solvers.crossed.remainder.stacked import StackedRemainder
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.system.whitened_system import build_system

@@ -7,7 +7,7 @@ import pytest
 
 from mmfit.engine import fit_both, fit_from_json, fit_model, fit_to_json, fitted_values
 from mmfit.errors import DataError, DesignError
-from tests.engine import oracle
+from tests.engine.definition import objective
 from tests.engine.designs import DESIGNS, matrices, term
 
 DESIGN = pytest.mark.parametrize("name", DESIGNS)
@@ -29,11 +29,11 @@ def test_objective_at_the_estimate_is_the_definition_and_a_minimum(name, reml):
     m = DESIGNS[name]()
     fit = fit_model(m, reml=reml)
     assert fit.converged
-    assert fit.objective == pytest.approx(oracle.objective(m, fit.theta, reml), abs=1e-8)
+    assert fit.objective == pytest.approx(objective(m, fit.theta, reml), abs=1e-8)
     rng = np.random.default_rng(0)
     for scale in (1e-3, 1e-2, 0.1, 0.5):
         other = fit.theta + scale * rng.normal(size=len(fit.theta))
-        assert oracle.objective(m, other, reml) >= fit.objective - 1e-8
+        assert objective(m, other, reml) >= fit.objective - 1e-8
 
 
 @DESIGN
@@ -92,7 +92,7 @@ def test_extreme_variance_ratios(ratio):
     m = matrices(y, np.column_stack([np.ones(120), x]), term("g", g, np.ones(120)))
     for factor in (0.5, 0.9, 1.1, 2.0):
         other = max(fit.theta[0], 1e-3) * factor
-        assert oracle.objective(m, np.array([other]), True) > fit.objective - 1e-6
+        assert objective(m, np.array([other]), True) > fit.objective - 1e-6
 
 
 def test_balanced_one_way_is_the_analysis_of_variance():

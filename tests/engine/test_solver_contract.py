@@ -136,6 +136,32 @@ def test_every_kind_in_a_batch(name):
                 assert_defined(system, solver, at, members, 1e-7)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_has_the_moments_at_the_identity(name):
+    with forced(name) as build:
+        for _, system in _ugly_systems(responses=4):
+            solver = build(system)
+            if solver is None:
+                continue
+            moments, p = solver.identity_moments(), system.nfixed
+            for member in range(4):
+                at = Definition(system, np.zeros(len(system.layout)), member)
+                slopes = at.slopes()
+                _close(moments.y_slopes[member], slopes[:, -1, -1])
+            _close(moments.traces, at.traces())
+            _close(moments.trace_slopes, at.trace_slopes())
+            _close(moments.x_pairs, at.pairs(np.eye(p + 1)[:, :p]))
+            _close(moments.x_slopes, slopes[:, :-1, :-1])
+            cost = solver.second_order_cost()
+            assert min(cost.dense, cost.small) >= 0
+            assert cost.numbers > 0
+
+
+def _close(got, expected):
+    scale = np.abs(expected).max(initial=1.0)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9 * scale)
+
+
 def test_the_linear_model():
     rng = np.random.default_rng(6)
     X = np.column_stack([np.ones(20), rng.normal(size=20)])

@@ -8,7 +8,7 @@ import pytest
 
 import mmfit
 from mmfit.engine.serialize import fit_from_json, fit_to_json
-from tests.engine.oracle import objective
+from tests.engine.definition import objective
 
 
 def few_rows(seed):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.engine import oracle
+from tests.engine.definition import objective
 from tests.oracle.designs import accepted, random_design
 from tests.oracle.minimum import Criterion, minimum
 
@@ -20,7 +20,7 @@ def test_the_value_at_a_theta_of_lme4s_order_is_the_definition():
             theta = scale * rng.normal(size=criterion.k)
             found = criterion.value(criterion.of_user(theta))
             # plain inverses of calendar years keep half of the digits
-            assert found == pytest.approx(oracle.objective(m, theta, reml), rel=1e-6, abs=1e-6)
+            assert found == pytest.approx(objective(m, theta, reml), rel=1e-6, abs=1e-6)
 
 
 def test_the_searchs_value_and_gradient_belong_to_it():

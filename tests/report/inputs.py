@@ -11,6 +11,9 @@ from mmfit.data.records import Dataset, MissingCount, RowReport, SourceRecord
 from mmfit.report.records import ReportInput
 from mmfit.selection import Candidate, compare_all, select_model
 from mmfit.spec import load_analysis
+from mmfit.tables.frames import empty_tables
+from mmfit.tables.model_tables import model_tables
+from mmfit.tables.residuals import residuals
 
 WARNING = "clinic 1 occurs in every region <b>: nesting was probably meant & not written."
 
@@ -48,4 +51,14 @@ def report_input(
     )
     comparisons = compare_all(candidates)
     selection = select_model(candidates, comparisons)
-    return ReportInput(load_analysis(path), dataset, tuple(candidates), comparisons, selection)
+    tables = {**empty_tables(), **model_tables(candidates, df)}
+    chosen = next(c for c in candidates if c.name == selection.chosen)
+    return ReportInput(
+        load_analysis(path),
+        dataset,
+        tuple(candidates),
+        comparisons,
+        selection,
+        tables,
+        residuals(chosen),
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from mmfit.engine.records import VarianceTerm
 from mmfit.report.content import chosen
+from mmfit.report.words import fits
 from mmfit.tables import model_tables as tables
 from tests.report.builders import nested_candidates, penicillin_candidates, sleep_candidates
 
@@ -41,14 +42,15 @@ def test_nested_groups_in_lme4s_order():
 
 
 def test_scaled_residuals_as_the_summary_prints_them(sleep):
-    table = chosen.residual_quantiles(tables.scaled_residuals(sleep))
+    table = chosen.residual_quantiles(tables.residual_quantiles_table([sleep], "normal"))
     assert table.rows == (("−3.9536", "−0.4634", "0.0231", "0.4634", "5.1793"),)
 
 
 def test_correlation_of_fixed_effects(sleep):
-    table = chosen.correlation_table(sleep.fits["REML"])
+    table = chosen.correlation_table(tables.fixed_correlation_table([sleep], "normal"))
     assert table.rows == (("Days", "−0.138"),)
-    assert chosen.correlation_table(penicillin_candidates()[0].fits["REML"]) is None
+    lone = tables.fixed_correlation_table(penicillin_candidates()[:1], "normal")
+    assert chosen.correlation_table(lone) is None
 
 
 def test_fixed_effects_as_lmertest_prints_them():
@@ -92,10 +94,10 @@ def test_no_anova_table_without_fixed_terms():
 
 def test_convergence_in_words(sleep):
     fit = sleep.fits["REML"]
-    assert "The REML fit converged: predicted decrease" in chosen.convergence_words(fit)
-    assert "6 evaluations" in chosen.convergence_words(fit)
+    assert "The REML fit converged: predicted decrease" in fits.convergence_words(fit)
+    assert "6 evaluations" in fits.convergence_words(fit)
     record = dataclasses.replace(fit.optimizer, converged=False, message="no progress.")
-    text = chosen.convergence_words(dataclasses.replace(fit, optimizer=record))
+    text = fits.convergence_words(dataclasses.replace(fit, optimizer=record))
     assert "did NOT converge: no progress." in text
 
 
@@ -116,5 +118,5 @@ def test_what_is_singular_is_named(sleep, covariance, words):
     fit = dataclasses.replace(
         sleep.fits["REML"], terms=(term,), singular=True, singular_groups=("Subject",)
     )
-    assert words in chosen.singular_words(fit)
-    assert chosen.singular_words(sleep.fits["REML"]) is None
+    assert words in fits.singular_words(fit)
+    assert fits.singular_words(sleep.fits["REML"]) is None

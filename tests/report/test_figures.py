@@ -1,24 +1,22 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.records import GroupModes
 from mmfit.report.figures import diagnostics as figures
 from tests.report.markup import Page
 
 
-def modes(levels: int, spread: float = 1.0) -> GroupModes:
-    rng = np.random.default_rng(5)
-    return GroupModes(
-        "Subject",
-        ("(Intercept)", "Days"),
-        tuple(f"s{i}" for i in range(levels)),
-        spread * rng.normal(size=(levels, 2)),
-        np.broadcast_to(np.eye(2) / 25, (levels, 2, 2)),
-    )
+def effect(group, name, levels, estimate, sd) -> figures.EffectModes:
+    estimate, half = np.asarray(estimate), 1.959963984540054 * sd
+    return figures.EffectModes(group, name, levels, estimate, estimate - half, estimate + half)
+
+
+def modes(levels: int, spread: float = 1.0, name: str = "(Intercept)") -> figures.EffectModes:
+    estimate = spread * np.random.default_rng(5).normal(size=levels)
+    return effect("Subject", name, tuple(f"s{i}" for i in range(levels)), estimate, 0.2)
 
 
 def test_every_level_of_a_small_factor_is_named():
-    figure = figures.caterpillar_figure(modes(18), 1, 0.95, "key")
+    figure = figures.caterpillar_figure(modes(18, name="Days"), 0.95, "key")
     words = Page(figure.svg).plain.split()
     assert {f"s{i}" for i in range(18)} <= set(words)
     assert "Days by Subject" in figure.caption
@@ -26,16 +24,14 @@ def test_every_level_of_a_small_factor_is_named():
 
 
 def test_caption_counts_the_intervals_without_zero():
-    group = GroupModes(
-        "g", ("x",), ("a", "b", "c"), np.array([[-3.0], [0.1], [1.0]]), np.full((3, 1, 1), 0.25)
-    )
-    caption = figures.caterpillar_figure(group, 0, 0.95, "key").caption
+    group = effect("g", "x", ("a", "b", "c"), [-3.0, 0.1, 1.0], 0.5)
+    caption = figures.caterpillar_figure(group, 0.95, "key").caption
     # 1.0 against 1.96 * 0.5 = 0.98
     assert "2 of 3 leave out zero" in caption
 
 
 def test_thousands_of_levels_stay_small_and_say_so():
-    figure = figures.caterpillar_figure(modes(5000), 0, 0.95, "key")
+    figure = figures.caterpillar_figure(modes(5000), 0.95, "key")
     assert len(figure.svg) < 80_000
     assert "Drawn: 400 levels" in figure.caption
     assert "5\u202f000" in figure.caption
@@ -48,7 +44,7 @@ def test_thinned_levels_keep_both_ends():
 
 @pytest.mark.parametrize("spread", [0.0, 1e-12, 1e9])
 def test_any_scale_can_be_drawn(spread):
-    figure = figures.caterpillar_figure(modes(4, spread), 0, 0.95, "key")
+    figure = figures.caterpillar_figure(modes(4, spread), 0.95, "key")
     Page(figure.svg)
     assert figure.caption
 
@@ -83,5 +79,5 @@ def test_residuals_by_level():
 
 
 def test_same_input_same_bytes():
-    first = figures.caterpillar_figure(modes(60), 0, 0.95, "key")
-    assert first == figures.caterpillar_figure(modes(60), 0, 0.95, "key")
+    first = figures.caterpillar_figure(modes(60), 0.95, "key")
+    assert first == figures.caterpillar_figure(modes(60), 0.95, "key")

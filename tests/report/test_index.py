@@ -4,7 +4,8 @@ from mmfit.errors import MmfitError
 from mmfit.report.html.index import _is_singular, _models, write_index
 from mmfit.report.provenance import write_provenance
 from mmfit.selection import selection_to_json
-from mmfit.tables.model_tables import write_tables
+from mmfit.tables.frames import write_tables
+from mmfit.tables.model_tables import model_tables
 from tests.report.builders import data_set, nested_candidates, sleep_candidates
 from tests.report.inputs import report_input
 from tests.report.markup import Page
@@ -38,7 +39,8 @@ def write(root, reports, remarks=("", "")):
         folder.mkdir(parents=True)
         (folder / "selection.json").write_text(selection_to_json(report.selection))
         write_provenance(folder / "provenance.json", report.analysis, report.dataset)
-        write_tables(folder / "tables", report.candidates, report.analysis.df)
+        computed = model_tables(report.candidates, report.analysis.df)
+        write_tables(folder / "tables", "tables", computed)
     write_index(root, zip(("sleep", "clinics"), remarks, strict=True))
     return (root / "index.html").read_text()
 

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from mmfit.report.content.partitions import Grouping, groupings
+from mmfit.formula.partition import Grouping, groupings
 from mmfit.report.figures import structure
 from tests.report.builders import nested_candidates, penicillin_candidates
 from tests.report.markup import Page

@@ -18,8 +18,8 @@ from mmfit.selection.pair_tests.bootstrap_chunks import (
     chunk_to_json,
     join_chunks,
 )
-from mmfit.tables.model_tables import write_comparisons
-from mmfit.tables.null_tables import null_distributions_table, read_null_distributions
+from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
+from mmfit.tables.frames import write_tables
 from tests.reference_cases import data, fits, matrices
 
 CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}
@@ -261,15 +261,14 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
         *compare_all(sleep.values()),
         compare_candidates(*singular),
     )
-    write_comparisons(tmp_path, found)
-    deciding = {(c.null, c.alternative): c.null_distribution for c in found}
-    read = read_null_distributions(tmp_path, deciding)
+    tables = comparison_tables(found)
+    write_tables(tmp_path, "compare", tables)
+    read = {(c.null, c.alternative): c.distributions for c in read_comparisons(tmp_path) if c.valid}
     valid = {(c.null, c.alternative): c.distributions for c in found if c.valid}
     assert list(read) == list(valid)
     for pair, laws in valid.items():
         assert [as_written(law) for law in read[pair]] == [as_written(law) for law in laws]
-    table = null_distributions_table(found)
-    assert list(table.columns) == [
+    assert list(tables["null_distributions"].columns) == [
         "null",
         "alternative",
         "method",
@@ -283,7 +282,7 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     ]
     (tmp_path / "null_distributions.csv").write_text("null,method\n")
     with pytest.raises(DataError, match="run `mmfit compare` again"):
-        read_null_distributions(tmp_path, {})
+        read_comparisons(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from mmfit.formula import build
 from mmfit.selection import Candidate
 from mmfit.spec import BootstrapSpec, PredictionSpec
 from mmfit.tables.inference_pieces import Wanted
-from mmfit.tables.inference_tables import inference_tables, write_inference
-from tests.tables.test_inference_tables import NOTHING
+from mmfit.tables.inference_tables import inference_tables
+from tests.tables.test_inference_tables import NOTHING, write_inference
 
 FORMULAS = {"plain": "y ~ x + (1 | g)", "factors": "y ~ x + a + b + (1 | g)", "none": "y ~ a"}
 

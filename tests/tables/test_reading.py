@@ -5,8 +5,8 @@ import pytest
 
 from mmfit.errors import DataError
 from mmfit.selection.records import Comparison
-from mmfit.tables.model_tables import write_comparisons
-from mmfit.tables.reading import read_comparisons
+from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
+from mmfit.tables.frames import write_tables
 
 VALID = Comparison(
     null="m1",
@@ -36,7 +36,7 @@ REFUSED = Comparison("m2", "m3", None, False, "neither contains the other, in\nt
     "comparisons", [(), (VALID,), (REFUSED, VALID, replace(VALID, note="a, note", df=None))]
 )
 def test_comparisons_come_back_as_they_were(tmp_path, comparisons):
-    write_comparisons(tmp_path, comparisons)
+    write_tables(tmp_path, "compare", comparison_tables(comparisons))
     assert read_comparisons(tmp_path) == comparisons
 
 
@@ -48,8 +48,8 @@ def test_comparisons_come_back_as_they_were(tmp_path, comparisons):
     ],
 )
 def test_another_table_is_refused(tmp_path, text):
-    write_comparisons(tmp_path, (VALID,))
+    write_tables(tmp_path, "compare", comparison_tables((VALID,)))
     path = tmp_path / "comparisons.csv"
     path.write_text(text or path.read_text().replace(",true,", ",yes,"))
-    with pytest.raises(DataError, match=r"comparisons\.csv: not a table of comparisons"):
+    with pytest.raises(DataError, match=r"comparisons\.csv: not a table written by this version"):
         read_comparisons(tmp_path)

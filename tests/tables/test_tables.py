@@ -1,7 +1,6 @@
 """Tables against the reference fits (lme4): columns, order, numbers that come back exactly."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,10 @@ import pytest
 from mmfit.errors import DataError
 from mmfit.selection import Candidate, Comparison, compare_all
 from mmfit.tables import model_tables as tables
-from mmfit.tables.reading import read_comparisons
+from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
+from mmfit.tables.frames import write_tables
+from mmfit.tables.residuals import residuals
+from mmfit.tables.schema import tables_of
 from tests.reference_cases import cases, fits, matrices
 from tests.report.builders import (
     nested_candidates,
@@ -31,8 +33,9 @@ def candidates():
 @pytest.fixture(scope="module")
 def written(candidates, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    tables.write_tables(folder, candidates, "satterthwaite")
-    tables.write_comparisons(folder, (*compare_all(sleep_candidates()), REFUSED))
+    write_tables(folder, "tables", tables.model_tables(candidates, "satterthwaite"))
+    pairs = (*compare_all(sleep_candidates()), REFUSED)
+    write_tables(folder, "compare", comparison_tables(pairs))
     return folder
 
 
@@ -69,9 +72,9 @@ def test_models_keep_their_order_reml_before_ml(written):
     models = pd.read_csv(written / "models.csv")
     assert list(models["model"]) == [m for m in ("m2", "m1", "region", "clinics") for _ in "ab"]
     assert list(models["criterion"]) == ["REML", "ML"] * 4
-    for name in tables.TABLE_FILES:
-        found = pd.read_csv(written / name)["model"]
-        assert list(found.unique()) == ["m2", "m1", "region", "clinics"], name
+    for table in tables_of("tables"):
+        found = pd.read_csv(written / table.file)["model"]
+        assert list(found.unique()) == ["m2", "m1", "region", "clinics"], table.name
 
 
 def test_model_rows_are_the_fits(written, candidates):
@@ -133,10 +136,10 @@ def test_scaled_residuals_have_lme4s_quantiles(written):
 def test_weights_stay_out_of_lme4s_scaled_residuals_but_not_of_the_plots():
     candidate = Candidate("w", matrices("sleep_weights"), fits("sleep_weights"))
     expected = cases()["sleep_weights"]["REML"]["scaled_residual_quantiles"]
-    found = tables.residual_quantiles_table([candidate]).iloc[0, 1:].to_numpy(float)
+    found = tables.residual_quantiles_table([candidate], "normal").iloc[0, 1:].to_numpy(float)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    weighted = tables.weighted_residuals(candidate)
-    scaled = tables.scaled_residuals(candidate)
+    weighted = residuals(candidate).weighted
+    scaled = residuals(candidate).scaled
     np.testing.assert_allclose(weighted**2, scaled**2 * candidate.matrices.weights)
     assert not np.allclose(weighted, scaled)
 
@@ -154,7 +157,7 @@ def test_anova_has_the_three_types(written):
 
 
 def test_models_without_fixed_terms_or_pairs_leave_only_headers(tmp_path):
-    tables.write_tables(tmp_path, penicillin_candidates(), "normal")
+    write_tables(tmp_path, "tables", tables.model_tables(penicillin_candidates(), "normal"))
     assert (tmp_path / "anova.csv").read_text().count("\n") == 1
     assert (tmp_path / "fixed_correlation.csv").read_text().count("\n") == 1
 
@@ -185,21 +188,11 @@ def test_another_table_is_no_table_of_comparisons(tmp_path, text):
 def test_damaged_rows_are_refused(written, tmp_path):
     text = (written / "comparisons.csv").read_text()
     (tmp_path / "comparisons.csv").write_text(text.replace(",true,", ",perhaps,"))
-    with pytest.raises(DataError, match="not a table of comparisons"):
+    with pytest.raises(DataError, match="not a table written by this version"):
         read_comparisons(tmp_path)
 
 
 def test_same_input_same_bytes(written, candidates, tmp_path):
-    tables.write_tables(tmp_path, candidates, "satterthwaite")
-    for name in tables.TABLE_FILES:
-        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
-
-
-def test_the_readme_of_the_results_names_every_table_and_its_columns(written):
-    readme = (Path(__file__).parents[2] / "results" / "README.md").read_text(encoding="utf-8")
-    rows = {line.split("`")[1]: line for line in readme.splitlines() if line.startswith("| `")}
-    for path in written.glob("*.csv"):
-        for column in path.read_text().split("\n")[0].split(","):
-            assert column.removesuffix("_null").removesuffix("_alternative") in (
-                rows[path.name].lower()
-            )
+    write_tables(tmp_path, "tables", tables.model_tables(candidates, "satterthwaite"))
+    for table in tables_of("tables"):
+        assert (tmp_path / table.file).read_bytes() == (written / table.file).read_bytes()

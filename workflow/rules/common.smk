@@ -10,6 +10,7 @@ from mmfit.cli.due import INDEX, mark_due
 from mmfit.cli.jobs import Job, behind, files_read
 from mmfit.errors import MmfitError
 from mmfit.spec import check_config, check_data_files, load_analyses
+from mmfit.tables.schema import tables_of
 
 # Every analysis is checked whole, here, before any job exists.
 try:
@@ -54,6 +55,12 @@ def fits(wildcards):
         for model in ANALYSES[wildcards.analysis].candidate_names
         for criterion in ("REML", "ML")
     ]
+
+
+def tables_made_by(stage):
+    """The tables that a stage writes, by name."""
+    folder = f"{RESULTS}/{{analysis}}/tables"
+    return {table.name: f"{folder}/{table.file}" for table in tables_of(stage)}
 
 
 def books(stage, part=""):

@@ -1,29 +1,3 @@
-TABLES = (
-    "models",
-    "coefficients",
-    "variance_components",
-    "random_effects",
-    "anova",
-    "residual_quantiles",
-    "fixed_correlation",
-)
-
-INFERENCE = (
-    "intervals",
-    "profiles",
-    "term_tests",
-    "random_term_tests",
-    "measures",
-    "means",
-    "contrasts",
-    "slopes",
-    "influence",
-    "diagnosis",
-    "predictions",
-    "inference_notes",
-)
-
-
 localrules:
     index,
 
@@ -35,7 +9,7 @@ rule tables:
         fits=fits,
         books=books("tables"),
     output:
-        **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in TABLES},
+        **tables_made_by("tables"),
         made=f"{RESULTS}/{{analysis}}/made/tables.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/tables.log",
@@ -57,7 +31,7 @@ rule inference:
         predictions=files_beside("inference"),
         books=books("inference"),
     output:
-        **{table: f"{RESULTS}/{{analysis}}/tables/{table}.csv" for table in INFERENCE},
+        **tables_made_by("inference"),
         made=f"{RESULTS}/{{analysis}}/made/inference.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/inference.log",
@@ -81,9 +55,7 @@ rule report:
         selection=rules.select.output.selection,
         tables=rules.tables.output,
         inference=rules.inference.output,
-        search=multiext(
-            f"{RESULTS}/{{analysis}}/tables/", "search.csv", "stability.csv"
-        ),
+        search=tables_made_by("search").values(),
         books=books("report"),
     output:
         report=f"{RESULTS}/{{analysis}}/report.html",

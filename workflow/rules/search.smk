@@ -28,11 +28,10 @@ rule search:
         data=rules.data.output.data,
         books=books("search"),
     output:
-        search=f"{RESULTS}/{{analysis}}/search.json",
+        **tables_made_by("search"),
+        steps=f"{RESULTS}/{{analysis}}/search.json",
         reml=f"{RESULTS}/{{analysis}}/fits/selected.REML.json",
         ml=f"{RESULTS}/{{analysis}}/fits/selected.ML.json",
-        path=f"{RESULTS}/{{analysis}}/tables/search.csv",
-        stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
         made=f"{RESULTS}/{{analysis}}/made/search.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/search.log",
@@ -54,8 +53,7 @@ rule audit:
         read=audited,
         books=books("search"),
     output:
-        path=f"{RESULTS}/{{analysis}}/tables/search.csv",
-        stability=f"{RESULTS}/{{analysis}}/tables/stability.csv",
+        **tables_made_by("search"),
         made=f"{RESULTS}/{{analysis}}/made/search.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/search.log",

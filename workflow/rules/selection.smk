@@ -43,8 +43,7 @@ rule compare:
         chunks=chunks,
         books=books("compare"),
     output:
-        comparisons=f"{RESULTS}/{{analysis}}/tables/comparisons.csv",
-        null_distributions=f"{RESULTS}/{{analysis}}/tables/null_distributions.csv",
+        **tables_made_by("compare"),
         made=f"{RESULTS}/{{analysis}}/made/compare.json",
     log:
         f"{RESULTS}/{{analysis}}/logs/compare.log",

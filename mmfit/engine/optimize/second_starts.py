@@ -116,8 +116,10 @@ def second_starts(problem: Problem, members: np.ndarray, theta: np.ndarray) -> S
 
 def isotropic(system, sizes: np.ndarray) -> np.ndarray:
     """(C, k): thetas at which every effect of term t has standard deviation ``sizes[:, t]``."""
-    layout = system.layout
-    return np.where(layout.row == layout.column, sizes[:, layout.term], 0.0)
+    out = np.empty((len(sizes), len(system.layout)))
+    for t, block in enumerate(system.terms):
+        out[:, block.thetas] = block.structure.theta(sizes[:, t, None, None] * np.eye(block.size))
+    return out
 
 
 def _one_by_one(terms: int) -> np.ndarray:

@@ -1,36 +1,39 @@
 """The chosen model in lmerTest's terms: every table of its summary."""
 
 import math
-import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.inference.diagnosis.diagnosis import convergence_text, singular_text
-from mmfit.report.html.view import Table, rows_of, table
-from mmfit.report.words.numbers import MINUS, MISSING, column, count, fixed, p_text, typeset_powers
+from mmfit.report.blocks import PageTable, Section, rows_of, table
+from mmfit.report.content.inference_sections import notes_on, of_model
+from mmfit.report.records import ReportInput
+from mmfit.report.words.fits import (
+    DF_WORDS,
+    convergence_words,
+    interval_texts,
+    singular_words,
+    unidentified_words,
+)
+from mmfit.report.words.numbers import column, count, fixed, p_text
 
+_SUMMARY = ("residual_quantiles", "coefficients", "fixed_correlation", "anova")
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
-DF_WORDS = {
-    "satterthwaite": "Satterthwaite's degrees of freedom",
-    "kenward-roger": "Kenward and Roger's covariance and degrees of freedom",
-    "residual": "residual degrees of freedom (n − p)",
-    "normal": "the normal distribution",
-}
 
 
-def residual_quantiles(scaled: np.ndarray) -> Table:
-    """Minimum, quartiles (R's type 7) and maximum of the scaled residuals."""
-    values = np.quantile(scaled, (0, 0.25, 0.5, 0.75, 1))
+def residual_quantiles(quantiles: pd.DataFrame) -> PageTable:
+    """Minimum, quartiles (R's type 7) and maximum: one row of ``residual_quantiles.csv``."""
+    values = quantiles[["min", "q1", "median", "q3", "max"]].to_numpy()
     return table(
         "Scaled residuals",
         [(name, "number") for name in QUANTILES],
-        [[fixed(float(value), 4) for value in values]],
+        [[fixed(float(value), 4) for value in row] for row in values],
     )
 
 
-def random_table(fit: Fit) -> Table:
+def random_table(fit: Fit) -> PageTable:
     """Variances, standard deviations and correlations, as in the summary of an lme4 fit."""
     variances, deviations = [], []
     for term in fit.terms:
@@ -68,8 +71,8 @@ def _correlations(term: VarianceTerm, row: int, width: int) -> list[str]:
     return texts + [""] * (width - row)
 
 
-def fixed_table(tidy: pd.DataFrame, df: str) -> Table:
-    """Fixed effects with t tests and intervals, from the result of ``mmfit.inference.tidy``."""
+def fixed_table(tidy: pd.DataFrame, df: str, notes: Sequence[str] = ()) -> PageTable:
+    """Fixed effects with t tests and intervals: one model's rows of ``coefficients.csv``."""
     texts = [
         tidy["term"].tolist(),
         column(tidy["estimate"].tolist(), 4),
@@ -89,39 +92,24 @@ def fixed_table(tidy: pd.DataFrame, df: str) -> Table:
         ("95% interval", "number"),
     ]
     caption = f"Fixed effects: t tests with {DF_WORDS[df]}"
-    return table(caption, heads, rows_of(texts), notes=_notes(tidy))
+    return table(caption, heads, rows_of(texts), notes=notes)
 
 
-def interval_texts(tidy: pd.DataFrame) -> list[str]:
-    """Each interval with the decimals that its own width needs."""
-    texts = []
-    for low, high in zip(tidy["conf_low"], tidy["conf_high"], strict=True):
-        if math.isnan(low) and math.isnan(high):
-            texts.append(MISSING)
-            continue
-        exponent = math.floor(math.log10(high - low)) if high > low else 0
-        decimals = min(max(2 - exponent, 0), 6)
-        texts.append(f"{fixed(low, decimals)} to {fixed(high, decimals)}")
-    return texts
-
-
-def correlation_table(fit: Fit) -> Table | None:
-    """Correlation of the fixed effects, lower triangle; None for a single coefficient."""
-    names = fit.fixed_names
-    if len(names) < 2:
+def correlation_table(pairs: pd.DataFrame) -> PageTable | None:
+    """Correlation of the fixed effects, lower triangle, from one model's rows of
+    ``fixed_correlation.csv``; None for a single coefficient.
+    """
+    if not len(pairs):
         return None
-    sd = np.sqrt(np.diag(fit.vcov))
-    correlation = fit.vcov / np.outer(sd, sd)
-    rows = [
-        (names[i], *[fixed(correlation[i, j], 3) if j < i else "" for j in range(len(names) - 1)])
-        for i in range(1, len(names))
-    ]
+    found = {(row.term_2, row.term_1): fixed(row.correlation, 3) for row in pairs.itertuples()}
+    names = list(dict.fromkeys([*pairs["term_1"], *pairs["term_2"]]))
+    rows = [(name, *[found.get((name, other), "") for other in names[:-1]]) for name in names[1:]]
     heads = [("", "code"), *[(name, "number") for name in names[:-1]]]
     return table("Correlation of fixed effects", heads, rows)
 
 
-def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
-    """Type III F tests, from the result of ``mmfit.inference.anova``; None without terms."""
+def anova_view(anova: pd.DataFrame, df: str, notes: Sequence[str] = ()) -> PageTable | None:
+    """Type III F tests: one model's rows of ``anova.csv``; None without terms."""
     if not len(anova):
         return None
     texts = [
@@ -143,37 +131,37 @@ def anova_view(anova: pd.DataFrame, df: str) -> Table | None:
         ("Pr(>F)", "number"),
     ]
     caption = f"Type III tests of the fixed terms with {DF_WORDS[df]}"
-    return table(caption, heads, rows_of(texts), notes=_notes(anova))
+    return table(caption, heads, rows_of(texts), notes=notes)
 
 
-def _notes(frame: pd.DataFrame) -> tuple[str, ...]:
-    """What the table's maker says of it."""
-    note = frame.attrs.get("note")
-    return (note,) if note else ()
-
-
-def convergence_words(fit: Fit) -> str:
-    """How the optimum was found, in one paragraph."""
-    return _typeset(convergence_text(fit))
-
-
-def unidentified_words(fit: Fit) -> tuple[str, ...]:
-    """What the data do not tell of the covariances and what the shown numbers are then."""
-    if not fit.unidentified:
-        return ()
-    told = " ".join(f"{record.text[0].upper()}{record.text[1:]}." for record in fit.unidentified)
-    text = f"Not identified: {told} The table shows one of many equally good values of these."
-    if any(record.beside_fixed for record in fit.unidentified):
-        return (f"{text} Standard errors of fixed effects that hang on them are not told either.",)
-    return (f"{text} The criterion, the fixed effects and their standard errors are the same.",)
-
-
-def singular_words(fit: Fit) -> str | None:
-    """What is singular in a fit and what that means; None for a regular fit."""
-    text = singular_text(fit)
-    return None if text is None else _typeset(text)
-
-
-def _typeset(text: str) -> str:
-    """Plain signs and powers as a reader expects them."""
-    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, typeset_powers(text))
+def chosen_section(report: ReportInput) -> Section:
+    """The summary of the chosen model's REML fit, as lmerTest prints it, and more."""
+    chosen, df = report.chosen, report.analysis.df
+    fit, name = chosen.reported, chosen.name
+    own = {
+        table: of_model(frame, name) for table, frame in report.tables.items() if "model" in frame
+    }
+    anova = own["anova"]
+    tables = [
+        residual_quantiles(own["residual_quantiles"]),
+        random_table(fit),
+        fixed_table(own["coefficients"], df, notes_on(report.tables, name, "coefficients")),
+        correlation_table(own["fixed_correlation"]),
+        anova_view(anova[anova["type"] == 3], df, notes_on(report.tables, name, "anova")),
+    ]
+    spec = report.analysis.models[chosen.name]
+    extras = [
+        f"{name}: {text}."
+        for name, text in (("Weights", spec.weights), ("Offset", spec.offset))
+        if text is not None
+    ]
+    if spec.weights is not None:
+        extras.append("The residual plots show scaled residuals times the root of the weight.")
+    extras += [f"Contrasts of {factor}: {code}." for factor, code in spec.contrasts.items()]
+    singular = singular_words(fit)
+    criterion = f"REML criterion at convergence: {fixed(fit.objective, 1)}."
+    return Section(
+        paragraphs=(" ".join([criterion, *extras]), convergence_words(fit)),
+        warnings=(*unidentified_words(fit), *(() if singular is None else (singular,))),
+        tables=tuple(one for one in tables if one is not None),
+    )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.api import types
 
-from mmfit.report.content.partitions import groupings
+from mmfit.formula.partition import groupings
+from mmfit.report.blocks import PageTable, Section, table
 from mmfit.report.figures.structure import structure_figures
-from mmfit.report.html.view import Section, Table, table
 from mmfit.report.records import ReportInput
 from mmfit.report.words.numbers import MISSING, count, fixed, general, listed
 
@@ -48,7 +48,7 @@ def used_variables(report: ReportInput) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for spec in specs for name in spec.variables))
 
 
-def variables_table(frame: pd.DataFrame, names: Sequence[str]) -> Table:
+def variables_table(frame: pd.DataFrame, names: Sequence[str]) -> PageTable:
     """Kind, range, mean and standard deviation of the columns that the candidates use."""
     heads = [
         ("Variable", "code"),
@@ -72,7 +72,7 @@ def _variable(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
     return (name, "numeric", "", general(float(numbers.mean())), spread, *ends)
 
 
-def factors_table(factors: Sequence["FactorRecord"]) -> Table:
+def factors_table(factors: Sequence["FactorRecord"]) -> PageTable:
     """Levels, rows per level and the relation to the other factors, a row per grouping factor."""
     rows = [
         (
@@ -98,7 +98,7 @@ def factors_table(factors: Sequence["FactorRecord"]) -> Table:
     return table("Grouping factors", heads, rows)
 
 
-def pairs_table(pairs: Sequence["PairRecord"]) -> Table:
+def pairs_table(pairs: Sequence["PairRecord"]) -> PageTable:
     """The relation of every two grouping factors."""
     rows = [
         (

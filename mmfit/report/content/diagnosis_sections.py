@@ -5,10 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
+from mmfit.report.blocks import Figure, PageTable, Section, rows_of, table
 from mmfit.report.content.inference_sections import Tables, notes_on, of_model
 from mmfit.report.figures import svg
-from mmfit.report.figures.diagnostics import Figure
-from mmfit.report.html.view import Section, Table, rows_of, table
 from mmfit.report.words.numbers import (
     MINUS,
     column,
@@ -47,7 +46,7 @@ def diagnosis_section(tables: Tables, model: str) -> Section | None:
     return Section((), warnings, tuple(shown), tuple(figures))
 
 
-def _checks_table(checks: pd.DataFrame) -> Table:
+def _checks_table(checks: pd.DataFrame) -> PageTable:
     texts = [
         checks["check"].tolist(),
         [general(value, 3) if value == value else "" for value in checks["value"]],
@@ -61,7 +60,7 @@ def _checks_table(checks: pd.DataFrame) -> Table:
     return table("Checks of the fit", heads, rows_of(texts), marked)
 
 
-def _influence_table(influence: pd.DataFrame) -> Table:
+def _influence_table(influence: pd.DataFrame) -> PageTable:
     rows = []
     for group in dict.fromkeys(influence["group"]):
         part = influence[influence["group"] == group]

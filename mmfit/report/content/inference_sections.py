@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mmfit.report.content.chosen import DF_WORDS, interval_texts
+from mmfit.report.blocks import PageTable, Section, rows_of, table
 from mmfit.report.content.null_section import distribution_text
 from mmfit.report.figures.profile import profile_figure
-from mmfit.report.html.view import Section, Table, rows_of, table
+from mmfit.report.words.fits import DF_WORDS, interval_texts
 from mmfit.report.words.numbers import column, fixed, p_text
 
 Tables = Mapping[str, pd.DataFrame]
@@ -57,7 +57,7 @@ def intervals_section(tables: Tables, model: str, level: float) -> Section | Non
     return Section(text, warnings, tuple(shown), tuple(figures))
 
 
-def _intervals_table(intervals: pd.DataFrame, level: float) -> Table:
+def _intervals_table(intervals: pd.DataFrame, level: float) -> PageTable:
     methods = list(dict.fromkeys(intervals["method"]))
     names = list(dict.fromkeys(intervals["parameter"]))
     columns = [names]
@@ -84,7 +84,7 @@ def term_tests_section(tables: Tables, model: str, df: str) -> Section | None:
     return Section((), warnings, tuple(shown))
 
 
-def _fixed_terms_table(tests: pd.DataFrame, df: str) -> Table:
+def _fixed_terms_table(tests: pd.DataFrame, df: str) -> PageTable:
     texts = [
         tests["term"].tolist(),
         column(tests["sum_sq"].tolist(), 4),
@@ -99,7 +99,7 @@ def _fixed_terms_table(tests: pd.DataFrame, df: str) -> Table:
     return table(caption, heads, rows_of(texts))
 
 
-def _random_terms_table(tests: pd.DataFrame) -> Table:
+def _random_terms_table(tests: pd.DataFrame) -> PageTable:
     texts = [
         [str(term) for term in tests["term"]],
         [fixed(value, 0) for value in tests["npar"]],

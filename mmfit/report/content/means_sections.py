@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from mmfit.report.content.chosen import DF_WORDS, interval_texts
+from mmfit.report.blocks import PageTable, Section, rows_of, table
 from mmfit.report.content.inference_sections import Tables, notes_on, of_model
-from mmfit.report.html.view import Section, Table, rows_of, table
+from mmfit.report.words.fits import DF_WORDS, interval_texts
 from mmfit.report.words.numbers import column, count, fixed, p_text
 
 _ADJUSTMENTS = {
@@ -37,13 +37,13 @@ def means_section(tables: Tables, model: str, df: str, level: float) -> Section 
     return Section((paragraph,) if len(parts["means"]) else (), warnings, shown)
 
 
-def _means(part: pd.DataFrame, df: str, level: float) -> Table:
+def _means(part: pd.DataFrame, df: str, level: float) -> PageTable:
     heads = [("Factor", "code"), ("Level", "code")]
     caption = f"Marginal means, with {DF_WORDS[df]}"
     return _estimates(part, caption, heads, ("factor", "level"), level)
 
 
-def _contrasts(part: pd.DataFrame, level: float) -> Table:
+def _contrasts(part: pd.DataFrame, level: float) -> PageTable:
     heads = [("Factor", "code"), ("Contrast", "code")]
     adjusted = dict.fromkeys(part["adjust"])
     notes = [_ADJUSTMENTS[name] for name in adjusted]
@@ -53,16 +53,16 @@ def _contrasts(part: pd.DataFrame, level: float) -> Table:
     return _estimates(part, caption, heads, ("factor", "contrast"), level, notes, tested=True)
 
 
-def _slopes(part: pd.DataFrame, level: float) -> Table:
+def _slopes(part: pd.DataFrame, level: float) -> PageTable:
     heads = [("Covariate", "code"), ("By", "code"), ("Level", "code")]
     return _estimates(part, "Slopes", heads, ("covariate", "by", "level"), level, tested=True)
 
 
-def _predictions(part: pd.DataFrame, level: float) -> Table:
+def _predictions(part: pd.DataFrame, level: float) -> PageTable:
     return _estimates(part, "Predictions", [("Row", "text")], ("row",), level)
 
 
-def _estimates(part, caption, heads, names, level, notes=(), *, tested=False) -> Table:
+def _estimates(part, caption, heads, names, level, notes=(), *, tested=False) -> PageTable:
     """Estimates by the columns ``names``, with t tests where ``tested``, and intervals."""
     total = len(part)
     part = part.head(MOST_ROWS)

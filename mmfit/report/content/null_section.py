@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from mmfit.report.html.view import Table, rows_of, table
+from mmfit.report.blocks import PageTable, rows_of, table
 from mmfit.report.words.numbers import MISSING, NO_BREAK, count, fixed, p_text
 from mmfit.selection import words
 from mmfit.selection.records import Comparison, NullDistribution
@@ -29,7 +29,7 @@ def distribution_text(distribution: str | None) -> str:
     return re.sub(r"( ?)chi2\((\d+)\)", symbol, distribution)
 
 
-def null_table(comparisons: Iterable[Comparison]) -> Table | None:
+def null_table(comparisons: Iterable[Comparison]) -> PageTable | None:
     """Every p-value of every tested pair; the rows that decide are marked. None without rows."""
     rows = [(pair, found) for pair in comparisons for found in pair.distributions]
     if not rows:

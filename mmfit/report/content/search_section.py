@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from mmfit.report.html.view import Table, rows_of, table
+from mmfit.report.blocks import PageTable, rows_of, table
 from mmfit.report.words.numbers import count, fixed
 
 MOST_ROWS = 30
 
 
-def stability_table(stability: pd.DataFrame) -> Table | None:
+def stability_table(stability: pd.DataFrame) -> PageTable | None:
     """How often each model was chosen again, and each term kept; None without an audit."""
     if not len(stability):
         return None

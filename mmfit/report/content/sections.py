@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from mmfit.report.blocks import PageTable, rows_of, table
 from mmfit.report.content.null_section import distribution_text
-from mmfit.report.html.view import Table, rows_of, table
 from mmfit.report.records import ReportInput
 from mmfit.report.words.numbers import column, count, fixed, p_text, plural, typeset_powers
 from mmfit.selection.records import Comparison, Ranking, Selection
 
 
-def candidates_table(report: ReportInput) -> Table:
+def candidates_table(report: ReportInput) -> PageTable:
     """Every candidate with both criteria and the state of its fits; the chosen one marked."""
     reml = [candidate.reported for candidate in report.candidates]
     ml = [candidate.fit_by("ML") for candidate in report.candidates]
@@ -61,7 +61,7 @@ def candidate_notes(report: ReportInput) -> list[str]:
     return dropped + [f"{name}: {record.text}." for name, record in records]
 
 
-def comparison_tables(comparisons: Sequence[Comparison]) -> list[Table]:
+def comparison_tables(comparisons: Sequence[Comparison]) -> list[PageTable]:
     """Likelihood-ratio tests of the valid pairs; the other pairs with their reasons, no number."""
     valid = [comparison for comparison in comparisons if comparison.valid]
     refused = [comparison for comparison in comparisons if not comparison.valid]
@@ -75,7 +75,7 @@ def comparison_tables(comparisons: Sequence[Comparison]) -> list[Table]:
     return tables
 
 
-def _tests_table(valid: Sequence[Comparison]) -> Table:
+def _tests_table(valid: Sequence[Comparison]) -> PageTable:
     texts = [
         [comparison.null for comparison in valid],
         [comparison.alternative for comparison in valid],
@@ -131,7 +131,7 @@ def _typeset(text: str) -> str:
     return distribution_text(text).replace("chi-square", "χ²")
 
 
-def ranking_table(ranking: Ranking, chosen: str) -> Table:
+def ranking_table(ranking: Ranking, chosen: str) -> PageTable:
     """Candidates by AIC or BIC, best first."""
     models = ranking.models
     texts = [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from mmfit.engine.records import GroupModes
+from mmfit.report.blocks import Figure
 from mmfit.report.figures import svg
 from mmfit.report.words.numbers import count, fixed
 
@@ -17,15 +17,6 @@ MOST_QUANTILES = 500
 MOST_LABELS = 40
 MOST_LINES = 400
 _SHADES = (0.15, 0.32, 0.5, 0.72, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A drawing for the page: ``svg`` is markup, ``caption`` plain text; ``wide`` over the page."""
-
-    svg: str
-    caption: str
-    wide: bool = False
 
 
 def residual_figure(fitted: np.ndarray, scaled: np.ndarray, response: str, key: str) -> Figure:
@@ -110,55 +101,68 @@ def level_figure(
     )
 
 
-def caterpillar_figure(group: GroupModes, effect: int, level: float, key: str) -> Figure:
-    """Conditional modes of one effect with normal intervals, ordered by their size.
+@dataclass(frozen=True, slots=True)
+class EffectModes:
+    """Conditional modes of one effect by the levels of a grouping factor.
 
-    Parameters
+    Attributes
     ----------
-    group : GroupModes, NaN for modes that the data do not tell;
-    effect : int, column of ``group.modes``;  level : float, coverage.
+    grouping, effect : str;  levels : tuple of str, length L.
+    estimate, low, high : (L,), the modes and their intervals; NaN where the data do not tell them.
     """
-    z = float(ndtri(0.5 + level / 2))
-    known = np.flatnonzero(~np.isnan(group.modes[:, effect]))
-    names = [group.levels[k] for k in known]
-    estimate = group.modes[known, effect]
-    half = z * np.sqrt(group.covariance[known, effect, effect])
-    order = np.argsort(estimate, kind="stable")
+
+    grouping: str
+    effect: str
+    levels: tuple[str, ...]
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def caterpillar_figure(modes: EffectModes, level: float, key: str) -> Figure:
+    """Conditional modes of one effect with intervals of coverage ``level``, ordered by size."""
+    known = np.flatnonzero(~np.isnan(modes.estimate))
+    order = known[np.argsort(modes.estimate[known], kind="stable")]
+    estimate, low, high = (part[order] for part in (modes.estimate, modes.low, modes.high))
     at = _thinned(len(order), MOST_LINES)
-    shown = order[at]
-    labelled = len(shown) <= MOST_LABELS
-    height = 1.0 + 0.13 * len(shown) if labelled else 5.0
-    with svg.drawing(width=4.4, height=max(height, 1.6)) as (figure, axes):
+    labelled = len(at) <= MOST_LABELS
+    height = max(1.0 + 0.13 * len(at) if labelled else 5.0, 1.6)
+    with svg.drawing(width=4.4, height=height) as (figure, axes):
         axes.axvline(0, color=svg.MUTED, linewidth=0.6)
-        low, high = estimate[shown] - half[shown], estimate[shown] + half[shown]
-        width = min(1.4, max(0.5, 150 / len(shown)))
-        _segments(axes, at, low, high, vertical=False, linewidth=width)
-        axes.plot(estimate[shown], at, "o", color=svg.INK, markersize=2.6 if labelled else 0.9)
+        width = min(1.4, max(0.5, 150 / len(at)))
+        _segments(axes, at, low[at], high[at], vertical=False, linewidth=width)
+        axes.plot(estimate[at], at, "o", color=svg.INK, markersize=2.6 if labelled else 0.9)
         if labelled:
-            axes.set_yticks(at, [_short(names[i]) for i in shown])
+            axes.set_yticks(at, [_short(modes.levels[k]) for k in order[at]])
             axes.tick_params(axis="y", length=0, labelsize=7)
-            axes.set_ylim(-0.8, len(shown) - 0.2)
-            axes.set_ylabel(group.grouping)
+            axes.set_ylim(-0.8, len(at) - 0.2)
+            axes.set_ylabel(modes.grouping)
         else:
-            axes.set_ylabel(f"{group.grouping}: rank among {count(len(order))} levels")
-        axes.set_xlabel(f"Conditional mode: {group.effects[effect]}")
-        clear = int(np.sum(np.abs(estimate) > half))
-        title = f"Conditional modes of {group.effects[effect]} by {group.grouping}"
+            axes.set_ylabel(f"{modes.grouping}: rank among {count(len(order))} levels")
+        axes.set_xlabel(f"Conditional mode: {modes.effect}")
+        clear = int(np.sum((low > 0) | (high < 0)))
+        title = f"Conditional modes of {modes.effect} by {modes.grouping}"
         description = (
             f"{count(len(order))} levels from {estimate.min():.4g} to {estimate.max():.4g}; "
             f"the interval of {count(clear)} leaves out zero."
         )
-        markup = svg.inline(figure, key, title, description)
+        drawn = svg.inline(figure, key, title, description)
+    return Figure(drawn, _caterpillar_caption(modes, level, clear, len(order), len(at)))
+
+
+def _caterpillar_caption(
+    modes: EffectModes, level: float, clear: int, known: int, shown: int
+) -> str:
     caption = (
-        f"{group.effects[effect]} by {group.grouping}: conditional modes with "
-        f"{100 * level:g}% intervals, ordered; {count(clear)} of {count(len(order))} leave out "
+        f"{modes.effect} by {modes.grouping}: conditional modes with "
+        f"{100 * level:g}% intervals, ordered; {count(clear)} of {count(known)} leave out "
         "zero."
     )
-    if len(known) < len(group.levels):
-        caption += f" The data tell no mode of {count(len(group.levels) - len(known))} levels."
-    if len(shown) < len(order):
-        caption += f" Drawn: {count(len(shown))} levels, evenly spaced in the order."
-    return Figure(markup, caption)
+    if known < len(modes.levels):
+        caption += f" The data tell no mode of {count(len(modes.levels) - known)} levels."
+    if shown < known:
+        caption += f" Drawn: {count(shown)} levels, evenly spaced in the order."
+    return caption
 
 
 def _cloud(axes, x: np.ndarray, y: np.ndarray) -> bool:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mmfit.report.blocks import Figure
 from mmfit.report.figures import svg
-from mmfit.report.figures.diagnostics import Figure
 from mmfit.report.words.numbers import count, plural
 
 # More panels than this make the page long and say little; the table holds all of them.

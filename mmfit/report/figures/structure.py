@@ -6,8 +6,8 @@ from html import escape
 
 import numpy as np
 
-from mmfit.report.content.partitions import Grouping, chains, crossed_pairs, groupings, incidence
-from mmfit.report.figures.diagnostics import Figure
+from mmfit.formula.partition import Grouping, chains, crossed_pairs, groupings, incidence
+from mmfit.report.blocks import Figure
 from mmfit.report.figures.svg import opening
 from mmfit.report.words.numbers import count, listed, plural
 from mmfit.selection.records import Candidate

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmfit.common.files import write_text
 from mmfit.errors import MmfitError
-from mmfit.report.html.page import render
+from mmfit.report.html.render import render
 from mmfit.report.words.verdict import decision_words, ranking_words
 from mmfit.selection.records import Selection
 from mmfit.selection.serialize import selection_from_json

@@ -1,12 +1,10 @@
 """The first paragraph of the report: what was decided, on what grounds, and what to beware of."""
 
-from mmfit.inference import tidy
-from mmfit.report.content.chosen import interval_texts, singular_words, unidentified_words
 from mmfit.report.records import ReportInput
+from mmfit.report.words.fits import interval_texts, singular_words, unidentified_words
 from mmfit.report.words.numbers import column, fixed, listed, p_phrase, plural
 from mmfit.selection.records import Ranking, Selection, SelectionStep
 from mmfit.spec.search import SELECTED
-from mmfit.tables.model_tables import LEVEL
 
 MOST_EFFECTS = 3
 
@@ -106,9 +104,8 @@ def _decision(step: SelectionStep) -> str:
 
 def _effects(report: ReportInput) -> str:
     """The slopes of a small fixed part with their intervals; larger ones stand in the table."""
-    chosen, df = report.chosen, report.analysis.df
-    table = tidy(chosen.reported_model, df=df, level=LEVEL)
-    rows = table[table["term"] != "(Intercept)"]
+    table = report.tables["coefficients"]
+    rows = table[(table["model"] == report.chosen.name) & (table["term"] != "(Intercept)")]
     if not 1 <= len(rows) <= MOST_EFFECTS:
         return ""
     intervals = interval_texts(rows)

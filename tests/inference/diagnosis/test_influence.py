@@ -11,7 +11,7 @@ from mmfit.errors import ComputationError, DesignError, MmfitError
 from mmfit.inference.diagnosis.influences import influence
 from mmfit.inference.fitted_model import FittedModel
 from tests import reference_cases as reference
-from tests.engine.oracle import covariance
+from tests.engine.definition import covariance
 
 # The estimates at fixed theta are exact: relative to the standard error.
 EXACT = 1e-8

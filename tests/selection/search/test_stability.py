@@ -16,7 +16,8 @@ from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.source import Source, clusters, drawn
 from mmfit.selection.search.stability import SearchTask, search_stability
 from mmfit.selection.search.stability_ladder import ladder_stability
-from mmfit.tables.search_tables import STABILITY, stability_table
+from mmfit.tables.schema import TABLES
+from mmfit.tables.search_tables import stability_table
 
 MAXIMAL = "y ~ x + z + (x | g)"
 # Kept in every model: its exact test against a linear model would take longer than all else.
@@ -283,10 +284,10 @@ def test_settings_that_do_not_exist(settings, message):
 
 def test_the_table_has_its_columns_whatever_it_holds():
     table = stability_table(audit("parametric", 3))
-    assert tuple(table.columns) == STABILITY
+    assert tuple(table.columns) == TABLES["stability"].header
     assert table["count"].dtype == "Int64"
     assert not len(stability_table(None))
-    assert tuple(stability_table(None).columns) == STABILITY
+    assert tuple(stability_table(None).columns) == TABLES["stability"].header
 
 
 def test_responses_do_not_change_with_the_memory_that_is_used(monkeypatch):

@@ -16,7 +16,7 @@ from mmfit.engine.solvers.crossed.traces import (
     crossed_traces,
 )
 from mmfit.engine.solvers.levels.blocks import conditional
-from mmfit.engine.solvers.levels.member_blocks import between, eliminate_lead, multiply, product
+from mmfit.engine.solvers.levels.member_blocks import between, eliminate_factor, multiply, product
 
 
 class CrossedProducts(CrossedDesign, Protocol):
@@ -45,7 +45,7 @@ class CrossedFactorization:
         given = [lambdas[place] for place in solver.given]
         precise = solver.precise.wanted(given)
         self._lambda = lambdas[0]
-        self.lead = eliminate_lead(solver.T, lambdas[0])
+        self.lead = eliminate_factor(solver.T, lambdas[0])
         self._right, remainder_right = solver.right(members)
         self.taken = np.zeros((self.size, solver.fixed))
         if precise:

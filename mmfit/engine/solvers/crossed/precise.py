@@ -25,12 +25,12 @@ Walker 2015, eq. 13). Only the value of the criterion needs these digits; its de
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from scipy.linalg import lapack
 
 from mmfit.engine.solvers.contract.composition import VarianceLimits
+from mmfit.engine.solvers.crossed.contrasts import Contrasts
 from mmfit.engine.solvers.crossed.products import dense_coupling, upper_products
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis
@@ -105,7 +105,7 @@ class PreciseValues:
         first, *self.others = (system.groups[g] for g in order)
         self.lead: LevelBasis = group_basis(first)
         self.columns = RemainderColumns.of(self.others)
-        self.pieces = _contrast_pieces(self.columns)
+        self.contrasts = Contrasts(self.columns)
         self._remainder_products()
         self._common()
         self._fixed = self._split(np.concatenate([self.B, self.X]))
@@ -118,28 +118,14 @@ class PreciseValues:
         whole = np.zeros(T * T)
         whole[index] = values
         whole = whole.reshape(T, T)
-        whole = self._contrasts(self._contrasts(whole + np.triu(whole, 1).T).T)
+        whole = self.contrasts.of(self.contrasts.of(whole + np.triu(whole, 1).T).T)
         dense = dense_coupling(self.lead, self.others, self.columns)
-        self.A = self._contrasts(dense.reshape(-1, T))
+        self.A = self.contrasts.of(dense.reshape(-1, T))
         self.W = whole - self.A.T @ self.A
         self.W = (self.W + self.W.T) / 2
         held = self.W.copy()
         held.reshape(-1)[:: len(held) + 1] += _HELD * np.diag(whole).max()
         self._held = lapack.dpotrf(held, lower=1)[0]
-
-    def _contrasts(self, M: np.ndarray) -> np.ndarray:
-        """M U along the last axis, from a column per level to one less per effect.
-
-        U (L, L - 1) has orthonormal columns that sum to zero, those of a reflection of the first
-        axis to the direction of ones.
-        """
-        parts = []
-        for pieces in self.columns.effects:
-            for piece in pieces:
-                v = _reflection(piece.stop - piece.start)
-                part = M[..., piece]
-                parts.append((part - (part @ v)[..., None] * v)[..., 1:])
-        return np.concatenate(parts, axis=-1)
 
     def _common(self) -> None:
         """B (k, n) and its part in every factor's columns; X = inner B + what is left of it."""
@@ -161,7 +147,7 @@ class PreciseValues:
             across = self._across(self._beside(rest)[1])
             b = lapack.dpotrs(self._held, across, lower=1)[0] if len(rows) else across
             shift += b
-            rest -= self._effects(b)
+            rest -= self.contrasts.effects(self.others, b)
         lead, rests = self._beside(rest)
         return _Columns(rest, shift, lead, self._across(rests), rests)
 
@@ -181,19 +167,7 @@ class PreciseValues:
             .reshape(len(rows), -1)
             for group in self.others
         ]
-        return self._contrasts(np.concatenate(parts, axis=1)).T
-
-    def _effects(self, b: np.ndarray) -> np.ndarray:
-        """(f, n): Z_c b for b (T, f)."""
-        out = np.zeros((b.shape[1], self.system.nobs))
-        for group, pieces in zip(self.others, self.pieces, strict=True):
-            for column, piece in zip(group.columns, pieces, strict=True):
-                effects = np.zeros((b.shape[1], group.levels))
-                effects[:, 1:] = b[piece].T
-                v = _reflection(group.levels)
-                effects -= (effects @ v)[:, None] * v
-                out += effects[:, group.codes] * column
-        return out
+        return self.contrasts.of(np.concatenate(parts, axis=1)).T
 
     def _response(self, member: int) -> tuple[_Columns, np.ndarray, np.ndarray]:
         """y less what B and X explain of it; coefficients of B (k,) and of X (p,) so taken."""
@@ -213,7 +187,7 @@ class PreciseValues:
         return self._responses[member]
 
     def taken(self, member: int) -> np.ndarray:
-        """(p,): what is taken off a response, see :class:`base.Factorization`."""
+        """(p,): what is taken off a response, see :class:`Factorization`."""
         return self._response(member)[2]
 
     def at(self, lambdas: list[np.ndarray], member: int) -> tuple[float, np.ndarray]:
@@ -235,28 +209,17 @@ class PreciseValues:
         S = self.W + self.A.T @ through
         r = F.across + self.A.T @ seen
         D = F.rests @ F.rests.T + _flat(F.lead).T @ seen
-        inner = self._gamma(self._gamma(S, lams[1:]).T, lams[1:])
+        inner = self.contrasts.scaled(self.contrasts.scaled(S, lams[1:]).T, lams[1:])
         inner.reshape(-1)[:: len(inner) + 1] += 1.0
         root, failed = lapack.dpotrf(inner, lower=1)
         if failed:
             raise np.linalg.LinAlgError
-        u = lapack.dpotrs(root, self._gamma((r + S @ F.shift).T, lams[1:]).T, lower=1)[0]
-        e = self._gamma(u.T, lams[1:], back=True).T - F.shift
+        u = lapack.dpotrs(root, self.contrasts.scaled((r + S @ F.shift).T, lams[1:]).T, lower=1)[0]
+        e = self.contrasts.scaled(u.T, lams[1:], back=True).T - F.shift
         cross = r.T @ e
         centred = D - cross - cross.T + e.T @ (S @ e) + u.T @ u
         log_det = log_det.sum() + 2 * np.log(np.diag(root)).sum()
         return self._with_means(centred, lams[1:], float(log_det), inside)
-
-    def _gamma(self, M: np.ndarray, lams, back: bool = False) -> np.ndarray:
-        """M G (or M G') for M (f, T), G with the Lambda of every contrast."""
-        out = np.zeros(M.shape)
-        for lam, pieces in zip(lams, self.pieces, strict=True):
-            for i, left in enumerate(pieces):
-                for j, right in enumerate(pieces):
-                    value = lam[j, i] if back else lam[i, j]
-                    if value:
-                        out[:, right] += value * M[:, left]
-        return out
 
     def _with_means(self, centred, lams, log_det: float, inside) -> tuple[float, np.ndarray]:
         """From the products of [B, X left, y] by V_c to log|V| and R'V^-1 R."""
@@ -283,24 +246,6 @@ class PreciseValues:
         back[-1, p] = 1.0
         whole = back.T @ out @ back
         return log_det, (whole + whole.T) / 2
-
-
-def _contrast_pieces(columns: RemainderColumns) -> list[list[slice]]:
-    """Per group and effect, the places of its contrasts."""
-    out, start = [], 0
-    for levels, pieces in zip(columns.levels, columns.effects, strict=True):
-        bounds = start + (levels - 1) * np.arange(len(pieces) + 1)
-        out.append([slice(int(a), int(b)) for a, b in pairwise(bounds)])
-        start = int(bounds[-1])
-    return out
-
-
-def _reflection(levels: int) -> np.ndarray:
-    """(L,): v such that I - vv' turns the first axis to the direction of ones."""
-    v = np.full(levels, 1 / np.sqrt(levels))
-    v[0] -= 1.0
-    length = np.sqrt(v @ v)
-    return v * (np.sqrt(2.0) / length) if length > 0 else v
 
 
 def _rows(columns: tuple[Column, ...], n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from mmfit.engine.solvers.crossed.pair_map import PairMap
 from mmfit.engine.solvers.crossed.products import Neighbours
 from mmfit.engine.solvers.crossed.remainder.pattern import RemainderPattern
-from mmfit.engine.solvers.crossed.remainder.sparse import SparsePlan
+from mmfit.engine.solvers.crossed.remainder.sparse_plan import SparsePlan
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.whitened_system import System

@@ -14,7 +14,7 @@ from mmfit.engine.covariance.directions import EntryOrder
 from mmfit.engine.solvers.contract.coupling import Coupling
 from mmfit.engine.solvers.contract.remainder import Remainder
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
-from mmfit.engine.solvers.levels.member_blocks import Lead, level_sums, multiply
+from mmfit.engine.solvers.levels.member_blocks import EliminatedFactor, level_sums, multiply
 
 
 class CrossedDesign(Protocol):
@@ -31,14 +31,14 @@ class CrossedFactors(Protocol):
 
     Attributes
     ----------
-    size : int, A;  lead : Lead, G and what goes with it;  remainder : Remainder.
+    size : int, A;  lead : EliminatedFactor, G and what goes with it;  remainder : Remainder.
     F : (A, q, q, L), F;  X : (A, q, q, L), C_l J C_l'.
     flat_cross : Z'V^-1 R per group in the solver's order, (A, m, q, L).
     """
 
     solver: CrossedDesign
     size: int
-    lead: Lead
+    lead: EliminatedFactor
     remainder: Remainder
 
     @property

@@ -13,7 +13,7 @@ _LARGE = 1e5
 
 
 @dataclass(frozen=True, slots=True)
-class Damped:
+class EliminatedFront:
     """Blocks S at M, one per level and member.
 
     Attributes
@@ -28,7 +28,7 @@ class Damped:
     log_det: np.ndarray
 
 
-def damp(S: np.ndarray, absent: np.ndarray | None, M: np.ndarray) -> Damped:
+def eliminate_front(S: np.ndarray, absent: np.ndarray | None, M: np.ndarray) -> EliminatedFront:
     """Of S (q, q, L, A), positive definite but for rows that are ``absent`` (q, L, 1; None: q = 1).
 
     ``M`` (q, q', L, A) is zero in the rows that are absent.
@@ -38,13 +38,13 @@ def damp(S: np.ndarray, absent: np.ndarray | None, M: np.ndarray) -> Damped:
         psi = M * M
         whole = 1.0 + S * psi
         G = 1.0 / whole
-        return Damped(G, G * S, psi * G, np.log(whole[0, 0]))
+        return EliminatedFront(G, G * S, psi * G, np.log(whole[0, 0]))
     C = lower(S + np.einsum("ila,ij->ijla", absent, np.eye(q)))
     N = np.einsum("ikla,ijla->kjla", M, C)
     K, log_det = whole_kernel(N)
     half = multiply(C, K)
     inner = whole_kernel(N.swapaxes(0, 1))[0]
-    return Damped(
+    return EliminatedFront(
         G=multiply(half, invert_lower(C)),
         GS=multiply(half, C.swapaxes(0, 1)),
         W=multiply(multiply(M, inner), M.swapaxes(0, 1)),

@@ -16,7 +16,7 @@ _LOOP_LIMIT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class EliminatedFactor:
     """What eliminating a factor with Z = Q T' (:mod:`basis`) at Psi leaves per level.
 
     With K = (I + T'Psi T)^-1, Z'V^-1 = T K Q' for V = I + Z Psi Z'.
@@ -33,12 +33,12 @@ class Lead:
     log_det: np.ndarray
 
 
-def eliminate_lead(T: np.ndarray, lam: np.ndarray) -> Lead:
+def eliminate_factor(T: np.ndarray, lam: np.ndarray) -> EliminatedFactor:
     """Eliminate a factor with T (q, q, L) at Lambda (A, q, q)."""
     if len(T) == 1:
         square = lam[:, 0] ** 2 * T[0, 0] ** 2
         whole = 1.0 + square
-        return Lead(
+        return EliminatedFactor(
             (T[0, 0] / whole)[:, None, None],
             (square / whole)[:, None, None],
             np.log(whole).sum(axis=1),
@@ -48,11 +48,11 @@ def eliminate_lead(T: np.ndarray, lam: np.ndarray) -> Lead:
     shrink = np.einsum("ijl,ajkl->aikl", T, K)
     np.negative(K, out=K)
     np.einsum("aiil->ail", K)[:] += 1.0
-    return Lead(shrink, K, log_det.sum(axis=0))
+    return EliminatedFactor(shrink, K, log_det.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
-class Eliminated:
+class EliminatedBlocks:
     """What eliminating a factor with products B_l = Z_l'Z_l at Psi leaves per level.
 
     Attributes
@@ -67,7 +67,7 @@ class Eliminated:
     log_det: np.ndarray
 
 
-def eliminate(own: np.ndarray, lam: np.ndarray) -> Eliminated:
+def eliminate_blocks(own: np.ndarray, lam: np.ndarray) -> EliminatedBlocks:
     """Eliminate a factor with products ``own`` (q, q, L), or (A, q, q, L), at Lambda (A, q, q).
 
     In the basis of Lambda's left singular vectors Psi is diagonal, diag(s^2). There I + B Psi =
@@ -78,7 +78,7 @@ def eliminate(own: np.ndarray, lam: np.ndarray) -> Eliminated:
         psi = lam[:, 0] ** 2
         whole = 1.0 + own[..., 0, 0, :] * psi
         shrink = (1.0 / whole)[:, None, None]
-        return Eliminated(shrink, psi[:, :, None, None] * shrink, np.log(whole).sum(axis=1))
+        return EliminatedBlocks(shrink, psi[:, :, None, None] * shrink, np.log(whole).sum(axis=1))
     U, s, _ = np.linalg.svd(lam)
     square = s * s
     large = np.maximum(square, 1.0)
@@ -90,7 +90,7 @@ def eliminate(own: np.ndarray, lam: np.ndarray) -> Eliminated:
     shrink = sandwich(U, b[:, :, None, None] * inverse)
     W = sandwich(U, a[:, :, None, None] * inverse)
     W = (W + W.swapaxes(1, 2)) / 2
-    return Eliminated(shrink, W, log_det + levels * np.log(large).sum(axis=1))
+    return EliminatedBlocks(shrink, W, log_det + levels * np.log(large).sum(axis=1))
 
 
 def sandwich(U: np.ndarray, M: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The factors of a chain, each with its levels in the order of the levels that they lie in.
 
 Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`basis`). Where the digits are
-wanted that large variances take, columns are shifted (:mod:`nested_shifts`).
+wanted that large variances take, columns are shifted (:mod:`shifts`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ import numpy as np
 from mmfit.engine.covariance.directions import Directions, directions
 from mmfit.engine.solvers.levels.basis import Within, level_basis, within_levels
 from mmfit.engine.solvers.nested.chain import Chain
-from mmfit.engine.solvers.nested.shifts import Axes, Products, Split, compressed, split
+from mmfit.engine.solvers.nested.products import Products
+from mmfit.engine.solvers.nested.shifts import Axes, Split, compressed, split
 from mmfit.engine.system.level_sums import LevelSums, response_products
 from mmfit.engine.system.whitened_system import System
 

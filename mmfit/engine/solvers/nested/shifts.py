@@ -3,7 +3,7 @@
 From the outermost factor inwards each column beyond a factor's own (the coarser factors' Q's, X and
 y) is split by level into its part Q_i c_i, the factor's shift, and the rest, which is what goes on
 to the finer factors. The elimination puts a shift back when it has come to its factor
-(:mod:`nested`). So what is summed up below is as small as what the levels differ by, and no digits
+(:mod:`solver`). So what is summed up below is as small as what the levels differ by, and no digits
 are lost to a difference of large sums, whatever the ratios of the variances. Without large
 variances there is nothing to spare, and no shift.
 
@@ -26,36 +26,12 @@ from mmfit.engine.solvers.levels.basis import (
 )
 from mmfit.engine.solvers.levels.blocks import invert_lower, lower
 from mmfit.engine.solvers.nested.chain import Chain
+from mmfit.engine.solvers.nested.products import Products
 from mmfit.engine.system.level_sums import Column, LevelSums, response_products
 from mmfit.engine.system.whitened_system import Group, System
 
 # The weight, in a coarser factor's shift, of what the innermost levels can explain themselves.
 _SHARED = 1e-8
-
-
-@dataclass(frozen=True, slots=True)
-class Products:
-    """Per level, products of q rows with d columns and with y.
-
-    Attributes
-    ----------
-    design : (q, d, levels);  responses : (q, levels, B).
-    """
-
-    design: np.ndarray
-    responses: np.ndarray
-
-    def of(self, members: np.ndarray | None) -> np.ndarray:
-        """(q, d + 1, levels, A), for the responses ``members``, or all."""
-        y = self.responses if members is None else np.take(self.responses, members, axis=-1)
-        q, d, levels = self.design.shape
-        out = np.empty((q, d + 1, levels, y.shape[-1]))
-        out[:, :d] = self.design[..., None]
-        out[:, d] = y
-        return out
-
-    def sorted(self, order: np.ndarray) -> "Products":
-        return Products(self.design[..., order], self.responses[:, order])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`classes`), s
 level of the second remains.
 
 Where large variances ask for it, the columns of a front are without the shifts c of this factor
-and the coarser ones (:mod:`nested_shifts`). With S and r the own and the other part of the own
+and the coarser ones (:mod:`shifts`). With S and r the own and the other part of the own
 rows, D the other part, M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that
 have the shift back is
 
@@ -35,7 +35,7 @@ from mmfit.engine.solvers.contract.solver import (
 from mmfit.engine.solvers.levels.blocks import (
     conditional,
     congruence,
-    damp,
+    eliminate_front,
     kernel,
     multiply,
     segment_sum,
@@ -61,7 +61,7 @@ class NestedSolver:
     ----------
     links : list of Link, innermost first;  pooled : the first link, pooled;  chain : Chain.
     within : (B, m, m), what the levels of the innermost factor leave of R'R.
-    taken : (B, p), see :class:`base.Factorization`.
+    taken : (B, p), see :class:`Factorization`.
     entries : EntryOrder, of Psi, by link.
     """
 
@@ -142,7 +142,7 @@ class Elimination:
 
 
 class NestedFactorization:
-    """See :class:`base.Factorization`."""
+    """See :class:`Factorization`."""
 
     def __init__(self, solver: NestedSolver, lambdas, members: np.ndarray | None):
         self.solver, self.members = solver, members
@@ -165,20 +165,20 @@ class NestedFactorization:
         if link.rest is not None:
             rows = rows + link.rest.of(self.members)
         S, r = rows[:, :q], rows[:, q:]
-        damped = damp(S, link.absent, np.einsum("jil,jka->ikla", link.T[..., 0], lam))
-        self.log_det = self.log_det + damped.log_det.sum(axis=0)
-        C, H = multiply(damped.G, r), multiply(damped.W, r)
+        found = eliminate_front(S, link.absent, np.einsum("jil,jka->ikla", link.T[..., 0], lam))
+        self.log_det = self.log_det + found.log_det.sum(axis=0)
+        C, H = multiply(found.G, r), multiply(found.W, r)
         c = link.shifts(self.members)
         if c is not None:
-            C += multiply(damped.GS, c)
-            H -= multiply(damped.G.swapaxes(0, 1), c)
+            C += multiply(found.GS, c)
+            H -= multiply(found.G.swapaxes(0, 1), c)
         self.eliminations.append(
             Elimination(
-                G=multiply(link.T, damped.G),
+                G=multiply(link.T, found.G),
                 C=multiply(link.T, C),
                 H=H,
-                W=damped.W,
-                F=multiply(multiply(link.T, damped.GS), link.T.swapaxes(0, 1)),
+                W=found.W,
+                F=multiply(multiply(link.T, found.GS), link.T.swapaxes(0, 1)),
             )
         )
         update = front[q:, q:] - multiply(r.swapaxes(0, 1), H)

@@ -23,7 +23,7 @@ from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.crossed.remainder.effect_columns import mirror
 from mmfit.engine.solvers.levels.member_blocks import (
     between,
-    eliminate,
+    eliminate_blocks,
     level_sums,
     multiply,
     product,
@@ -96,7 +96,7 @@ class EliminatedRemainder:
         self.storage = storage
         self.S22, self.A, self.Srr = storage.split(S)
         _fill(self.S22)
-        self.two = eliminate(self.S22, lambdas[0])
+        self.two = eliminate_blocks(self.S22, lambdas[0])
         self.WA = times(self.two.precision, self.A)
         reduced = self.Srr - self._down(self.A, self.WA)
         self.inner = DensePlan(storage.rest, whole=False).factorize(reduced, lambdas[1:])

@@ -8,14 +8,11 @@ instead, by blocks of right-hand sides.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mmfit.engine.solvers.contract.solver import COPIES, SecondOrderCost
-from mmfit.engine.solvers.crossed.remainder.by_member import RemainderByMember
 from mmfit.engine.solvers.crossed.remainder.effect_columns import (
     EffectColumns,
     effect_columns,
@@ -30,27 +27,6 @@ from mmfit.errors import ComputationError
 _LARGE = 3e-3
 # Doubles in a block of columns of N.
 _BLOCK = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SparsePlan:
-    """Of values on a pattern."""
-
-    pattern: RemainderPattern
-
-    name = "sparse"
-    second_order_is_cheap = False
-
-    def factorize(self, S: np.ndarray, lambdas: list[np.ndarray]) -> RemainderByMember:
-        """See :class:`mmfit.engine.solvers.contract.remainder.RemainderPlan`."""
-        members = range(len(S))
-        return RemainderByMember(
-            [SparseMember(S[a], [lam[a] for lam in lambdas], self.pattern) for a in members]
-        )
-
-    def cost(self, passes: float) -> SecondOrderCost:
-        plan = self.pattern.plan
-        return SecondOrderCost(0.0, passes * 6 * plan.flops, 2 * COPIES * plan.storage)
 
 
 class SparseMember:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmfit.report.content.partitions import (
+from mmfit.formula.partition import (
     Grouping,
     chains,
     crossed_pairs,

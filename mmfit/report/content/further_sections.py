@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mmfit.report.blocks import Section
 from mmfit.report.content.diagnosis_sections import diagnosis_section
 from mmfit.report.content.inference_sections import (
     intervals_section,
@@ -9,7 +10,6 @@ from mmfit.report.content.inference_sections import (
     term_tests_section,
 )
 from mmfit.report.content.means_sections import means_section
-from mmfit.report.html.view import Section
 from mmfit.report.records import ReportInput
 
 

@@ -1,11 +1,11 @@
-"""What the templates show: tables of ready text, nothing left to compute."""
+"""What a page is made of, as plain text: sections, tables, figures. HTML is made of them later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PageColumn:
     """A column: ``kind`` is text, number, code or prose (wide, wraps)."""
 
     label: str
@@ -13,20 +13,20 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """A table of the page.
 
     Attributes
     ----------
     caption : str, what the table shows.
-    columns : tuple of Column; the first column names its row.
+    columns : tuple of PageColumn; the first column names its row.
     rows : tuple of tuples of str, each as long as ``columns``.
     marked : frozenset of int, rows to set off (the chosen model).
     notes : tuple of str, below the table.
     """
 
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[PageColumn, ...]
     rows: tuple[tuple[str, ...], ...]
     marked: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
@@ -38,17 +38,17 @@ def table(
     rows: Sequence[Sequence[str]],
     marked: Sequence[int] = (),
     notes: Sequence[str] = (),
-) -> Table:
-    """A ``Table`` from ``(label, kind)`` pairs and rows of text.
+) -> PageTable:
+    """A ``PageTable`` from ``(label, kind)`` pairs and rows of text.
 
     Raises ValueError where a row has not one text per column.
     """
-    heads = tuple(Column(*column) for column in columns)
+    heads = tuple(PageColumn(*column) for column in columns)
     lines = tuple(tuple(row) for row in rows)
     for line in lines:
         if len(line) != len(heads):
             raise ValueError(f"{caption}: {len(line)} cells for {len(heads)} columns: {line}")
-    return Table(caption, heads, lines, frozenset(marked), tuple(notes))
+    return PageTable(caption, heads, lines, frozenset(marked), tuple(notes))
 
 
 def rows_of(columns: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -57,10 +57,19 @@ def rows_of(columns: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing: ``svg`` to be shown as it is, ``caption`` plain text; ``wide`` over the page."""
+
+    svg: str
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Text, warnings, tables and figures of one section, in this order."""
 
     paragraphs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    figures: tuple = ()
+    tables: tuple[PageTable, ...] = ()
+    figures: tuple[Figure, ...] = ()

@@ -1,0 +1,91 @@
+"""The tables of the stage ``compare``: pairs of models, and the null distributions of each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmfit.selection import words
+from mmfit.selection.records import Comparison, NullDistribution, Remark
+from mmfit.tables.frames import Frames, frame_of_rows, read_tables
+from mmfit.tables.schema import TABLES
+
+
+def comparison_tables(comparisons: Iterable[Comparison]) -> Frames:
+    """``comparisons`` and ``null_distributions`` by name; a refused pair has no number."""
+    comparisons = tuple(comparisons)
+    pairs = [{f.name: getattr(one, f.name) for f in fields(one)} for one in comparisons]
+    laws = [_law_row(one, law) for one in comparisons for law in one.distributions]
+    return {
+        "comparisons": frame_of_rows("comparisons", pairs),
+        "null_distributions": frame_of_rows("null_distributions", laws),
+    }
+
+
+def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
+    """The records behind both tables.
+
+    Without loss but for the null distributions: weights of mixtures have the digits that are
+    printed, conditions are the words that are there.
+
+    Raises
+    ------
+    FileNotFoundError : one of the files is not there.
+    DataError : a file is not such a table as this version writes it.
+    """
+    tables = read_tables(folder, ("comparisons", "null_distributions"))
+    laws: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in _rows(tables["null_distributions"]):
+        laws.setdefault((row["null"], row["alternative"]), []).append(row)
+    return tuple(
+        _comparison(row, laws.get((row["null"], row["alternative"]), ()))
+        for row in _rows(tables["comparisons"])
+    )
+
+
+def _comparison(row: Mapping[str, Any], laws: Iterable[Mapping[str, Any]]) -> Comparison:
+    whole = (name for name, kind in TABLES["comparisons"].kinds.items() if kind == "integer")
+    values = dict(row) | {name: None if row[name] is None else int(row[name]) for name in whole}
+    # The distribution's name in the one table is the key into the other.
+    found = tuple(_law(law, law["distribution"] == row["null_distribution"]) for law in laws)
+    return Comparison(**values, distributions=found)
+
+
+def _law_row(comparison: Comparison, found: NullDistribution) -> Mapping[str, Any]:
+    return {
+        "null": comparison.null,
+        "alternative": comparison.alternative,
+        "method": found.method,
+        "distribution": words.distribution(found),
+        "p_value": found.p_value,
+        "mc_low": found.mc_low,
+        "mc_high": found.mc_high,
+        "replicates": found.replicates,
+        "holds": found.holds,
+        "condition": words.condition(found),
+    }
+
+
+def _law(row: Mapping[str, Any], decides: bool) -> NullDistribution:
+    dfs, weights = words.mixture_of(row["distribution"])
+    return NullDistribution(
+        method=row["method"],
+        p_value=row["p_value"],
+        mc_low=row["mc_low"],
+        mc_high=row["mc_high"],
+        replicates=None if row["replicates"] is None else int(row["replicates"]),
+        holds=row["holds"],
+        condition=(Remark("said", (row["condition"],)),),
+        decides=decides,
+        dfs=dfs,
+        weights=weights,
+        criterion=words.criterion_of(row["distribution"]),
+    )
+
+
+def _rows(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """The rows of a table; what is missing is None."""
+    columns = [[None if v != v else v for v in frame[name].tolist()] for name in frame]
+    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
