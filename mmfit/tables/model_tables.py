@@ -78,7 +78,7 @@ def random_effects_table(candidates: Sequence[Candidate], df: str) -> pd.DataFra
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     return _by_model(
         "random_effects",
-        ((c, random_effects(c.reported, c.matrices, LEVEL)) for c in candidates),
+        ((c, random_effects(c.reported_model, LEVEL)) for c in candidates),
     )
 
 
