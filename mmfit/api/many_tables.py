@@ -7,7 +7,7 @@ import numpy as np
 from mmfit.engine.derived.information import design_confounding
 from mmfit.engine.many import ManyFits, many_uncertainty
 from mmfit.formula.row_subset import RowSubset
-from mmfit.inference.fixed_effects.degrees_of_freedom import (
+from mmfit.inference.precision.degrees_of_freedom import (
     check_method,
     satterthwaite_df,
     untold_note,
@@ -80,7 +80,7 @@ def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.
     variance = np.diagonal(fits.vcov, axis1=1, axis2=2)
     if df == "kenward-roger":
         from mmfit.engine.derived.kenward_roger import many_adjusted
-        from mmfit.inference.fixed_effects.kenward_roger import contrast_df, require_reml
+        from mmfit.inference.precision.kenward_roger import contrast_df, require_reml
 
         require_reml("REML" if fits.reml else "ML")
         adjusted = many_adjusted(matrices, values, fits)

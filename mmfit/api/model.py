@@ -10,11 +10,12 @@ import numpy as np
 
 from mmfit.api.model_inference import InferenceMethods
 from mmfit.common.arguments import name_list
-from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model, fitted_values
+from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model
 from mmfit.errors import ComparisonError
 from mmfit.formula import ModelMatrices, build, parse
 from mmfit.formula.complete_rows import complete_rows
 from mmfit.formula.unidentified import Unidentified
+from mmfit.inference.fitted_model import FittedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +30,11 @@ class LinearMixedModel(InferenceMethods):
     ----------
     record : Fit, plain numbers (JSON-able);  matrices : ModelMatrices;
     rows : (n,) intp array, positions in the data of the rows used.
+    model : FittedModel, the record and the matrices with what follows from both.
     """
 
     def __init__(self, record: Fit, matrices: ModelMatrices, rows: np.ndarray | None = None):
-        self.record, self.matrices = record, matrices
+        self.model = FittedModel(record, matrices)
         self.rows = np.arange(matrices.nobs) if rows is None else rows
 
     def __repr__(self) -> str:
@@ -40,6 +42,14 @@ class LinearMixedModel(InferenceMethods):
             f"<{self.criterion} fit of {self.record.formula}: log_lik {self.log_lik:.4f}, "
             f"{self.nobs} rows{', singular' if self.singular else ''}>"
         )
+
+    @property
+    def record(self) -> Fit:
+        return self.model.fit
+
+    @property
+    def matrices(self) -> ModelMatrices:
+        return self.model.matrices
 
     @property
     def criterion(self) -> str:
@@ -107,9 +117,8 @@ class LinearMixedModel(InferenceMethods):
     @cached_property
     def std_error(self) -> pd.Series:
         """Standard errors of the fixed effects by term; NaN where no data tell them."""
-        from mmfit.inference import precision
-
-        return self._by_term(precision(self.record).std_error(np.eye(len(self.fixef))), "std_error")
+        known = self.model.precision()
+        return self._by_term(known.std_error(np.eye(len(self.fixef))), "std_error")
 
     def _by_term(self, values, name) -> pd.Series:
         import pandas as pd
@@ -129,7 +138,7 @@ class LinearMixedModel(InferenceMethods):
         """group, term_1, term_2, vcov, sdcor: as lme4's ``as.data.frame(VarCorr())``."""
         from mmfit.inference import varcorr
 
-        return varcorr(self.record)
+        return varcorr(self.model)
 
     @cached_property
     def ranef(self) -> dict[str, pd.DataFrame]:
@@ -152,12 +161,12 @@ class LinearMixedModel(InferenceMethods):
     def _modes(self) -> tuple[GroupModes, ...]:
         from mmfit.inference.prediction.untold import told_modes
 
-        return told_modes(self.record, self.matrices)
+        return told_modes(self.model)
 
-    @cached_property
+    @property
     def fitted(self) -> np.ndarray:
         """(n,) conditional fitted values, offset included."""
-        return fitted_values(self.matrices, self.record)
+        return self.model.fitted
 
     @property
     def residuals(self) -> np.ndarray:
@@ -195,8 +204,11 @@ class LinearMixedModel(InferenceMethods):
         """The same model by the other (or the same) criterion, started at this fit's theta."""
         if reml == (self.criterion == "REML"):
             return self
-        record = fit_model(self.matrices, reml=reml, start=self.theta)
-        return LinearMixedModel(record, self.matrices, self.rows)
+        prepared = self.model.prepared
+        record = fit_model(self.matrices, reml=reml, start=self.theta, prepared=prepared)
+        other = LinearMixedModel(record, self.matrices, self.rows)
+        other.model = self.model.with_fit(record)
+        return other
 
 
 def compare(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmfit.engine import Fit, simulate_responses
-from mmfit.formula import ModelMatrices
+from mmfit.engine import simulate_responses
+from mmfit.inference.fitted_model import FittedModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
 
 class InferenceMethods:
-    """Mixed into ``LinearMixedModel``, which has the ``record`` and the ``matrices``."""
+    """Mixed into ``LinearMixedModel``, which has the ``model`` that every question is asked of."""
 
-    record: Fit
-    matrices: ModelMatrices
+    model: FittedModel
 
     def tidy(self, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
         """Fixed effects with t tests and Wald intervals; see :func:`mmfit.inference.tidy`."""
         from mmfit.inference import tidy
 
-        return tidy(self.record, df=df, level=level, matrices=self.matrices)
+        return tidy(self.model, df=df, level=level)
 
     def anova(
         self, type: int = 3, df: str = "satterthwaite", basis: str = "canonical"
@@ -37,7 +36,7 @@ class InferenceMethods:
         """F tests of the fixed terms; see :func:`mmfit.inference.anova`."""
         from mmfit.inference import anova
 
-        return anova(self.record, self.matrices, type=type, df=df, basis=basis)
+        return anova(self.model, type=type, df=df, basis=basis)
 
     def contest(
         self,
@@ -56,21 +55,19 @@ class InferenceMethods:
         """
         from mmfit.inference import contest
 
-        return contest(
-            self.record, self.matrices, L, rhs, df=df, joint=joint, level=level, basis=basis
-        )
+        return contest(self.model, L, rhs, df=df, joint=joint, level=level, basis=basis)
 
     def drop1(self, df: str = "satterthwaite") -> pd.DataFrame:
         """F tests of the fixed terms that can be dropped; see :func:`mmfit.inference.drop1`."""
         from mmfit.inference import drop1
 
-        return drop1(self.record, self.matrices, df=df)
+        return drop1(self.model, df=df)
 
     def ranova(self) -> pd.DataFrame:
         """Likelihood-ratio tests of the random terms; see :func:`mmfit.selection.ranova`."""
         from mmfit.selection import ranova
 
-        return ranova(self.record, self.matrices)
+        return ranova(self.model)
 
     def confint(
         self,
@@ -90,8 +87,7 @@ class InferenceMethods:
         from mmfit.inference import confint
 
         return confint(
-            self.record,
-            self.matrices,
+            self.model,
             method=method,
             level=level,
             replicates=replicates,
@@ -103,25 +99,25 @@ class InferenceMethods:
         """Profile likelihood of every parameter; see :func:`mmfit.inference.profile_likelihood`."""
         from mmfit.inference import profile_likelihood
 
-        return profile_likelihood(self.record, self.matrices, level=level)
+        return profile_likelihood(self.model, level=level)
 
     def r_squared(self) -> RSquared:
         """Nakagawa's marginal and conditional R squared; see :func:`mmfit.inference.r_squared`."""
         from mmfit.inference import r_squared
 
-        return r_squared(self.record, self.matrices)
+        return r_squared(self.model)
 
     def icc(self) -> ICC:
         """Intraclass correlations; see :func:`mmfit.inference.icc`."""
         from mmfit.inference import icc
 
-        return icc(self.record, self.matrices)
+        return icc(self.model)
 
     def conditional_aic(self) -> ConditionalAIC:
         """Conditional AIC; see :func:`mmfit.inference.conditional_aic`."""
         from mmfit.inference import conditional_aic
 
-        return conditional_aic(self.record, self.matrices)
+        return conditional_aic(self.model)
 
     def means(
         self,
@@ -134,7 +130,7 @@ class InferenceMethods:
         """Marginal means by the levels of factors; see :func:`mmfit.inference.means`."""
         from mmfit.inference import means
 
-        return means(self.record, self.matrices, factor, at=at, df=df, level=level)
+        return means(self.model, factor, at=at, df=df, level=level)
 
     def contrasts(
         self,
@@ -148,9 +144,7 @@ class InferenceMethods:
         """Differences between marginal means; see :func:`mmfit.inference.contrasts`."""
         from mmfit.inference import contrasts
 
-        return contrasts(
-            self.record, self.matrices, factor, adjust=adjust, at=at, df=df, level=level
-        )
+        return contrasts(self.model, factor, adjust=adjust, at=at, df=df, level=level)
 
     def slopes(
         self,
@@ -164,7 +158,7 @@ class InferenceMethods:
         """Slopes of a covariate by the levels of factors; see :func:`mmfit.inference.slopes`."""
         from mmfit.inference import slopes
 
-        return slopes(self.record, self.matrices, covariate, by, at=at, df=df, level=level)
+        return slopes(self.model, covariate, by, at=at, df=df, level=level)
 
     def predict(
         self,
@@ -187,8 +181,7 @@ class InferenceMethods:
         from mmfit.inference import predict
 
         return predict(
-            self.record,
-            self.matrices,
+            self.model,
             new_data,
             random_effects=random_effects,
             std_error=std_error,
@@ -203,7 +196,7 @@ class InferenceMethods:
 
         Replicate i has the i-th stream spawned from ``seed``, so it does not depend on ``n``.
         """
-        return simulate_responses(self.matrices, self.record, n, seed)
+        return simulate_responses(self.model.matrices, self.model.fit, n, seed)
 
     def diagnose(self) -> Diagnosis:
         """Convergence, singular directions and residual checks in words and numbers.
@@ -212,7 +205,7 @@ class InferenceMethods:
         """
         from mmfit.inference import diagnose
 
-        return diagnose(self.record, self.matrices)
+        return diagnose(self.model)
 
     def influence(self, group: str | None = None, *, refit: bool = False) -> Influence:
         """What leaving out each level of a grouping factor changes.
@@ -222,4 +215,4 @@ class InferenceMethods:
         """
         from mmfit.inference import influence
 
-        return influence(self.record, self.matrices, group, refit=refit)
+        return influence(self.model, group, refit=refit)

@@ -8,11 +8,10 @@ from typing import Any
 # what it does not use.
 _MODULES = MappingProxyType(
     {
-        "METHODS": "fixed_effects.degrees_of_freedom",
-        "Precision": "fixed_effects.degrees_of_freedom",
-        "df_note": "fixed_effects.degrees_of_freedom",
-        "precision": "fixed_effects.degrees_of_freedom",
-        "kenward_roger_cost": "fixed_effects.kenward_roger",
+        "FittedModel": "fitted_model",
+        "METHODS": "precision.degrees_of_freedom",
+        "Precision": "precision.degrees_of_freedom",
+        "kenward_roger_cost": "precision.kenward_roger",
         "FTest": "fixed_effects.f_tests",
         "anova": "fixed_effects.f_tests",
         "contest": "fixed_effects.contests",

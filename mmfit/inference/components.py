@@ -5,19 +5,20 @@ import math
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.engine.records import VarianceTerm
 from mmfit.inference.distributions import t_quantile
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.prediction.untold import told_modes
 
 
-def varcorr(fit: Fit) -> pd.DataFrame:
+def varcorr(model: FittedModel) -> pd.DataFrame:
     """Variances and covariances as lme4's ``as.data.frame(VarCorr(fit))``.
 
     Columns group, term_1, term_2, vcov, sdcor. Per term the variances come first (``sdcor`` is the
     standard deviation), then the covariances (``sdcor`` is the correlation, missing where a
     variance is zero); ``Residual`` stands last as a group without terms.
     """
+    fit = model.fit
     rows = [row for term in fit.terms for row in _term_rows(term)]
     rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
     frame = pd.DataFrame(rows, columns=["group", "term_1", "term_2", "vcov", "sdcor"])
@@ -39,7 +40,7 @@ def _term_rows(term: VarianceTerm) -> list[tuple]:
     return rows
 
 
-def random_effects(fit: Fit, matrices: ModelMatrices, level: float = 0.95) -> pd.DataFrame:
+def random_effects(model: FittedModel, level: float = 0.95) -> pd.DataFrame:
     """Conditional modes with their conditional standard deviations and normal intervals.
 
     Columns group, level, term, estimate, std_error, conf_low, conf_high; level by level, the
@@ -48,7 +49,7 @@ def random_effects(fit: Fit, matrices: ModelMatrices, level: float = 0.95) -> pd
     """
     z = float(t_quantile(0.5 + level / 2, np.inf))
     parts = []
-    for group in told_modes(fit, matrices):
+    for group in told_modes(model):
         count, q = group.modes.shape
         std_error = np.sqrt(np.diagonal(group.covariance, axis1=1, axis2=2)).ravel()
         estimate = group.modes.ravel()

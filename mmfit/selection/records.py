@@ -1,13 +1,14 @@
 """The frozen records of comparisons and of a selection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 
 CRITERIA = ("REML", "ML")
 
@@ -19,6 +20,9 @@ class Candidate:
     name: str
     matrices: ModelMatrices
     fits: Mapping[str, Fit]
+    _models: dict[str, FittedModel] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def fit_by(self, criterion: str) -> Fit:
         """The fit by ``criterion``.
@@ -30,6 +34,22 @@ class Candidate:
         if criterion not in self.fits:
             raise ComparisonError(f'the model "{self.name}" has no {criterion} fit')
         return self.fits[criterion]
+
+    def model(self, criterion: str) -> FittedModel:
+        """The fitted model by ``criterion``, one for all who ask; see :meth:`fit_by`.
+
+        What follows from the matrices alone is shared by the models of all criteria.
+        """
+        if criterion not in self._models:
+            fit, other = self.fit_by(criterion), next(iter(self._models.values()), None)
+            known = None if other is None else other.system
+            self._models[criterion] = FittedModel(fit, self.matrices, known)
+        return self._models[criterion]
+
+    @property
+    def reported_model(self) -> FittedModel:
+        """The fitted model of :attr:`reported`."""
+        return self.model(self.reported.criterion)
 
     @property
     def reported(self) -> Fit:

@@ -108,14 +108,13 @@ def pieces(candidate: Candidate, wanted: Wanted) -> Iterator[Piece]:
 
 def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
     """What must be said of ``coefficients.csv``, ``anova.csv`` and ``random_effects.csv``."""
-    fit, matrices = candidate.reported, candidate.matrices
-    known = inference.precision(fit, wanted.df, matrices)
-    said = inference.tidy(fit, df=known).attrs["note"]
+    model = candidate.reported_model
+    said = inference.tidy(model, df=wanted.df).attrs["note"]
     notes = [("coefficients", said)] if said else []
     for kind in (1, 2, 3):
-        note = inference.anova(fit, matrices, kind, known).attrs["note"]
+        note = inference.anova(model, kind, wanted.df).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []
-    modes = inference.random_effects(fit, matrices)
+    modes = inference.random_effects(model)
     untold = int(modes["std_error"].isna().sum())
     if untold:
         text = "conditional modes, or their variances, follow by covariances that no data tell."
@@ -126,8 +125,7 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
 def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood intervals of all parameters, and the curves that they are read off."""
     level = wanted.inference.level
-    fit, matrices = candidate.fit_by("ML"), candidate.matrices
-    profile = inference.profile_likelihood(fit, matrices, level=max(level, CURVES))
+    profile = inference.profile_likelihood(candidate.model("ML"), level=max(level, CURVES))
     intervals = profile.interval(level).assign(method="profile", level=level)
     intervals.attrs["notes"] = list(profile.notes)
     return {"intervals": intervals, "profiles": profile.curves}
@@ -136,9 +134,8 @@ def profile_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
 def wald_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     """Wald intervals of the fixed effects, with the degrees of freedom of the analysis."""
     level = wanted.inference.level
-    fit, matrices = candidate.reported, candidate.matrices
-    table = inference.tidy(fit, df=wanted.df, level=level, matrices=matrices)
-    table = table.assign(parameter=fixed_parameters(fit))
+    table = inference.tidy(candidate.reported_model, df=wanted.df, level=level)
+    table = table.assign(parameter=fixed_parameters(candidate.reported))
     return {"intervals": table.assign(method="wald", level=level)}
 
 
@@ -147,8 +144,7 @@ def bootstrap_intervals(candidate: Candidate, wanted: Wanted) -> Rows:
     level, settings = wanted.inference.level, wanted.bootstrap
     fit = candidate.reported
     table = inference.confint(
-        fit,
-        candidate.matrices,
+        candidate.reported_model,
         method="bootstrap",
         level=level,
         replicates=settings.replicates,
@@ -168,27 +164,26 @@ _INTERVALS = {
 
 def term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """F tests of the fixed terms that can be dropped."""
-    fit, matrices = candidate.reported, candidate.matrices
-    return {"term_tests": inference.drop1(fit, matrices, df=wanted.df)}
+    return {"term_tests": inference.drop1(candidate.reported_model, df=wanted.df)}
 
 
 def random_term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood-ratio tests of the random terms."""
     asked = wanted.bootstrap
     settings = NullSettings("auto", asked.replicates, asked.seed, asked.stop)
-    return {"random_term_tests": ranova(candidate.reported, candidate.matrices, settings)}
+    return {"random_term_tests": ranova(candidate.reported_model, settings)}
 
 
 def r_squared(candidate: Candidate, wanted: Wanted) -> Rows:
     """Marginal and conditional R squared."""
-    found = inference.r_squared(candidate.reported, candidate.matrices)
+    found = inference.r_squared(candidate.reported_model)
     values = [("r2_marginal", found.marginal), ("r2_conditional", found.conditional)]
     return _measures(values, found.note)
 
 
 def intraclass(candidate: Candidate, wanted: Wanted) -> Rows:
     """Intraclass correlations, the adjusted one also by grouping factor."""
-    found = inference.icc(candidate.reported, candidate.matrices)
+    found = inference.icc(candidate.reported_model)
     values = [("icc_adjusted", found.adjusted), ("icc_unadjusted", found.unadjusted)]
     groups = [None, None, *found.by_group.index]
     values += [("icc", value) for value in found.by_group]
@@ -197,7 +192,7 @@ def intraclass(candidate: Candidate, wanted: Wanted) -> Rows:
 
 def conditional_aic(candidate: Candidate, wanted: Wanted) -> Rows:
     """Conditional AIC of the ML fit, its degrees of freedom and its log-likelihood."""
-    found = inference.conditional_aic(candidate.fit_by("ML"), candidate.matrices)
+    found = inference.conditional_aic(candidate.model("ML"))
     values = [("caic", found.caic), ("caic_df", found.df), ("caic_log_lik", found.log_lik)]
     return _measures(values, found.note)
 
@@ -212,8 +207,7 @@ def _measures(
 def means(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
     """Marginal means by the levels of a factor, or by the cells of several."""
     table = inference.means(
-        candidate.reported,
-        candidate.matrices,
+        candidate.reported_model,
         factor,
         df=wanted.df,
         level=wanted.inference.level,
@@ -225,8 +219,7 @@ def contrasts(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
     """Differences between all pairs of marginal means."""
     adjust = wanted.inference.adjust
     table = inference.contrasts(
-        candidate.reported,
-        candidate.matrices,
+        candidate.reported_model,
         factor,
         adjust=adjust,
         df=wanted.df,
@@ -243,8 +236,7 @@ def contrasts(candidate: Candidate, wanted: Wanted, factor: str) -> Rows:
 def slopes(candidate: Candidate, wanted: Wanted, covariate: str, by: tuple[str, ...]) -> Rows:
     """Slopes of a covariate by the levels of factors, or the overall one."""
     table = inference.slopes(
-        candidate.reported,
-        candidate.matrices,
+        candidate.reported_model,
         covariate,
         by,
         df=wanted.df,
@@ -255,13 +247,13 @@ def slopes(candidate: Candidate, wanted: Wanted, covariate: str, by: tuple[str, 
 
 def influence(candidate: Candidate, wanted: Wanted) -> Rows:
     """What leaving out each level of each grouping factor changes, fixed effect by fixed effect."""
-    found = inference.influence(candidate.reported, candidate.matrices)
+    found = inference.influence(candidate.reported_model)
     return {"influence": found.coefficients.merge(found.groups, on=["group", "level"], how="left")}
 
 
 def diagnosis(candidate: Candidate, wanted: Wanted) -> Rows:
     """Convergence, singular directions and residual checks."""
-    return {"diagnosis": inference.diagnose(candidate.reported, candidate.matrices).checks}
+    return {"diagnosis": inference.diagnose(candidate.reported_model).checks}
 
 
 def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
@@ -273,8 +265,7 @@ def predictions(candidate: Candidate, wanted: Wanted) -> Rows:
     used = [name for name in _predictors(candidate, asked) if name in rows]
     complete = rows[used].notna().all(axis=1)
     table = inference.predict(
-        candidate.reported,
-        candidate.matrices,
+        candidate.reported_model,
         rows[complete],
         random_effects=asked.random_effects,
         std_error=True,

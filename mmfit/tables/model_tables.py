@@ -10,9 +10,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.records import Fit
 from mmfit.formula.unidentified import unidentified_text
-from mmfit.inference import anova, random_effects, tidy, varcorr
+from mmfit.inference import FittedModel, anova, random_effects, tidy, varcorr
 from mmfit.selection.records import Candidate
 from mmfit.tables.frames import Frames, frame_of, frame_of_rows, stacked
 from mmfit.tables.residuals import residuals
@@ -54,7 +53,7 @@ def coefficients_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame
     """
     return _by_model(
         "coefficients",
-        ((c, tidy(c.reported, df=df, level=LEVEL, matrices=c.matrices)) for c in candidates),
+        ((c, tidy(c.reported_model, df=df, level=LEVEL)) for c in candidates),
     )
 
 
@@ -63,12 +62,14 @@ def variance_components_table(candidates: Sequence[Candidate], df: str) -> pd.Da
 
     ``note`` says of an entry why the data do not tell it.
     """
-    return _by_model("variance_components", ((c, _noted_varcorr(c.reported)) for c in candidates))
+    return _by_model(
+        "variance_components", ((c, _noted_varcorr(c.reported_model)) for c in candidates)
+    )
 
 
-def _noted_varcorr(fit: Fit) -> pd.DataFrame:
-    table = varcorr(fit)
-    told = {one: record.text for record in fit.unidentified for one in record.parameters}
+def _noted_varcorr(model: FittedModel) -> pd.DataFrame:
+    table = varcorr(model)
+    told = {one: record.text for record in model.fit.unidentified for one in record.parameters}
     names = zip(table["group"], table["term_1"], table["term_2"].fillna(""), strict=True)
     return table.assign(note=[told.get(name, "") for name in names])
 
@@ -77,7 +78,7 @@ def random_effects_table(candidates: Sequence[Candidate], df: str) -> pd.DataFra
     """Conditional modes of the REML fits (see ``mmfit.inference.random_effects``)."""
     return _by_model(
         "random_effects",
-        ((c, random_effects(c.reported, c.matrices, LEVEL)) for c in candidates),
+        ((c, random_effects(c.reported_model, LEVEL)) for c in candidates),
     )
 
 
@@ -86,7 +87,7 @@ def anova_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
     return _by_model(
         "anova",
         (
-            (c, anova(c.reported, c.matrices, type=type_, df=df).assign(type=type_))
+            (c, anova(c.reported_model, type=type_, df=df).assign(type=type_))
             for c in candidates
             for type_ in ANOVA_TYPES
         ),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine import fitted_values
 from mmfit.selection.records import Candidate
 
 
@@ -25,8 +24,8 @@ def residuals(candidate: Candidate) -> Residuals:
     ``scaled`` are lme4's, without the weights, if there are any; ``weighted`` have variance 1 in
     the model: these, and not lme4's, are what a plot can judge the residual variance by.
     """
-    fit, matrices = candidate.reported, candidate.matrices
-    fitted = fitted_values(matrices, fit)
-    scaled = (matrices.y - fitted) / fit.sigma
-    weights = matrices.weights
-    return Residuals(fitted, scaled, scaled if weights is None else np.sqrt(weights) * scaled)
+    model = candidate.reported_model
+    scaled = (model.matrices.y - model.fitted) / model.fit.sigma
+    weights = model.matrices.weights
+    weighted = scaled if weights is None else np.sqrt(weights) * scaled
+    return Residuals(model.fitted, scaled, weighted)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmfit.inference import anova, tidy
+from mmfit.inference.fitted_model import FittedModel
 from tests.reference_cases import cases, fits, matrices
 
 # lmerTest differentiates numerically, good to about 1e-4 relative.
@@ -16,7 +17,7 @@ WITH_TERMS = [c for c in WITH_DF if cases()[c]["REML"].get("anova3")]
 
 @pytest.mark.parametrize("case", WITH_DF)
 def test_coefficients(case):
-    table = tidy(fits(case)["REML"]).set_index("term")
+    table = tidy(FittedModel(fits(case)["REML"], matrices(case))).set_index("term")
     for row in cases()[case]["REML"]["satterthwaite"]:
         ours = table.loc[row["term"]]
         assert ours["df"] == pytest.approx(row["df"], rel=DF)
@@ -25,13 +26,14 @@ def test_coefficients(case):
 
 
 def test_balanced_sleepstudy_has_seventeen_degrees_of_freedom_exactly():
-    np.testing.assert_allclose(tidy(fits("sleep_slope")["REML"])["df"], 17, rtol=1e-7)
+    model = FittedModel(fits("sleep_slope")["REML"], matrices("sleep_slope"))
+    np.testing.assert_allclose(tidy(model)["df"], 17, rtol=1e-7)
 
 
 @pytest.mark.parametrize("case", WITH_TERMS)
 @pytest.mark.parametrize("kind", [1, 2, 3])
 def test_anova(case, kind):
-    table = anova(fits(case)["REML"], matrices(case), type=kind).set_index("term")
+    table = anova(FittedModel(fits(case)["REML"], matrices(case)), type=kind).set_index("term")
     reference = cases()[case]["REML"][f"anova{kind}"]
     assert list(table.index) == [row["term"] for row in reference]
     for row in reference:

@@ -8,6 +8,7 @@ import pytest
 
 from mmfit.engine import fit_both
 from mmfit.formula import build
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection import (
     Candidate,
     NullSettings,
@@ -64,7 +65,7 @@ def by_search(frame, settings, standing="forward"):
 def test_every_way_gives_the_same_numbers(seed):
     frame, settings = drawn(seed), without_bootstrap(seed)
     larger = candidate("larger", LARGER, frame)
-    table = ranova(larger.fit_by("REML"), larger.matrices, settings).set_index("term")
+    table = ranova(FittedModel(larger.fit_by("REML"), larger.matrices), settings).set_index("term")
     searched = by_search(frame, settings)
     for term, formula in SMALLER.items():
         smaller = candidate("smaller", formula, frame)

@@ -7,6 +7,7 @@ import pytest
 from mmfit.engine import fit_both, fit_model
 from mmfit.errors import ComparisonError
 from mmfit.formula import build
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.null_distributions.mixtures import half_space
 from mmfit.selection import Candidate, NullSettings, compare_candidates, ranova
 from tests import reference_cases
@@ -33,13 +34,15 @@ FRAME = data()
 
 def table(formula, reml=True, **more):
     model = build(formula, FRAME, **more)
-    return ranova(fit_model(model, reml=reml), model).set_index("term")
+    return ranova(FittedModel(fit_model(model, reml=reml), model)).set_index("term")
 
 
 @pytest.mark.parametrize("case_id", reference_cases.inference())
 def test_agrees_with_lmertest(case_id):
     reference = reference_cases.inference()[case_id]["ranova"]
-    found = ranova(reference_cases.fits(case_id)["REML"], reference_cases.matrices(case_id))
+    found = ranova(
+        FittedModel(reference_cases.fits(case_id)["REML"], reference_cases.matrices(case_id))
+    )
     assert found["term"].tolist() == [row["term"] for row in reference]
     assert found["npar"].tolist() == [row["npar"] for row in reference]
     for column, name, tolerance in (
@@ -56,7 +59,9 @@ def test_agrees_with_lmertest(case_id):
 
 
 def test_the_model_itself_comes_first_and_has_no_test():
-    row = ranova(reference_cases.fits("pastes")["REML"], reference_cases.matrices("pastes")).iloc[0]
+    row = ranova(
+        FittedModel(reference_cases.fits("pastes")["REML"], reference_cases.matrices("pastes"))
+    ).iloc[0]
     assert row["term"] == "<none>"
     assert row[["chisq", "df", "p_value", "p_value_boundary", "note"]].isna().all()
 
@@ -71,7 +76,9 @@ def test_boundary_p_value_is_that_of_the_edge():
 
 
 def test_one_variance_against_a_linear_model_is_exact():
-    found = ranova(reference_cases.fits("dyestuff")["REML"], reference_cases.matrices("dyestuff"))
+    found = ranova(
+        FittedModel(reference_cases.fits("dyestuff")["REML"], reference_cases.matrices("dyestuff"))
+    )
     row = found.set_index("term").loc["(1 | Batch)"]
     exact = reference_cases.inference()["dyestuff"]["exact_rlrt"]
     assert "exact" in row["null_distribution"]
@@ -150,7 +157,7 @@ def test_a_lone_slope_is_removed_whole_and_says_so():
 def test_weights_offset_and_rank_deficient_columns_are_kept():
     frame = FRAME.assign(twice=2 * FRAME["x"])
     model = build("y ~ x + twice + (x | g)", frame, weights="w", offset="z")
-    found = ranova(fit_model(model), model).set_index("term")
+    found = ranova(FittedModel(fit_model(model), model)).set_index("term")
     smaller = build("y ~ x + twice + (1 | g)", frame, weights="w", offset="z")
     expected = fit_model(smaller)
     assert found.loc["x in (x | g)", "log_lik"] == pytest.approx(expected.log_lik, abs=1e-7)
@@ -164,7 +171,7 @@ def test_a_singular_null_has_the_plain_p_value_alone_where_no_bootstrap_is_made(
     model = build("y ~ 1 + (1 | k) + (x | g)", frame)
     fit = fit_model(model)
     assert fit.singular
-    found = ranova(fit, model, NullSettings(replicates=0)).set_index("term")
+    found = ranova(FittedModel(fit, model), NullSettings(replicates=0)).set_index("term")
     row = found.loc["x in (x | g)"]
     assert np.isnan(row["p_value_boundary"])
     assert row["p_value"] > 0
@@ -177,7 +184,7 @@ def test_a_singular_null_has_the_plain_p_value_alone_where_no_bootstrap_is_made(
 def test_refuses_what_has_no_random_term_or_no_formula():
     linear = build("y ~ x", FRAME)
     with pytest.raises(ComparisonError, match="no random term"):
-        ranova(fit_model(linear), linear)
+        ranova(FittedModel(fit_model(linear), linear))
     rng = np.random.default_rng(2)
     made = matrices(
         {"(Intercept)": np.ones(40)},
@@ -185,7 +192,7 @@ def test_refuses_what_has_no_random_term_or_no_formula():
         y=rng.normal(size=40),
     )
     with pytest.raises(ComparisonError, match="no formula"):
-        ranova(fit_model(made), made)
+        ranova(FittedModel(fit_model(made), made))
 
 
 def test_a_singular_smaller_model_leaves_the_bootstrap():
@@ -196,9 +203,9 @@ def test_a_singular_smaller_model_leaves_the_bootstrap():
     model = build("y ~ 1 + (1 | g) + (1 | h)", frame)
     fit = fit_model(model)
     assert fit.singular
-    found = ranova(fit, model).set_index("term")
+    found = ranova(FittedModel(fit, model)).set_index("term")
     row = found.loc["(1 | g)"]
     assert "is singular" in row["note"]
     assert "parametric bootstrap" in row["null_distribution"]
     assert 0 < row["p_value_boundary"] <= 1
-    pd.testing.assert_frame_equal(found, ranova(fit, model).set_index("term"))
+    pd.testing.assert_frame_equal(found, ranova(FittedModel(fit, model)).set_index("term"))

@@ -3,7 +3,7 @@
 import pytest
 
 from mmfit.errors import SpecError
-from mmfit.inference.fixed_effects.degrees_of_freedom import METHODS
+from mmfit.inference.precision.degrees_of_freedom import METHODS
 from mmfit.spec import (
     SUPPORTED_DF,
     FileData,

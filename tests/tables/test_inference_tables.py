@@ -11,6 +11,7 @@ from mmfit import inference
 from mmfit.engine import fit_both
 from mmfit.errors import DataError
 from mmfit.formula import build, parse
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection import Candidate, ranova
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
 from mmfit.tables.frames import empty_tables, read_tables, write_tables
@@ -115,12 +116,12 @@ def test_intervals_by_each_method(tables, candidates):
     assert list(dict.fromkeys(found["method"])) == ["profile", "wald", "bootstrap"]
     assert set(found["level"]) == {0.9}
     parts = {method: part.reset_index(drop=True) for method, part in found.groupby("method")}
-    profile = inference.profile_likelihood(fits["ML"], matrices, level=0.99)
+    profile = inference.profile_likelihood(FittedModel(fits["ML"], matrices), level=0.99)
     same(parts["profile"], profile.interval(0.9), "parameter estimate conf_low conf_high")
-    tidy = inference.tidy(fits["REML"], level=0.9)
+    tidy = inference.tidy(candidates[0].reported_model, level=0.9)
     same(parts["wald"], tidy.rename(columns={"term": "parameter"}), "parameter conf_low conf_high")
     bootstrap = inference.confint(
-        fits["REML"], matrices, method="bootstrap", level=0.9, replicates=39, seed=5
+        FittedModel(fits["REML"], matrices), method="bootstrap", level=0.9, replicates=39, seed=5
     )
     same(parts["bootstrap"], bootstrap, "parameter conf_low conf_high")
     known = {"sigma": fits["REML"].sigma} | dict(
@@ -134,11 +135,11 @@ def test_intervals_by_each_method(tables, candidates):
 def test_term_tests_and_random_term_tests(tables, candidates):
     candidate = candidates[1]
     fit, matrices = candidate.fits["REML"], candidate.matrices
-    expected = inference.drop1(fit, matrices)
+    expected = inference.drop1(FittedModel(fit, matrices))
     same(of(tables, "term_tests", "factors"), expected, "term sum_sq num_df den_df p_value")
     assert expected["term"].tolist() == ["x:a", "a:b"]
     found = of(tables, "random_term_tests", "factors")
-    expected = ranova(fit, matrices).astype({"npar": float, "df": float})
+    expected = ranova(FittedModel(fit, matrices)).astype({"npar": float, "df": float})
     same(found, expected, "term npar log_lik aic chisq df p_value p_value_boundary")
     assert not len(of(tables, "random_term_tests", "none"))
 
@@ -147,9 +148,9 @@ def test_measures(tables, candidates):
     candidate = candidates[1]
     found = of(tables, "measures", "factors")
     fits, matrices = candidate.fits, candidate.matrices
-    r_squared = inference.r_squared(fits["REML"], matrices)
-    icc = inference.icc(fits["REML"], matrices)
-    caic = inference.conditional_aic(fits["ML"], matrices)
+    r_squared = inference.r_squared(FittedModel(fits["REML"], matrices))
+    icc = inference.icc(FittedModel(fits["REML"], matrices))
+    caic = inference.conditional_aic(FittedModel(fits["ML"], matrices))
     expected = {
         "r2_marginal": r_squared.marginal,
         "r2_conditional": r_squared.conditional,
@@ -169,18 +170,18 @@ def test_means_contrasts_and_slopes(tables, candidates):
     means = of(tables, "means", "factors")
     cells = means[means["factor"] == "a:b"]
     assert cells["level"].tolist() == ["p:s", "q:s", "r:s", "p:t", "q:t", "r:t"]
-    expected = inference.means(fit, matrices, "a:b", level=0.9)
+    expected = inference.means(FittedModel(fit, matrices), "a:b", level=0.9)
     same(cells, expected, "estimate std_error df conf_low conf_high")
     contrasts = of(tables, "contrasts", "factors")
     assert set(contrasts["adjust"]) == {"tukey"}
     first = contrasts[contrasts["factor"] == "a"]
     assert first["contrast"].tolist() == ["p - q", "p - r", "q - r"]
-    expected = inference.contrasts(fit, matrices, "a", adjust="tukey", level=0.9)
+    expected = inference.contrasts(FittedModel(fit, matrices), "a", adjust="tukey", level=0.9)
     same(first, expected, "estimate std_error df statistic p_value conf_low conf_high")
     slopes = of(tables, "slopes", "factors")
     assert slopes["by"].tolist() == ["a"] * 3
     assert slopes["level"].tolist() == ["p", "q", "r"]
-    expected = inference.slopes(fit, matrices, "x", "a", level=0.9)
+    expected = inference.slopes(FittedModel(fit, matrices), "x", "a", level=0.9)
     same(slopes, expected, "estimate std_error df statistic p_value conf_low conf_high")
 
 
@@ -191,11 +192,11 @@ def test_means_within_the_levels_of_another_factor(candidates, wanted):
     means, contrasts = found["means"], found["contrasts"]
     assert set(means["factor"]) == set(contrasts["factor"]) == {"a | b"}
     assert means["level"].tolist() == ["p:s", "q:s", "r:s", "p:t", "q:t", "r:t"]
-    expected = inference.means(fit, matrices, "a | b")
+    expected = inference.means(FittedModel(fit, matrices), "a | b")
     same(means, expected, "estimate std_error df conf_low conf_high")
     within = [f"{pair} ({b})" for b in "st" for pair in ("p - q", "p - r", "q - r")]
     assert contrasts["contrast"].tolist() == within
-    expected = inference.contrasts(fit, matrices, "a | b")
+    expected = inference.contrasts(FittedModel(fit, matrices), "a | b")
     same(contrasts, expected, "estimate std_error df statistic p_value conf_low conf_high")
 
 
@@ -222,7 +223,7 @@ def test_influence_has_a_row_per_level_and_fixed_effect(tables, candidates):
     found = of(tables, "influence", "plain")
     assert len(found) == 12 * 2
     assert found["term"].tolist() == list(fit.fixed_names) * 12
-    expected = inference.influence(fit, candidates[0].matrices)
+    expected = inference.influence(FittedModel(fit, candidates[0].matrices))
     same(found, expected.coefficients, "group level term estimate_without change change_se")
     distance = expected.groups.set_index("level")["cooks_distance"]
     assert found["cooks_distance"].tolist() == distance[found["level"]].tolist()
@@ -234,7 +235,9 @@ def test_predictions_keep_the_rows_of_the_file(tables, candidates, wanted):
     assert found["estimate"].isna().tolist() == [False, False, True, False]
     fit, matrices = candidates[0].fits["REML"], candidates[0].matrices
     complete = wanted.new_rows.drop(index=3)
-    expected = inference.predict(fit, matrices, complete, interval="prediction", level=0.9)
+    expected = inference.predict(
+        FittedModel(fit, matrices), complete, interval="prediction", level=0.9
+    )
     same(found.drop(index=2), expected, "estimate std_error df conf_low conf_high")
     # The level that the fit has not seen is predicted by the fixed effects.
     fixed = fit.fixef @ (1, complete.loc[2, "x"])

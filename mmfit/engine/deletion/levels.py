@@ -17,7 +17,7 @@ from mmfit.engine.derived.spherical_precision import build_precision
 from mmfit.engine.estimates import estimates
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.records import Fit
-from mmfit.engine.system.whitened_system import System, build_system
+from mmfit.engine.system.whitened_system import System
 from mmfit.errors import ComputationError, DesignError
 from mmfit.formula.matrices import ModelMatrices
 
@@ -51,13 +51,16 @@ class Deletions:
     converged: np.ndarray
 
 
-def delete_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: int) -> Deletions:
+def delete_levels(
+    matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: int, system: System
+) -> Deletions:
     """Estimates at the theta of ``fit`` without the rows of each level.
 
     Parameters
     ----------
     codes : (n,) intp, level of each row, of one of the model's grouping factors.
     levels : their number, L >= 2.
+    system : the whitened system of ``matrices``, with its rows.
 
     Raises
     ------
@@ -67,7 +70,6 @@ def delete_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: 
         When so many evaluations of so large a criterion would take hours.
     """
     _require_levels(levels)
-    system = build_system(matrices)
     out = _blank(matrices, system, codes, levels, ())
     wanted = out.estimable.copy()
     reduced = _reduced(system, _white_lambdas(system, fit.theta), codes, wanted)
@@ -83,7 +85,9 @@ def delete_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: 
     return out
 
 
-def refit_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: int) -> Deletions:
+def refit_levels(
+    matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: int, system: System
+) -> Deletions:
     """Refits without the rows of each level, started at the theta of ``fit``.
 
     A level without which a grouping factor has a single level, or without which the model cannot be
@@ -96,7 +100,7 @@ def refit_levels(matrices: ModelMatrices, fit: Fit, codes: np.ndarray, levels: i
     """
     _require_levels(levels)
     sizes = tuple(len(term.effects) for term in matrices.random)
-    out = _blank(matrices, build_system(matrices), codes, levels, sizes)
+    out = _blank(matrices, system, codes, levels, sizes)
     out.converged[:] = False
     for level in np.flatnonzero(out.estimable):
         rest = without_rows(matrices, codes != level)

@@ -36,8 +36,7 @@ from mmfit.engine.criterion import Evaluation, Problem
 from mmfit.engine.estimates import SINGULAR
 from mmfit.engine.records import Fit
 from mmfit.engine.solvers import choose_solver
-from mmfit.engine.system.whitened_system import Group, System, build_system
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.engine.system.whitened_system import Group, System
 
 # Below this share of the curvature that a parameter alone would have, the criterion does not say
 # where it lies.
@@ -82,8 +81,10 @@ class _Directions:
     bend: np.ndarray
 
 
-def effective_df(matrices: ModelMatrices, fit: Fit) -> EffectiveDf:
+def effective_df(system: System, fit: Fit) -> EffectiveDf:
     """The parts of tr(d yhat / dy) at the estimates of ``fit``, by the criterion of the fit.
+
+    ``system`` is the whitened one of the fit's model, with its rows.
 
     Costs two passes over the rows and one factorisation per covariance parameter; no matrix larger
     than (n, parameters) is formed.
@@ -93,7 +94,6 @@ def effective_df(matrices: ModelMatrices, fit: Fit) -> EffectiveDf:
     DesignError, ComputationError
         As in fitting.
     """
-    system = build_system(matrices)
     at = _evaluate(system, fit)
     psi = system.layout.psi(at.theta[0])
     through_x = np.trace(at.T[0, :, :-1, :-1], axis1=1, axis2=2)

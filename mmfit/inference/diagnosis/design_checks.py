@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from mmfit.engine import fit_model
-from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, DesignError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.rank import independent_columns
 from mmfit.inference.diagnosis.residual_checks import ALPHA, Check, p_words, verdict
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.coefficients import tidy
 
 # Fewer levels than this say little about a variance.
@@ -22,8 +22,9 @@ _CONDITION = 30.0
 _CURVATURE = 0.05
 
 
-def design_checks(fit: Fit, matrices: ModelMatrices) -> list[Check]:
+def design_checks(model: FittedModel) -> list[Check]:
     """Levels of the grouping factors, rank, scales and collinearity of the fixed columns."""
+    fit, matrices = model.fit, model.matrices
     out = [_levels(name, count) for name, count in _level_counts(matrices).items()]
     if fit.dropped:
         out.append(
@@ -36,16 +37,17 @@ def design_checks(fit: Fit, matrices: ModelMatrices) -> list[Check]:
                 f"part depend on the others and were left out: {', '.join(fit.dropped)}.",
             )
         )
-    out += [one for one in (_scales(fit, matrices), _collinearity(matrices)) if one is not None]
+    out += [one for one in (_scales(model), _collinearity(matrices)) if one is not None]
     return out
 
 
-def curvature_check(fit: Fit, matrices: ModelMatrices) -> Check | None:
+def curvature_check(model: FittedModel) -> Check | None:
     """The square of the fixed part added to the fixed part (Ramsey 1969; Tukey 1949 for factors).
 
     The t test is by a REML fit with that column, with Satterthwaite's degrees of freedom. None
     where the square lies in the span of the fixed part, or the model with it cannot be fitted.
     """
+    fit, matrices = model.fit, model.matrices
     if not len(fit.fixef):
         return None
     line = matrices.X @ fit.fixef
@@ -58,7 +60,8 @@ def curvature_check(fit: Fit, matrices: ModelMatrices) -> Check | None:
         return None
     wider = replace(matrices, X=X, fixed_names=(*matrices.fixed_names, "square"))
     try:
-        row = tidy(fit_model(wider, reml=True, start=fit.theta)).iloc[-1]
+        fitted = FittedModel(fit_model(wider, reml=True, start=fit.theta), wider)
+        row = tidy(fitted).iloc[-1]
     except (DesignError, ComputationError):
         return None
     value, p_value = float(row["statistic"]), float(row["p_value"])
@@ -90,8 +93,9 @@ def _levels(name: str, count: int) -> Check:
     return Check(f"levels of {name}", float(count), np.nan, verdict(few), text)
 
 
-def _scales(fit: Fit, matrices: ModelMatrices) -> Check | None:
+def _scales(model: FittedModel) -> Check | None:
     """Root mean squares of the columns of the fixed and random parts."""
+    matrices = model.matrices
     sizes: dict[str, float] = {}
     parts = [(matrices.fixed_names, matrices.X)]
     parts += [(term.effects, term.model) for term in matrices.random]

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.unidentified import Unidentified, unidentified_text
 from mmfit.inference.diagnosis.design_checks import curvature_check, design_checks
 from mmfit.inference.diagnosis.residual_checks import (
@@ -20,6 +19,7 @@ from mmfit.inference.diagnosis.singular_directions import (
     singular_directions,
     singular_text,
 )
+from mmfit.inference.fitted_model import FittedModel
 
 __all__ = ["Diagnosis", "SingularDirection", "convergence_text", "diagnose", "singular_text"]
 
@@ -62,7 +62,7 @@ class Diagnosis:
         return self.checks[self.checks["verdict"] == "look"].reset_index(drop=True)
 
 
-def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
+def diagnose(model: FittedModel) -> Diagnosis:
     """Convergence in words, the combinations of effects without variance, and standard checks.
 
     The checks are of the optimum, of identification, of singularity, of the design (levels of the
@@ -72,14 +72,15 @@ def diagnose(fit: Fit, matrices: ModelMatrices) -> Diagnosis:
     normality of the random effects; each states its source. Residuals are conditional,
     over sigma, times the root of the prior weight.
     """
-    directions = singular_directions(fit, matrices)
-    checks = [_convergence(fit), _identification(fit), *design_checks(fit, matrices)]
+    fit = model.fit
+    directions = singular_directions(model)
+    checks = [_convergence(fit), _identification(fit), *design_checks(model)]
     if not np.isnan(fit.sigma):
         # Without estimates there is nothing else to look at.
         checks.insert(2, _singularity(fit, directions))
-        curvature = curvature_check(fit, matrices)
+        curvature = curvature_check(model)
         checks += [] if curvature is None else [curvature]
-        checks += residual_checks(fit, matrices)
+        checks += residual_checks(model)
         checks += random_effect_checks(fit)
     return Diagnosis(
         converged=fit.converged,

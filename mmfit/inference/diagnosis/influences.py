@@ -11,6 +11,7 @@ from mmfit.engine.deletion.levels import Deletions, delete_levels, refit_levels
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.inference.fitted_model import FittedModel
 
 GROUPS = ("group", "level", "rows", "cooks_distance", "covratio", "sigma", "verdict")
 COEFFICIENTS = ("group", "level", "term", "estimate_without", "change", "change_se")
@@ -48,9 +49,7 @@ class Influence:
         return self.groups[self.groups["verdict"] != "ok"].reset_index(drop=True)
 
 
-def influence(
-    fit: Fit, matrices: ModelMatrices, group: str | None = None, *, refit: bool = False
-) -> Influence:
+def influence(model: FittedModel, group: str | None = None, *, refit: bool = False) -> Influence:
     """Leave out each level of a grouping factor, or of every one in turn.
 
     Without ``refit`` the relative covariances (theta) are kept, and the change of the fixed
@@ -76,12 +75,13 @@ def influence(
     DesignError
         For a grouping factor with a single level.
     """
+    fit, matrices = model.fit, model.matrices
     terms = _terms(matrices, group)
     delete = refit_levels if refit else delete_levels
     tables: list[list[pd.DataFrame]] = [[], [], []]
     text = []
     for term in terms:
-        found = delete(matrices, fit, term.codes, len(term.levels))
+        found = delete(matrices, fit, term.codes, len(term.levels), model.system.with_rows)
         frame = _groups(fit, term, found)
         tables[0].append(frame)
         tables[1].append(_coefficients(fit, term, found))

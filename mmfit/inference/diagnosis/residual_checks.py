@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
-from mmfit.engine import fitted_values
 from mmfit.engine.records import Fit, GroupModes
-from mmfit.engine.system.whitened_system import build_system
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.engine.system.whitened_system import System
+from mmfit.inference.fitted_model import FittedModel
 
 ALPHA = 0.01
 # Shapiro and Wilk's test as Royston (1995) gives it is for at most so many values.
@@ -53,19 +52,20 @@ def verdict(worth_a_look: bool) -> str:
     return "look" if worth_a_look else "ok"
 
 
-def weighted_residuals(fit: Fit, matrices: ModelMatrices) -> np.ndarray:
+def weighted_residuals(model: FittedModel) -> np.ndarray:
     """(n,) conditional residuals over sigma, times the root of the prior weight: of variance 1."""
-    scaled = (matrices.y - fitted_values(matrices, fit)) / fit.sigma
+    fit, matrices = model.fit, model.matrices
+    scaled = (matrices.y - model.fitted) / fit.sigma
     return scaled if matrices.weights is None else np.sqrt(matrices.weights) * scaled
 
 
-def residual_checks(fit: Fit, matrices: ModelMatrices) -> list[Check]:
+def residual_checks(model: FittedModel) -> list[Check]:
     """Normality, outliers, spread against the fitted values and by level, leverage."""
-    scaled = weighted_residuals(fit, matrices)
-    fitted = fitted_values(matrices, fit)
+    fit, matrices = model.fit, model.matrices
+    scaled = weighted_residuals(model)
     out = [normality("normality of the residuals", scaled, "the scaled residuals")]
     out.append(_outliers(scaled))
-    out += [one for one in [_spread_by_fitted(scaled, fitted)] if one is not None]
+    out += [one for one in [_spread_by_fitted(scaled, model.fitted)] if one is not None]
     seen: set[str] = set()
     for term in matrices.random:
         if term.grouping not in seen:
@@ -73,7 +73,7 @@ def residual_checks(fit: Fit, matrices: ModelMatrices) -> list[Check]:
             by_level = _spread_by_level(scaled, term.codes, term.grouping)
             out += [] if by_level is None else [by_level]
     if len(fit.fixef):
-        out.append(_leverage(matrices))
+        out.append(_leverage(model.system.with_rows))
     return out
 
 
@@ -231,9 +231,8 @@ def _medians(values: np.ndarray, label: np.ndarray, count: int) -> np.ndarray:
     return (ordered[start + (size - 1) // 2] + ordered[start + size // 2]) / 2
 
 
-def _leverage(matrices: ModelMatrices) -> Check:
+def _leverage(system: System) -> Check:
     """Diagonal of the least-squares projection on the (weighted) fixed effects."""
-    system = build_system(matrices)
     leverage = np.einsum("pn,pn->n", system.X, system.X) / system.nobs
     worst = int(np.argmax(leverage))
     value = float(leverage[worst])

@@ -7,8 +7,9 @@ import numpy as np
 
 from mmfit.engine.estimates import SINGULAR
 from mmfit.engine.records import Fit, VarianceTerm
-from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.formula.matrices import RandomTerm
 from mmfit.formula.rank import reduced_echelon
+from mmfit.inference.fitted_model import FittedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class SingularDirection:
     text: str
 
 
-def singular_directions(fit: Fit, matrices: ModelMatrices) -> tuple[SingularDirection, ...]:
+def singular_directions(model: FittedModel) -> tuple[SingularDirection, ...]:
     """A basis of the combinations of effects without variance, for every singular term.
 
     The contribution of a term's effects b to the response, z'b over the rows, has mean square
@@ -39,6 +40,7 @@ def singular_directions(fit: Fit, matrices: ModelMatrices) -> tuple[SingularDire
     are named singly; the rest is brought to reduced echelon form, so that each combination gives
     one effect in terms of as few others as the rank allows.
     """
+    fit, matrices = model.fit, model.matrices
     out: list[SingularDirection] = []
     for term, model in zip(fit.terms, matrices.random, strict=True):
         if term.group in fit.singular_groups:

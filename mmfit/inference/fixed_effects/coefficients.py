@@ -4,28 +4,24 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import (
-    Precision,
-    precision,
+from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.precision.degrees_of_freedom import (
     untold_coefficients,
     untold_note,
 )
 
 
 def tidy(
-    fit: Fit,
-    df: str | Precision = "satterthwaite",
+    model: FittedModel,
+    df: str = "satterthwaite",
     level: float = 0.95,
-    matrices: ModelMatrices | None = None,
 ) -> pd.DataFrame:
     """One row per fixed effect, in the model's order.
 
     Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,
     conf_high (Wald, with the same t distribution). ``df`` is ``satterthwaite``, ``kenward-roger``
-    (standard errors from the adjusted covariance; needs ``matrices``), ``residual`` (n - p) or
+    (standard errors from the adjusted covariance), ``residual`` (n - p) or
     ``normal``; ``level`` the coverage of the intervals. A coefficient whose variance depends on
     variance parameters that no data of this design tell has its estimate alone. ``attrs["note"]``
     says so, and what a reader must know of the method (a singular fit); ``""`` where nothing is.
@@ -35,8 +31,9 @@ def tidy(
     MmfitError
         For an unknown ``df`` or a level outside (0, 1); for ``kenward-roger`` with a fit by ML.
     """
+    fit = model.fit
     check_level(level)
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     each = np.eye(len(fit.fixef))
     freedom, std_error = known.df(each), known.std_error(each)
     statistic = fit.fixef / std_error

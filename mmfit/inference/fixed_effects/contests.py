@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import distinct
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision, untold_note
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
     check_basis,
@@ -23,18 +22,18 @@ from mmfit.inference.fixed_effects.f_tests import (
     untestable_note,
 )
 from mmfit.inference.fixed_effects.hypotheses import fixed_root
+from mmfit.inference.precision.degrees_of_freedom import Precision, untold_note
 
 # Largest weight of a contrast: its square, times a variance, is to be a number.
 _SIZES = (1e-100, 1e100)
 
 
 def contest(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     L: Any,
     rhs: Any = 0.0,
     *,
-    df: str | Precision = "satterthwaite",
+    df: str = "satterthwaite",
     joint: bool = True,
     level: float = 0.95,
     basis: str = "canonical",
@@ -67,11 +66,12 @@ def contest(
         weights, nothing but zeros), a rhs of another length, rows that contradict each other, or
         an unknown method, basis or level.
     """
+    fit, matrices = model.fit, model.matrices
     check_level(level)
     check_basis(basis)
     rows, labels = _rows(L, matrices)
     target = _right_hand_side(rhs, len(rows))
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     rows, estimable = _in_the_fit(rows, matrices)
     lost = ~estimable
     notes = [_lost_note([labels[k] for k in np.flatnonzero(lost)], matrices), known.note]

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula import full_dummy_matrix
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import f_p_value
-from mmfit.inference.fixed_effects.degrees_of_freedom import (
+from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.fixed_effects.hypotheses import fixed_root, missing_cells, term_hypotheses
+from mmfit.inference.precision.degrees_of_freedom import (
     Precision,
     joint_df,
-    precision,
     untold_note,
 )
-from mmfit.inference.fixed_effects.hypotheses import fixed_root, missing_cells, term_hypotheses
 
 BASES = ("canonical", "lmertest")
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
@@ -71,26 +70,20 @@ def check_basis(basis: str) -> None:
         raise MmfitError(f"basis={basis!r} is not known; choose one of {', '.join(BASES)}")
 
 
-def f_test(
-    fit: Fit,
-    L: np.ndarray,
-    root: np.ndarray,
-    df: str | Precision = "satterthwaite",
-) -> FTest:
+def f_test(model: FittedModel, L: np.ndarray, df: str = "satterthwaite") -> FTest:
     """Test L beta = 0 for L (q, p) of full row rank.
 
-    ``root`` is the (p, p) triangular factor R of X'X = R'R
-    (:func:`mmfit.inference.fixed_effects.hypotheses.fixed_root`). See :func:`run_test`.
+    See :func:`run_test`; ``df`` is one of ``mmfit.inference.METHODS``.
 
     Raises
     ------
     MmfitError
         When the rows of L are not linearly independent.
     """
-    hypothesis = canonical(L, np.zeros(len(L)), root)
+    hypothesis = canonical(L, np.zeros(len(L)), fixed_root(model.matrices))
     if len(hypothesis.L) < len(L):
         raise MmfitError("the rows of the hypothesis matrix are linearly dependent")
-    return run_test(precision(fit, df), hypothesis)
+    return run_test(model.precision(df), hypothesis)
 
 
 def canonical(L: np.ndarray, rhs: np.ndarray, root: np.ndarray) -> Hypothesis:
@@ -137,7 +130,7 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     if known.adjusted is None:
         den_df, scale = joint_df(known.df(vectors.T @ L)), 1.0
     else:
-        from mmfit.inference.fixed_effects.kenward_roger import f_approximation
+        from mmfit.inference.precision.kenward_roger import f_approximation
 
         found = f_approximation(known.adjusted, L)
         den_df, scale = found.den_df, found.scale
@@ -156,10 +149,9 @@ def no_test(rows: int) -> FTest:
 
 
 def anova(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     type: int = 3,
-    df: str | Precision = "satterthwaite",
+    df: str = "satterthwaite",
     basis: str = "canonical",
 ) -> pd.DataFrame:
     """Analysis of variance table of the fixed terms, in the formula's order.
@@ -179,8 +171,9 @@ def anova(
     MmfitError
         For an unknown type, method or basis; for Kenward and Roger's method with a fit by ML.
     """
+    fit, matrices = model.fit, model.matrices
     check_basis(basis)
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     hypotheses = _hypotheses(matrices, type, basis, known)
     rows, left_out = [], []
     for name, hypothesis in hypotheses:

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import FixedTerm, ModelMatrices
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, precision
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.f_tests import Hypothesis, f_table, run_test
 from mmfit.inference.fixed_effects.hypotheses import TermSpans, tested_terms
 
@@ -17,7 +16,7 @@ def droppable_terms(matrices: ModelMatrices) -> list[FixedTerm]:
     return [t for t in terms if not any(set(t.variables) < set(o.variables) for o in terms)]
 
 
-def drop1(fit: Fit, matrices: ModelMatrices, df: str | Precision = "satterthwaite") -> pd.DataFrame:
+def drop1(model: FittedModel, df: str = "satterthwaite") -> pd.DataFrame:
     """F test of each fixed term that can be dropped with marginality respected.
 
     Columns term, sum_sq, mean_sq, num_df, den_df, statistic (F), p_value, as lmerTest's ``drop1``.
@@ -31,9 +30,10 @@ def drop1(fit: Fit, matrices: ModelMatrices, df: str | Precision = "satterthwait
         For an unknown method, for Kenward and Roger's method with a fit by ML, or for matrices
         built without a design.
     """
+    fit, matrices = model.fit, model.matrices
     if matrices.design is None:
         raise MmfitError("drop1 needs matrices that were built from a formula")
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     rows, same = [], []
     for term, L in dropped_spans(matrices).items():
         if len(L):

@@ -7,10 +7,9 @@ from scipy.special import ndtri
 
 from mmfit.common.arguments import check_count, check_seed, fewest_draws
 from mmfit.engine.many import fit_many
-from mmfit.engine.records import Fit
 from mmfit.engine.simulate import simulate_responses
 from mmfit.errors import MmfitError
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.intervals.parameters import estimates, parameter_values, parameters
 
 KINDS = ("percentile", "basic", "normal")
@@ -36,9 +35,7 @@ class BootstrapDraws:
     failed: int
 
 
-def bootstrap_draws(
-    fit: Fit, matrices: ModelMatrices, replicates: int, seed: int
-) -> BootstrapDraws:
+def bootstrap_draws(model: FittedModel, replicates: int, seed: int) -> BootstrapDraws:
     """Fit ``replicates`` responses drawn from ``fit``, by its own criterion.
 
     Raises
@@ -46,6 +43,7 @@ def bootstrap_draws(
     MmfitError
         When ``replicates`` or ``seed`` is no such number, or ``fit`` has not converged.
     """
+    fit, matrices = model.fit, model.matrices
     check_count(replicates, "replicates", "a whole number of at least 1 is needed")
     check_seed(seed)
     if not fit.converged:

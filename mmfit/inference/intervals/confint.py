@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.coefficients import tidy
-from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
 from mmfit.inference.intervals.bootstrap_intervals import (
     bootstrap_draws,
     draw_intervals,
@@ -16,6 +14,7 @@ from mmfit.inference.intervals.bootstrap_intervals import (
 )
 from mmfit.inference.intervals.parameters import fixed_parameters, untold_parameters
 from mmfit.inference.intervals.profile import profile_likelihood
+from mmfit.inference.precision.degrees_of_freedom import untold_note
 
 METHODS = ("profile", "wald", "bootstrap")
 # A bracket for each end is enough; the ends themselves are searched for.
@@ -23,8 +22,7 @@ _STEPS = 4
 
 
 def confint(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     *,
     method: str = "profile",
     level: float = 0.95,
@@ -55,19 +53,20 @@ def confint(
         For an unknown method, a level outside (0, 1), a fit that has not converged, or too few
         replicates for the level.
     """
+    fit = model.fit
     if method not in METHODS:
         raise MmfitError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
     check_level(level)
     if method == "wald":
-        table = tidy(fit, df=df, level=level, matrices=matrices)
+        table = tidy(model, df=df, level=level)
         table = table.assign(parameter=fixed_parameters(fit))
         return table[["parameter", "conf_low", "conf_high"]]
     if method == "profile":
-        profile = profile_likelihood(fit, matrices, level=level, steps=_STEPS)
+        profile = profile_likelihood(model, level=level, steps=_STEPS)
         table = profile.interval(level)[["parameter", "conf_low", "conf_high"]]
         table.attrs["notes"] = profile.notes
         return table
-    draws = bootstrap_draws(fit, matrices, replicates, seed)
+    draws = bootstrap_draws(model, replicates, seed)
     untold = untold_parameters(fit)
     ends = np.where(untold[:, None], np.nan, draw_intervals(draws, level, kind))
     table = pd.DataFrame(

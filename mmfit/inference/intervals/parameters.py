@@ -10,7 +10,7 @@ import numpy as np
 
 from mmfit.engine.records import Fit
 from mmfit.formula.names import distinct
-from mmfit.inference.fixed_effects.degrees_of_freedom import untold_coefficients
+from mmfit.inference.precision.degrees_of_freedom import untold_coefficients
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.engine.fit import fit_model, prepare
+from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
-from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import untold_note
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.intervals.parameters import Parameter, estimates, parameters, untold_parameters
 from mmfit.inference.intervals.profile_bounds import Crossing
 from mmfit.inference.intervals.profile_curve import Curve, make_curves, with_caps
 from mmfit.inference.intervals.profile_newton import drive
+from mmfit.inference.precision.degrees_of_freedom import untold_note
 
 # Steps on either side of a curve, from the minimum to ``level``.
 _STEPS = 12
@@ -88,8 +88,7 @@ class Profile:
 
 
 def profile_likelihood(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     *,
     level: float = 0.99,
     criterion: str = "ML",
@@ -108,12 +107,13 @@ def profile_likelihood(
     ComputationError
         When a curve leads below the minimum that the fit found.
     """
+    fit = model.fit
     reach = _cutoff(level) * _MARGIN
     if criterion not in ("ML", "REML"):
         raise MmfitError(f"criterion={criterion!r} is not known; choose 'ML' or 'REML'")
     if steps < 1:
         raise MmfitError(f"steps={steps!r}: a curve needs at least one step on either side")
-    best, prepared = _best_fit(fit, matrices, criterion)
+    best, prepared = _best_fit(model, criterion)
     wanted = tuple(p for p in parameters(best) if criterion == "ML" or p.kind != "fixed")
     values = estimates(best)[: len(wanted)]
     curves = make_curves(prepared, best, wanted, values, reach, steps)
@@ -137,9 +137,10 @@ def _cutoff(level: float) -> float:
     return float(t_quantile(0.5 + level / 2, np.inf))
 
 
-def _best_fit(fit: Fit, matrices: ModelMatrices, criterion: str):
+def _best_fit(model: FittedModel, criterion: str):
     """The fit by the criterion that is profiled, and the prepared system."""
-    prepared = prepare(matrices)
+    fit, matrices = model.fit, model.matrices
+    prepared = model.prepared
     best = fit
     if fit.criterion != criterion:
         best = fit_model(matrices, reml=criterion == "REML", start=fit.theta, prepared=prepared)

@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_p_value, t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import precision
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.marginal.adjustments import (
     adjusted_p_values,
     check_adjustment,
@@ -46,8 +45,7 @@ At = Mapping[str, Any] | None
 
 
 def means(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     factor: Factor,
     *,
     at: At = None,
@@ -76,8 +74,9 @@ def means(
     MmfitError
         For unknown columns, levels or choices, and for a covariate in place of a factor.
     """
+    matrices = model.matrices
     check_level(level)
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     grid = build_grid(matrices, at)
     names, by = _factors(grid, factor)
     averages = grid.average(grid.functions(), [*names, *by])
@@ -88,8 +87,7 @@ def means(
 
 
 def contrasts(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     factor: Factor,
     *,
     adjust: str = "tukey",
@@ -117,9 +115,10 @@ def contrasts(
     MmfitError
         As :func:`means`, and for an unknown ``adjust`` or a factor with a single level.
     """
+    matrices = model.matrices
     check_level(level)
     check_adjustment(adjust)
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     grid = build_grid(matrices, at)
     names, by = _factors(grid, factor)
     averages = grid.average(grid.functions(), [*names, *by])
@@ -155,8 +154,7 @@ def _adjusted(
 
 
 def slopes(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     covariate: str,
     by: Factor = (),
     *,
@@ -179,8 +177,9 @@ def slopes(
     MmfitError
         As :func:`means`, and for a column that is no covariate.
     """
+    matrices = model.matrices
     check_level(level)
-    known = precision(fit, df, matrices)
+    known = model.precision(df)
     grid = build_grid(matrices, at)
     name = find_predictor(grid.predictors, matrices.design, covariate).name
     predictor = grid.predictors[grid.names.index(name)]

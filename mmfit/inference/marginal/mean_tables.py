@@ -7,9 +7,9 @@ import pandas as pd
 
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import column_names
-from mmfit.inference.fixed_effects.degrees_of_freedom import Precision, untold_note
 from mmfit.inference.marginal.predictors import label_text
 from mmfit.inference.marginal.reference_grid import Averages, ReferenceGrid, to_fitted
+from mmfit.inference.precision.degrees_of_freedom import Precision, untold_note
 
 
 @dataclass(frozen=True, slots=True, eq=False)

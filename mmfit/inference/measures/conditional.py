@@ -34,9 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.derived.effective_df import EffectiveDf, effective_df
-from mmfit.engine.fit import fitted_values
 from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class ConditionalAIC:
         return -2 * self.log_lik + 2 * self.exact_df
 
 
-def conditional_aic(fit: Fit, matrices: ModelMatrices) -> ConditionalAIC:
+def conditional_aic(model: FittedModel) -> ConditionalAIC:
     """Conditional AIC with the degrees of freedom of Greven & Kneib (2010).
 
     The covariance parameters are taken to follow the response by the criterion that the fit
@@ -78,10 +77,11 @@ def conditional_aic(fit: Fit, matrices: ModelMatrices) -> ConditionalAIC:
     DesignError, ComputationError
         As in fitting.
     """
+    fit = model.fit
     if np.isnan(fit.sigma):
         return ConditionalAIC(np.nan, np.nan, np.nan, np.nan, np.nan, fit.optimizer.message)
-    spent = effective_df(matrices, fit)
-    log_lik = conditional_log_lik(fit, matrices)
+    spent = effective_df(model.system.with_rows, fit)
+    log_lik = conditional_log_lik(model)
     df = 1 + spent.hat + spent.estimation_half
     return ConditionalAIC(
         caic=-2 * log_lik + 2 * df,
@@ -93,9 +93,10 @@ def conditional_aic(fit: Fit, matrices: ModelMatrices) -> ConditionalAIC:
     )
 
 
-def conditional_log_lik(fit: Fit, matrices: ModelMatrices) -> float:
+def conditional_log_lik(model: FittedModel) -> float:
     """Log density of y given the random effects: normal, mean yhat, variance sigma^2 / weight."""
-    residual = matrices.y - fitted_values(matrices, fit)
+    fit, matrices = model.fit, model.matrices
+    residual = matrices.y - model.fitted
     log_weights = 0.0
     if matrices.weights is not None:
         residual = residual * np.sqrt(matrices.weights)

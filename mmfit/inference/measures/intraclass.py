@@ -20,8 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.measures.variance_shares import shares_note, variance_shares
 
 if TYPE_CHECKING:
@@ -46,11 +45,11 @@ class ICC:
     note: str
 
 
-def icc(fit: Fit, matrices: ModelMatrices) -> ICC:
+def icc(model: FittedModel) -> ICC:
     """Adjusted and unadjusted intraclass correlation (Nakagawa, Johnson & Schielzeth 2017)."""
     import pandas as pd
 
-    shares = variance_shares(fit, matrices)
+    shares = variance_shares(model)
     unexplained = shares.random + shares.residual
     names = [name for name, _ in shares.groups]
     values = [value / unexplained for _, value in shares.groups]
@@ -58,5 +57,5 @@ def icc(fit: Fit, matrices: ModelMatrices) -> ICC:
         adjusted=shares.random / unexplained,
         unadjusted=shares.random / shares.total,
         by_group=pd.Series(values, index=pd.Index(names, dtype=object), name="icc", dtype=float),
-        note=shares_note(fit, matrices, shares),
+        note=shares_note(model, shares),
     )

@@ -22,8 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +70,23 @@ class RSquared:
     note: str
 
 
-def r_squared(fit: Fit, matrices: ModelMatrices) -> RSquared:
+def r_squared(model: FittedModel) -> RSquared:
     """Marginal and conditional R squared (Nakagawa & Schielzeth 2013, Johnson 2014).
 
     By the estimates of ``fit``; REML's variances are the ones usually reported.
     """
-    shares = variance_shares(fit, matrices)
+    shares = variance_shares(model)
     return RSquared(
         marginal=shares.fixed / shares.total,
         conditional=(shares.fixed + shares.random) / shares.total,
         shares=shares,
-        note=shares_note(fit, matrices, shares),
+        note=shares_note(model, shares),
     )
 
 
-def variance_shares(fit: Fit, matrices: ModelMatrices) -> VarianceShares:
+def variance_shares(model: FittedModel) -> VarianceShares:
     """The variances of the fixed part, of each grouping factor and of the residuals."""
+    fit, matrices = model.fit, model.matrices
     # centred first, so that an intercept adds exactly nothing
     fitted = (matrices.X - matrices.X.mean(axis=0)) @ fit.fixef
     groups: dict[str, float] = {}
@@ -106,8 +106,9 @@ def variance_shares(fit: Fit, matrices: ModelMatrices) -> VarianceShares:
     )
 
 
-def shares_note(fit: Fit, matrices: ModelMatrices, shares: VarianceShares) -> str:
+def shares_note(model: FittedModel, shares: VarianceShares) -> str:
     """What a reader of R squared or an intraclass correlation should know about this fit."""
+    fit, matrices = model.fit, model.matrices
     parts = []
     if not shares.groups:
         parts.append("no random effects")

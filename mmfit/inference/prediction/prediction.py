@@ -9,12 +9,12 @@ import pandas as pd
 
 from mmfit.common.arguments import check_level
 from mmfit.engine import fitted_values
-from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.design import NewMatrices
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
-from mmfit.inference.fixed_effects.degrees_of_freedom import df_note, satterthwaite_df, untold_note
+from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.precision.degrees_of_freedom import satterthwaite_df, untold_note
 from mmfit.inference.prediction.new_rows import Rows, new_rows, rows_of_fit
 from mmfit.inference.prediction.prediction_error import error_variance, group_variance
 from mmfit.inference.prediction.untold import untold_precision, untold_predictions
@@ -23,8 +23,7 @@ INTERVALS = ("confidence", "prediction")
 
 
 def predict(
-    fit: Fit,
-    matrices: ModelMatrices,
+    model: FittedModel,
     new_data: Mapping[str, Any] | None = None,
     *,
     random_effects: bool = True,
@@ -68,6 +67,7 @@ def predict(
     MmfitError
         For an unknown ``interval``, or a level outside (0, 1).
     """
+    fit, matrices = model.fit, model.matrices
     if interval is not None and interval not in INTERVALS:
         raise MmfitError(
             f"interval={interval!r} is not known; choose one of {', '.join(INTERVALS)}, or None"
@@ -81,24 +81,24 @@ def predict(
     elif offset is not None or weights is not None:
         raise MmfitError("offset= and weights= are those of new rows; the fit has its own")
     elif random_effects and not wanted:
-        return fitted_values(matrices, fit)
+        return model.fitted.copy()
     else:
         rows = rows_of_fit(matrices)
     conditional = random_effects and bool(matrices.random)
-    estimate = _estimate(fit, matrices, rows.matrices, random_effects)
+    estimate = _estimate(model, rows.matrices, random_effects)
     guessed = np.zeros(len(estimate), dtype=bool)
     if conditional and new_data is not None:
-        guessed = untold_predictions(fit, matrices, rows.matrices)
+        guessed = untold_predictions(model, rows.matrices)
     estimate = np.where(rows.matrices.estimable & ~guessed, estimate, np.nan)
     if not wanted:
         return estimate
-    variance, slopes = (_conditional if conditional else _population)(fit, matrices, rows, interval)
-    blind = untold_precision(fit, matrices, rows, conditional, response)
+    variance, slopes = (_conditional if conditional else _population)(model, rows, interval)
+    blind = untold_precision(model, rows, conditional, response)
     variance = np.where(np.isnan(estimate) | blind, np.nan, variance)
     table = _table(fit, estimate, variance, slopes, level)
     notes = _missing(matrices, rows.matrices, guessed, blind)
     unseen = _unseen(matrices, rows.matrices) if conditional else []
-    table.attrs["notes"] = [note for note in (*notes, *unseen, df_note(fit)) if note]
+    table.attrs["notes"] = [note for note in (*notes, *unseen, model.precision().note) if note]
     return table
 
 
@@ -140,7 +140,8 @@ def _unseen(matrices: ModelMatrices, new: NewMatrices) -> list[str]:
     ]
 
 
-def _estimate(fit: Fit, matrices: ModelMatrices, new: NewMatrices, modes: bool) -> np.ndarray:
+def _estimate(model: FittedModel, new: NewMatrices, modes: bool) -> np.ndarray:
+    fit, matrices = model.fit, model.matrices
     if not modes:
         out = new.X @ fit.fixef
         return out if new.offset is None else out + new.offset
@@ -156,9 +157,9 @@ def _estimate(fit: Fit, matrices: ModelMatrices, new: NewMatrices, modes: bool) 
     return fitted_values(replace(matrices, X=new.X, random=random, offset=new.offset), fit)
 
 
-def _population(fit, matrices, rows: Rows, interval) -> tuple[np.ndarray, np.ndarray]:
+def _population(model: FittedModel, rows: Rows, interval) -> tuple[np.ndarray, np.ndarray]:
     """Variances (n,) of x'beta-hat, or of a new response of new groups; derivatives (n, k + 1)."""
-    X = rows.matrices.X
+    fit, X = model.fit, rows.matrices.X
     variance = np.einsum("np,pq,nq->n", X, fit.vcov, X)
     slopes = np.einsum("np,ipq,nq->ni", X, fit.uncertainty.jacobian, X)
     if interval == "prediction":
@@ -170,12 +171,13 @@ def _population(fit, matrices, rows: Rows, interval) -> tuple[np.ndarray, np.nda
     return variance, slopes
 
 
-def _conditional(fit, matrices, rows: Rows, interval) -> tuple[np.ndarray, np.ndarray]:
+def _conditional(model: FittedModel, rows: Rows, interval) -> tuple[np.ndarray, np.ndarray]:
     """The same of the errors of x'beta-hat + z'b-hat, or of a new response of these rows."""
-    found = error_variance(fit, matrices, rows.matrices.X, rows.matrices.random)
+    found = error_variance(model, rows.matrices.X, rows.matrices.random)
     scaled = found.value + (1 / rows.weights if interval == "prediction" else 0.0)
-    variance = scaled * fit.sigma**2
-    slopes = np.column_stack([found.slopes * fit.sigma**2, 2 * scaled * fit.sigma])
+    sigma = model.fit.sigma
+    variance = scaled * sigma**2
+    slopes = np.column_stack([found.slopes * sigma**2, 2 * scaled * sigma])
     return variance, slopes
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.fit import Prepared, prepare
-from mmfit.engine.records import Fit
+from mmfit.engine.fit import Prepared
 from mmfit.engine.solvers import Factorization, Solver, choose_solver
 from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.errors import ComputationError
 from mmfit.formula.design import NewRandom
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 
 # Numbers in the columns that go along at a time.
 _CELLS = 20_000_000
@@ -58,14 +58,15 @@ class ErrorVariance:
 
 
 def error_variance(
-    fit: Fit, matrices: ModelMatrices, X: np.ndarray, random: tuple[NewRandom, ...]
+    model: FittedModel, X: np.ndarray, random: tuple[NewRandom, ...]
 ) -> ErrorVariance:
     """The variance for new rows: ``X`` (n, p) and their random terms, in the order of the fit's.
 
     The derivative is by central differences of the whole variance. It is what Satterthwaite's
     method needs; the uncertainty of theta is not in the variance itself.
     """
-    prepared = prepare(matrices)
+    fit, matrices = model.fit, model.matrices
+    prepared = model.prepared
     system = prepared.system
     to_user = system.theta_jacobian()
     theta = np.linalg.solve(to_user, fit.theta)

@@ -18,12 +18,12 @@ from mmfit.engine.covariance.layout import Layout
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import Problem
 from mmfit.engine.derived.confounding import Moves, unseen_moves, variance_products
-from mmfit.engine.derived.information import stand_ins
 from mmfit.engine.estimates import conditional_modes, estimates
-from mmfit.engine.fit import Prepared, prepare
-from mmfit.engine.records import Fit, GroupModes
+from mmfit.engine.fit import Prepared
+from mmfit.engine.records import GroupModes
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.prediction.new_rows import Rows
 from mmfit.inference.prediction.prediction_error import error_variances, group_variance
 
@@ -34,18 +34,18 @@ _DEPENDENT, _OUTSIDE = 1e-12, 1e-6
 _STEP, _DIFFERENT = 0.1, 1e-6
 
 
-def untold_predictions(fit: Fit, matrices: ModelMatrices, new: NewMatrices) -> np.ndarray:
+def untold_predictions(model: FittedModel, new: NewMatrices) -> np.ndarray:
     """(n,) bool: rows whose conditional prediction is a guess.
 
     Only a row that is no combination of what its levels have shown can be one; where there is none
     nothing is computed.
     """
+    fit, matrices = model.fit, model.matrices
     beyond = _beyond_their_levels(matrices, new)
     if not beyond.any() or fit.uncertainty.confounding is None:
         return np.zeros(len(beyond), dtype=bool)
-    prepared = prepare(matrices, stand_ins(matrices.nobs, 2))
-    problem = Problem(prepared.system, prepared.solver, reml=True)
-    moves = unseen_moves(problem)
+    prepared, problem = model.system.design_problem
+    moves = model.system.unseen_moves
     first = _predicted(problem, moves.theta, new)
     changed = np.zeros(len(beyond), dtype=bool)
     for theta, _ in _moved(prepared, moves):
@@ -55,19 +55,20 @@ def untold_predictions(fit: Fit, matrices: ModelMatrices, new: NewMatrices) -> n
 
 
 def untold_precision(
-    fit: Fit, matrices: ModelMatrices, rows: Rows, conditional: bool, response: bool
+    model: FittedModel, rows: Rows, conditional: bool, response: bool
 ) -> np.ndarray:
     """(n,) bool: rows whose prediction has a variance that no data tell.
 
     ``conditional``, or of the population; of a new ``response``, or of its mean.
     """
+    fit, matrices = model.fit, model.matrices
     hidden = fit.uncertainty.confounding
     new = rows.matrices
     if hidden is None:
         return np.zeros(len(new.X), dtype=bool)
     if not conditional and not response:
         return hidden.concerns(new.X)
-    prepared = prepare(matrices)
+    prepared = model.prepared
     problem = Problem(prepared.system, prepared.solver, reml=True)
     moves = unseen_moves(problem)
     steps = list(_moved(prepared, moves))
@@ -82,13 +83,13 @@ def untold_precision(
     return changed.any(axis=0)
 
 
-def told_modes(fit: Fit, matrices: ModelMatrices) -> tuple[GroupModes, ...]:
+def told_modes(model: FittedModel) -> tuple[GroupModes, ...]:
     """The conditional modes of a fit; NaN where they, or their variances, are guesses."""
+    fit, matrices = model.fit, model.matrices
     if not fit.terms or fit.uncertainty.confounding is None:
         return fit.groups
-    prepared = prepare(matrices, stand_ins(matrices.nobs, 2))
-    problem = Problem(prepared.system, prepared.solver, reml=True)
-    moves = unseen_moves(problem)
+    prepared, problem = model.system.design_problem
+    moves = model.system.unseen_moves
     first = _modes(problem, moves.theta)
     sizes = _standard_deviations(prepared, moves.theta)
     lost = [np.zeros(modes.shape[1:], dtype=bool) for modes, _ in first]

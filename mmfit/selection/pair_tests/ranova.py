@@ -10,7 +10,7 @@ from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError, MmfitError
-from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection.pair_tests.likelihood_ratio import likelihood_ratio
 from mmfit.selection.records import NullSettings
 from mmfit.selection.relations.families import covariance_family
@@ -35,20 +35,17 @@ COLUMNS = (
 )
 
 
-def ranova(
-    fit: Fit, matrices: ModelMatrices, settings: NullSettings | None = None
-) -> "pd.DataFrame":
+def ranova(model: FittedModel, settings: NullSettings | None = None) -> "pd.DataFrame":
     """Test every random term against the model in which it is one effect simpler.
 
     A term loses each effect that is no margin of another (``Days in (Days | Subject)``), a random
     intercept is removed whole (``(1 | Subject)``); without any random term a linear model is left,
-    whose restricted likelihood counts. The fits are by the criterion of ``fit``: under REML and
+    whose restricted likelihood counts. The fits are by the criterion of ``model``: under REML and
     under ML alike the fixed part does not change.
 
     Parameters
     ----------
-    fit : of ``matrices``, by REML or by ML.
-    matrices : built from a formula.
+    model : by REML or by ML, its matrices built from a formula.
     settings : how null distributions are found; without them the best that holds, which is the
         parametric bootstrap where a smaller model's fit is singular.
 
@@ -67,6 +64,7 @@ def ranova(
     """
     import pandas as pd
 
+    fit, matrices = model.fit, model.matrices
     if not matrices.random:
         raise ComparisonError(f"{fit.formula} has no random term that could be tested")
     full = structure(fit.formula, matrices)

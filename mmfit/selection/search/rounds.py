@@ -94,9 +94,10 @@ def run_round(fits: Fits, settings: Settings, part: str, state: State, number: i
 def value_of(fits: Fits, state: State, fit: Fit, criterion: str) -> float:
     """AIC, BIC or conditional AIC of a fit."""
     if criterion == "caic":
-        from mmfit.inference import conditional_aic
+        from mmfit.inference.fitted_model import FittedModel
+        from mmfit.inference.measures.conditional import conditional_aic
 
-        return float(conditional_aic(fit, fits.matrices(state)).caic)
+        return float(conditional_aic(FittedModel(fit, fits.matrices(state))).caic)
     return float(fit.bic if criterion == "bic" else fit.aic)
 
 

@@ -15,6 +15,7 @@ from mmfit.inference.diagnosis.design_checks import curvature_check
 from mmfit.inference.diagnosis.diagnosis import convergence_text, diagnose, singular_text
 from mmfit.inference.diagnosis.residual_checks import normality, weighted_residuals
 from mmfit.inference.diagnosis.singular_directions import combination, singular_directions
+from mmfit.inference.fitted_model import FittedModel
 from tests import reference_cases as reference
 
 
@@ -43,14 +44,14 @@ def simulated(seed=3, levels=18, rows=10, slope=0.0, noise=25.0, days=1.0):
 
 
 def checks_of(fitted):
-    return diagnose(fitted.record, fitted.matrices).checks.set_index("check")
+    return diagnose(fitted.model).checks.set_index("check")
 
 
 # Singular directions
 
 
 def test_an_exact_correlation_is_a_function():
-    (direction,) = singular_directions(*with_covariance([[400.0, 80.0], [80.0, 16.0]]))
+    (direction,) = singular_directions(FittedModel(*with_covariance([[400.0, 80.0], [80.0, 16.0]])))
     np.testing.assert_allclose(direction.weights, np.array([1, -5]) / np.sqrt(26), atol=1e-9)
     assert direction.group == "Subject"
     assert direction.effects == ("(Intercept)", "Days")
@@ -64,7 +65,9 @@ def test_an_exact_correlation_is_a_function():
 
 
 def test_a_correlation_of_minus_one():
-    (direction,) = singular_directions(*with_covariance([[400.0, -80.0], [-80.0, 16.0]]))
+    (direction,) = singular_directions(
+        FittedModel(*with_covariance([[400.0, -80.0], [-80.0, 16.0]]))
+    )
     assert direction.text.startswith("0.196 (Intercept) + 0.981 Days by Subject has no variance")
     assert "their correlation is -1" in direction.text
     assert direction.text.endswith("Days = 60.75 - 0.2 (Intercept)")
@@ -75,7 +78,7 @@ def test_without_a_fixed_effect_of_the_slope_only_the_ratio_is_given():
     fit = dataclasses.replace(
         fit, fixed_names=("(Intercept)",), fixef=fit.fixef[:1], vcov=fit.vcov[:1, :1]
     )
-    (direction,) = singular_directions(fit, matrices)
+    (direction,) = singular_directions(FittedModel(fit, matrices))
     assert direction.text.endswith("an exact function of that of (Intercept), 0.2 times as large")
 
 
@@ -94,7 +97,7 @@ def test_without_a_fixed_effect_of_the_slope_only_the_ratio_is_given():
     ],
 )
 def test_zero_variances_are_named(covariance, texts):
-    found = singular_directions(*with_covariance(covariance))
+    found = singular_directions(FittedModel(*with_covariance(covariance)))
     assert [direction.text for direction in found] == texts
     for direction in found:
         assert sorted(np.abs(direction.weights)) == [0.0, 1.0]
@@ -102,9 +105,9 @@ def test_zero_variances_are_named(covariance, texts):
 
 def test_a_regular_fit_has_no_singular_direction():
     fit, matrices = sleep()
-    assert singular_directions(fit, matrices) == ()
+    assert singular_directions(FittedModel(fit, matrices)) == ()
     assert singular_text(fit) is None
-    assert diagnose(fit, matrices).singular_directions == ()
+    assert diagnose(FittedModel(fit, matrices)).singular_directions == ()
 
 
 @pytest.mark.parametrize("slope", [0.2, -0.05])
@@ -141,7 +144,7 @@ def test_three_effects_of_rank_one_are_functions_of_the_first():
     a = np.array([1.0, 2.0, -0.5])
     term = dataclasses.replace(fitted.record.terms[0], covariance=np.outer(a, a))
     fit = dataclasses.replace(fitted.record, terms=(term,), singular=True, singular_groups=("g",))
-    first, second = singular_directions(fit, fitted.matrices)
+    first, second = singular_directions(FittedModel(fit, fitted.matrices))
     np.testing.assert_allclose(first.weights, np.array([1, 0, 2]) / np.sqrt(5), atol=1e-9)
     np.testing.assert_allclose(second.weights, np.array([2, -1, 0]) / np.sqrt(5), atol=1e-9)
     assert "the effect of z is an exact function of that of (Intercept)" in first.text
@@ -160,7 +163,7 @@ def test_a_direction_of_three_effects():
 
 def test_convergence_in_words():
     fit, matrices = sleep()
-    found = diagnose(fit, matrices)
+    found = diagnose(FittedModel(fit, matrices))
     assert found.converged
     assert found.convergence == found.text[0] == convergence_text(fit)
     assert found.convergence.startswith("The REML fit converged: a further step promises")
@@ -169,7 +172,7 @@ def test_convergence_in_words():
     record = dataclasses.replace(
         fit.optimizer, converged=False, message="not converged: a step still promises 0.3"
     )
-    failed = diagnose(dataclasses.replace(fit, optimizer=record), matrices)
+    failed = diagnose(FittedModel(dataclasses.replace(fit, optimizer=record), matrices))
     assert not failed.converged
     assert "did NOT converge: a step still promises 0.3." in failed.convergence
     assert failed.checks.iloc[0]["verdict"] == "look"
@@ -181,10 +184,10 @@ def test_convergence_in_words():
 
 def test_checks_agree_with_scipy():
     fit, matrices = sleep()
-    checks = diagnose(fit, matrices).checks.set_index("check")
+    checks = diagnose(FittedModel(fit, matrices)).checks.set_index("check")
     assert list(checks.columns) == ["value", "p_value", "verdict", "text"]
     assert set(checks["verdict"]) == {"ok", "look"}
-    scaled = weighted_residuals(fit, matrices)
+    scaled = weighted_residuals(FittedModel(fit, matrices))
     shapiro = stats.shapiro(scaled)
     own = checks.loc["normality of the residuals"]
     assert own["value"] == pytest.approx(shapiro.statistic)
@@ -227,7 +230,7 @@ def test_modes_are_standardised_level_by_level():
     fit, matrices = sleep()
     group = fit.groups[0]
     variance = np.diag(fit.terms[0].covariance) - np.diagonal(group.covariance, axis1=1, axis2=2)
-    checks = diagnose(fit, matrices).checks.set_index("check")
+    checks = diagnose(FittedModel(fit, matrices)).checks.set_index("check")
     for j, effect in enumerate(group.effects):
         own = checks.loc[f"normality of the random effects: {effect} by Subject"]
         expected = stats.shapiro(group.modes[:, j] / np.sqrt(variance[:, j]))
@@ -294,8 +297,8 @@ def test_curvature_is_found():
     bent = mmfit.lmer(
         "y ~ Days + (1 | Subject)", frame.assign(y=frame["y"] + 2 * frame["Days"] ** 2)
     )
-    assert curvature_check(straight.record, straight.matrices).verdict == "ok"
-    check = curvature_check(bent.record, bent.matrices)
+    assert curvature_check(straight.model).verdict == "ok"
+    check = curvature_check(bent.model)
     assert check.verdict == "look"
     frame["square"] = frame["Days"] ** 2
     wider = mmfit.lmer("y ~ Days + square + (1 | Subject)", frame.assign(y=bent.matrices.y))
@@ -309,9 +312,9 @@ def test_saturated_factors_have_no_curvature_to_test():
     frame = simulated(1)
     frame["f"] = np.where(frame["Days"] < 5, "a", "b")
     fitted = mmfit.lmer("y ~ f + (1 | Subject)", frame)
-    assert curvature_check(fitted.record, fitted.matrices) is None
+    assert curvature_check(fitted.model) is None
     empty = mmfit.lmer("y ~ 0 + (1 | Subject)", frame)
-    assert curvature_check(empty.record, empty.matrices) is None
+    assert curvature_check(empty.model) is None
 
 
 def test_the_design_is_checked():
@@ -346,7 +349,7 @@ def test_leverage_is_that_of_least_squares():
 
 def test_text_tells_what_is_worth_a_look():
     fit, matrices = sleep()
-    found = diagnose(fit, matrices)
+    found = diagnose(FittedModel(fit, matrices))
     look = found.to_look_at
     assert look["check"].tolist() == ["normality of the residuals", "outliers"]
     assert found.text == (found.convergence, *look["text"])
@@ -367,6 +370,6 @@ def test_models_of_few_parts(formula):
 )
 def test_reference_fits(case):
     for fit in reference.fits(case).values():
-        found = diagnose(fit, reference.matrices(case))
+        found = diagnose(FittedModel(fit, reference.matrices(case)))
         assert not found.checks["check"].duplicated().any()
         assert bool(found.singular_directions) == fit.singular

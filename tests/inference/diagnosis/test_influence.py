@@ -9,6 +9,7 @@ from mmfit.engine.deletion import levels as deletion
 from mmfit.engine.derived import spherical_precision as precision
 from mmfit.errors import ComputationError, DesignError, MmfitError
 from mmfit.inference.diagnosis.influences import influence
+from mmfit.inference.fitted_model import FittedModel
 from tests import reference_cases as reference
 from tests.engine.definition import covariance
 
@@ -73,7 +74,7 @@ def by_definition(fitted, keep):
 
 def check_against_definition(fitted):
     record = fitted.record
-    found = influence(record, fitted.matrices)
+    found = influence(FittedModel(record, fitted.matrices))
     p = len(record.fixef)
     without = found.coefficients["estimate_without"].to_numpy().reshape(len(found.groups), p)
     se = np.sqrt(np.diag(record.vcov))
@@ -125,7 +126,7 @@ def test_work_of_hours_is_refused(monkeypatch):
     monkeypatch.setattr(deletion, "_LIMIT", 1e8)
     fitted = model("crossed")
     with pytest.raises(ComputationError, match="each of 20 levels would take hours"):
-        influence(fitted.record, fitted.matrices, "s")
+        influence(fitted.model, "s")
 
 
 def test_sets_with_more_rows_than_columns():
@@ -146,7 +147,7 @@ def test_singular_fits():
 def test_refits_are_fits_to_the_other_rows():
     frame = crossed_data()
     fitted = model("crossed")
-    found = influence(fitted.record, fitted.matrices, "i", refit=True)
+    found = influence(fitted.model, "i", refit=True)
     assert found.refit
     sizes = found.parameters.groupby("level").size()
     assert set(sizes) == {5}
@@ -178,7 +179,9 @@ def test_refits_are_fits_to_the_other_rows():
 
 
 def test_without_refits_there_are_no_variance_parameters():
-    found = influence(reference.fits("penicillin")["REML"], reference.matrices("penicillin"))
+    found = influence(
+        FittedModel(reference.fits("penicillin")["REML"], reference.matrices("penicillin"))
+    )
     assert not found.refit
     assert not len(found.parameters)
     assert list(found.parameters.columns) == [
@@ -202,7 +205,7 @@ SLEEP = {
 
 def test_lme4_sleepstudy():
     fit, matrices = reference.fits("sleep_slope")["REML"], reference.matrices("sleep_slope")
-    found = influence(fit, matrices, "Subject", refit=True)
+    found = influence(FittedModel(fit, matrices), "Subject", refit=True)
     estimates = found.coefficients.pivot(index="level", columns="term", values="estimate_without")
     values = found.parameters.pivot(index="level", columns="parameter", values="estimate_without")
     distance = found.groups.set_index("level")["cooks_distance"]
@@ -220,7 +223,9 @@ def test_lme4_sleepstudy():
 
 def test_balanced_single_factor_needs_no_refit_for_the_mean():
     fit, matrices = reference.fits("sleep_slope")["REML"], reference.matrices("sleep_slope")
-    fixed, refitted = (influence(fit, matrices, refit=refit) for refit in (False, True))
+    fixed, refitted = (
+        influence(FittedModel(fit, matrices), refit=refit) for refit in (False, True)
+    )
     np.testing.assert_allclose(
         fixed.groups["cooks_distance"], refitted.groups["cooks_distance"], rtol=1e-9
     )
@@ -232,9 +237,7 @@ def test_units_and_order_of_rows_do_not_matter():
     moved = frame.assign(y=1e3 * frame["y"], x=50 + 100 * frame["x"]).sample(frac=1, random_state=2)
     second = mmfit.lmer(MODELS["crossed"], moved, weights="w")
     tables = [
-        influence(one.record, one.matrices)
-        .groups.sort_values(["group", "level"])
-        .set_index("level")
+        influence(one.model).groups.sort_values(["group", "level"]).set_index("level")
         for one in (first, second)
     ]
     assert tables[0].index.equals(tables[1].index)
@@ -256,14 +259,16 @@ def test_a_level_that_pulls_is_found_and_named():
     frame = crossed_data(n=600, subjects=30)
     frame.loc[frame["s"] == 7, "y"] += 8 * frame["x"]
     fitted = mmfit.lmer("y ~ x + (1 | s)", frame)
-    found = influence(fitted.record, fitted.matrices, "s")
+    found = influence(fitted.model, "s")
     look = found.groups["cooks_distance"] > 4 / 30
     assert found.influential["level"].tolist() == found.groups.loc[look, "level"].tolist()
     assert set(found.influential["verdict"]) == {"look"}
     assert found.groups.loc[found.groups["cooks_distance"].idxmax(), "level"] == "7"
     assert "above 4/30 = 0.13: 7" in found.text[0]
     assert f"(at most {found.groups['cooks_distance'].max():.2f})" in found.text[0]
-    assert influence(*quiet()).text[0].startswith("s: no level moves the fixed effects")
+    assert (
+        influence(FittedModel(*quiet())).text[0].startswith("s: no level moves the fixed effects")
+    )
 
 
 def test_a_level_that_an_effect_hangs_on():
@@ -271,7 +276,7 @@ def test_a_level_that_an_effect_hangs_on():
     frame["only"] = (frame["s"] == 3).astype(float) * frame["x"]
     fitted = mmfit.lmer("y ~ x + only + (1 | s)", frame)
     for refit in (False, True):
-        found = influence(fitted.record, fitted.matrices, "s", refit=refit)
+        found = influence(fitted.model, "s", refit=refit)
         assert found.groups.set_index("level").loc["3", "verdict"] == "needed"
         lost = found.coefficients[found.coefficients["level"] == "3"]
         assert lost["estimate_without"].isna().all()
@@ -283,31 +288,35 @@ def test_a_level_that_an_effect_hangs_on():
 def test_a_factor_of_two_levels_cannot_be_refitted_without_one():
     frame = crossed_data(items=2)
     fitted = mmfit.lmer("y ~ x + (1 | s) + (1 | i)", frame)
-    found = influence(fitted.record, fitted.matrices, "i", refit=True)
+    found = influence(fitted.model, "i", refit=True)
     assert found.groups["verdict"].tolist() == ["failed", "failed"]
     assert found.text == ("i: without 0, 1 the model cannot be fitted.",)
-    fixed = influence(fitted.record, fitted.matrices, "i")
+    fixed = influence(fitted.model, "i")
     assert np.isfinite(fixed.groups["cooks_distance"]).all()
 
 
 def test_bad_requests_are_refused():
     fitted = model("crossed")
     with pytest.raises(MmfitError, match="it has: 's', 'i'"):
-        influence(fitted.record, fitted.matrices, "j")
+        influence(fitted.model, "j")
     with pytest.raises(DesignError, match="leaves no rows"):
-        deletion.delete_levels(fitted.matrices, fitted.record, np.zeros(180, dtype=np.intp), 1)
+        deletion.delete_levels(
+            fitted.matrices,
+            fitted.record,
+            np.zeros(180, dtype=np.intp),
+            1,
+            fitted.model.system.with_rows,
+        )
 
 
 def test_a_model_without_grouping_factors_has_nothing_to_leave_out():
     fitted = mmfit.lmer("y ~ x", crossed_data())
-    found = influence(fitted.record, fitted.matrices)
+    found = influence(fitted.model)
     assert len(found.groups) == len(found.coefficients) == len(found.text) == 0
     with pytest.raises(MmfitError, match="it has: none"):
-        influence(fitted.record, fitted.matrices, "s")
+        influence(fitted.model, "s")
 
 
 def test_method_of_the_model():
     fitted = model("crossed")
-    pd.testing.assert_frame_equal(
-        fitted.influence("i").groups, influence(fitted.record, fitted.matrices, "i").groups
-    )
+    pd.testing.assert_frame_equal(fitted.influence("i").groups, influence(fitted.model, "i").groups)

@@ -34,7 +34,7 @@ def fit():
 
 @pytest.mark.parametrize("method", JOINT)
 def test_jointly_as_lmertest(fit, method):
-    table = contest(fit.record, fit.matrices, L, [2, -1], df=method, basis="lmertest")
+    table = contest(fit.model, L, [2, -1], df=method, basis="lmertest")
     expected = JOINT[method]
     assert len(table) == 1
     row = table.iloc[0]
@@ -123,9 +123,7 @@ def test_scale_of_the_rows_does_not_matter(fit):
 
 
 def test_intervals_have_the_level_asked_for(fit):
-    wide, narrow = (
-        contest(fit.record, fit.matrices, L, joint=False, level=level) for level in (0.99, 0.5)
-    )
+    wide, narrow = (contest(fit.model, L, joint=False, level=level) for level in (0.99, 0.5))
     assert (wide["conf_high"] - wide["conf_low"] > narrow["conf_high"] - narrow["conf_low"]).all()
 
 
@@ -158,9 +156,9 @@ def test_bad_right_hand_sides(fit, rhs):
 
 def test_bad_level_and_basis(fit):
     with pytest.raises(mmfit.MmfitError, match=r"level=1\.5 is not a probability"):
-        contest(fit.record, fit.matrices, L, level=1.5)
+        contest(fit.model, L, level=1.5)
     with pytest.raises(mmfit.MmfitError, match="basis='x' is not known"):
-        contest(fit.record, fit.matrices, L, basis="x", joint=False)
+        contest(fit.model, L, basis="x", joint=False)
 
 
 def test_a_model_without_fixed_effects():

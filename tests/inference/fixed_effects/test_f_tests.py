@@ -6,8 +6,9 @@ import pytest
 
 import mmfit
 from mmfit.inference import FTest, anova
-from mmfit.inference.fixed_effects.degrees_of_freedom import METHODS, joint_df, satterthwaite_df
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.lmertest_rows import lmertest_hypotheses
+from mmfit.inference.precision.degrees_of_freedom import METHODS, joint_df, satterthwaite_df
 from tests.inference.fixed_effects.f_reference import TABLES, model, subset
 from tests.reference_cases import cases, fits, matrices
 
@@ -44,7 +45,7 @@ def test_lmertests_own_denominators(name, method, kind):
 
 @pytest.mark.parametrize(("case", "kind"), SEVERAL)
 def test_lmertests_denominators_of_the_reference(case, kind):
-    table = anova(fits(case)["REML"], matrices(case), type=kind, basis="lmertest")
+    table = anova(FittedModel(fits(case)["REML"], matrices(case)), type=kind, basis="lmertest")
     for row, (_, ours) in zip(cases()[case]["REML"][f"anova{kind}"], table.iterrows(), strict=True):
         assert ours["den_df"] == pytest.approx(row["DenDF"], rel=1e-3)
 

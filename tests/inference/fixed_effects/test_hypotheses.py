@@ -8,8 +8,7 @@ import pytest
 
 import mmfit
 from mmfit.inference import f_test
-from mmfit.inference.fixed_effects.degrees_of_freedom import joint_df
-from mmfit.inference.fixed_effects.hypotheses import fixed_root
+from mmfit.inference.precision.degrees_of_freedom import joint_df
 
 
 @pytest.fixture(scope="module")
@@ -84,20 +83,18 @@ def test_with_missing_cells_the_order_of_the_factors_does_not_matter(factorial, 
 
 def test_denominator_does_not_depend_on_the_basis_of_the_hypothesis(factorial):
     fit = mmfit.lmer("y ~ f * x + (x | subject)", factorial)
-    root = fixed_root(fit.matrices)
     L = np.eye(6)[4:]
-    one = f_test(fit.record, L, root)
+    one = f_test(fit.model, L)
     for move in ([[1.0, 2.0], [0.0, 30.0]], [[1.0, -1.0], [1e3, 1.0]]):
-        other = f_test(fit.record, np.array(move) @ L, root)
+        other = f_test(fit.model, np.array(move) @ L)
         assert other.den_df == pytest.approx(one.den_df, rel=1e-9)
         assert other.statistic == pytest.approx(one.statistic, rel=1e-9)
 
 
 def test_dependent_rows_are_refused(factorial):
     fit = mmfit.lmer("y ~ f + (1 | subject)", factorial)
-    root = fixed_root(fit.matrices)
     with pytest.raises(mmfit.MmfitError, match="linearly dependent"):
-        f_test(fit.record, np.array([[0.0, 1, 0], [0.0, 2, 0]]), root)
+        f_test(fit.model, np.array([[0.0, 1, 0], [0.0, 2, 0]]))
 
 
 @pytest.mark.parametrize(

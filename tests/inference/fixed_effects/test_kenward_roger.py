@@ -9,9 +9,9 @@ from mmfit.engine import fit_model
 from mmfit.engine.solvers.crossed import choice as crossed_choice
 from mmfit.engine.solvers.single import solver as single
 from mmfit.inference import contest, f_test, kenward_roger_cost, tidy
-from mmfit.inference.fixed_effects import kenward_roger as kr
-from mmfit.inference.fixed_effects.degrees_of_freedom import df_note, precision
-from mmfit.inference.fixed_effects.kenward_roger import approximation
+from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.precision import kenward_roger as kr
+from mmfit.inference.precision.kenward_roger import approximation
 from tests.engine.designs import DESIGNS, matrices, term
 from tests.inference.fixed_effects.f_reference import TABLES, model
 from tests.inference.fixed_effects.kenward_roger_oracle import BruteKenwardRoger
@@ -51,7 +51,8 @@ def assert_by_definition(case):
     """Every quantity of the method for one model."""
     fit = fit_model(case)
     brute = BruteKenwardRoger(fit, case)
-    known = precision(fit, "kenward-roger", case)
+    model = FittedModel(fit, case)
+    known = model.precision("kenward-roger")
     scale = np.abs(brute.adjusted).max()
     np.testing.assert_allclose(known.vcov, brute.adjusted, rtol=0, atol=1e-7 * scale)
     p = len(fit.fixef)
@@ -61,7 +62,7 @@ def assert_by_definition(case):
         assert known.df(row[None])[0] == pytest.approx(expected, rel=1e-6)
     for L in (np.eye(p), rng.normal(size=(2, p))):
         statistic, den_df = brute.f_test(L, fit.fixef)
-        ours = f_test(fit, L, np.linalg.qr(case.X, mode="r"), known)
+        ours = f_test(model, L, "kenward-roger")
         assert ours.den_df == pytest.approx(den_df, rel=1e-6)
         assert ours.statistic == pytest.approx(statistic, rel=1e-6)
 
@@ -95,7 +96,7 @@ def test_solvers_for_large_tails(solver, monkeypatch):
 
 @pytest.mark.parametrize("case", WITH_KR)
 def test_t_tests_of_the_reference(case):
-    table = tidy(fits(case)["REML"], df="kenward-roger", matrices=case_matrices(case))
+    table = tidy(FittedModel(fits(case)["REML"], case_matrices(case)), df="kenward-roger")
     table = table.set_index("term")
     for row in cases()[case]["REML"]["kenward_roger"]:
         ours = table.loc[row["term"]]
@@ -129,8 +130,8 @@ def test_weights_are_those_of_the_residual_variance():
         case.X * root[:, None],
         term("g", g.codes, g.model * root[:, None]),
     )
-    one = tidy(fit_model(case), df="kenward-roger", matrices=case)
-    two = tidy(fit_model(plain), df="kenward-roger", matrices=plain)
+    one = tidy(FittedModel(fit_model(case), case), df="kenward-roger")
+    two = tidy(FittedModel(fit_model(plain), plain), df="kenward-roger")
     np.testing.assert_allclose(one[["std_error", "df"]], two[["std_error", "df"]], rtol=1e-6)
 
 
@@ -177,11 +178,10 @@ def test_without_random_terms_it_is_the_linear_model():
 
 def test_the_answer_depends_on_the_hypothesis_alone():
     fit = model("sleepall")
-    known = precision(fit.record, "kenward-roger", fit.matrices)
-    root = np.linalg.qr(fit.matrices.X, mode="r")
     L = np.eye(len(fit.fixef))[2:6]
-    one = f_test(fit.record, L, root, known)
-    other = f_test(fit.record, np.random.default_rng(7).normal(size=(4, 4)) @ L, root, known)
+    one = f_test(fit.model, L, "kenward-roger")
+    moved = np.random.default_rng(7).normal(size=(4, 4)) @ L
+    other = f_test(fit.model, moved, "kenward-roger")
     assert other.den_df == pytest.approx(one.den_df, rel=1e-9)
     assert other.statistic == pytest.approx(one.statistic, rel=1e-9)
 
@@ -248,19 +248,22 @@ def test_a_fit_by_ml_is_refused():
     assert fit.refit(reml=True).tidy(df="kenward-roger")["df"].notna().all()
 
 
-def test_the_matrices_are_needed():
+def test_every_question_shares_one_adjusted_covariance(monkeypatch):
     fit = mmfit.lmer("y ~ x + (1 | g)", mmfit_sleep())
-    with pytest.raises(mmfit.MmfitError, match="pass `matrices`"):
-        tidy(fit.record, df="kenward-roger")
+    known = fit.model.precision("kenward-roger")
+    monkeypatch.setattr("mmfit.inference.precision.kenward_roger.adjusted_covariance", None)
+    for ask in (fit.tidy, fit.anova, fit.drop1):
+        assert np.isfinite(ask(df="kenward-roger")["p_value"]).all()
+    assert fit.model.precision("kenward-roger") is known
 
 
 def test_a_singular_fit_says_so():
     case = zero_variance()
-    fit = fit_model(case)
-    table = tidy(fit, df="kenward-roger", matrices=case)
+    model = FittedModel(fit_model(case), case)
+    table = tidy(model, df="kenward-roger")
     assert "singular (g)" in table.attrs["note"]
-    assert "singular (g)" in df_note(fit, "satterthwaite")
-    assert df_note(fit, "residual") == ""
+    assert "singular (g)" in model.precision("satterthwaite").note
+    assert model.precision("residual").note == ""
     inside = mmfit.lmer("y ~ x + (1 | g)", mmfit_sleep())
     assert inside.tidy(df="kenward-roger").attrs["note"] == ""
 
@@ -313,7 +316,7 @@ def test_a_long_computation_is_announced(monkeypatch):
     fit = mmfit.lmer("y ~ x + (x | g)", mmfit_sleep())
     monkeypatch.setattr(kr, "_LONG", 0.0)
     with pytest.warns(UserWarning, match="will take about"):
-        contest(fit.record, fit.matrices, {"x": 1}, df="kenward-roger")
+        contest(fit.model, {"x": 1}, df="kenward-roger")
 
 
 @pytest.mark.parametrize("name", ["single", "nested", "crossed"])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmfit.engine import fit_model
-from mmfit.inference import tidy
+from mmfit.inference import FittedModel, tidy
 from tests.engine.designs import matrices, term
 
 
@@ -17,9 +17,10 @@ def test_satterthwaite_keeps_its_size_where_the_normal_does_not():
     replicates = 800
     for _ in range(replicates):
         y = 2 * rng.normal(size=6)[g] + rng.normal(size=len(g))
-        fit = fit_model(matrices(y, X, term("g", g, np.ones(len(g)))))
+        drawn = matrices(y, X, term("g", g, np.ones(len(g))))
+        model = FittedModel(fit_model(drawn), drawn)
         for method in rejected:
-            rejected[method] += tidy(fit, df=method)["p_value"].iloc[1] < 0.05
+            rejected[method] += tidy(model, df=method)["p_value"].iloc[1] < 0.05
     # three standard errors of a proportion of 0.05 in 800
     assert abs(rejected["satterthwaite"] / replicates - 0.05) < 0.025
     assert rejected["normal"] / replicates > 0.08

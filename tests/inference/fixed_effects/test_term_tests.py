@@ -6,6 +6,7 @@ import pytest
 
 import mmfit
 from mmfit.inference import METHODS, drop1
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.term_tests import dropped_spans
 from tests.inference.fixed_effects.f_reference import TABLES, model
 from tests.reference_cases import fits, inference, matrices
@@ -23,7 +24,7 @@ def frame():
 
 @pytest.mark.parametrize("case", inference())
 def test_the_reference(case):
-    table = drop1(fits(case)["REML"], matrices(case)).set_index("term")
+    table = drop1(FittedModel(fits(case)["REML"], matrices(case))).set_index("term")
     expected = inference()[case]["drop1"] or []
     assert list(table.index) == [row["term"] for row in expected]
     for row in expected:
@@ -129,4 +130,4 @@ def test_matrices_without_a_formula():
 
     case = single()
     with pytest.raises(mmfit.MmfitError, match="built from a formula"):
-        drop1(mmfit.engine.fit_model(case), case)
+        drop1(FittedModel(mmfit.engine.fit_model(case), case))

@@ -7,6 +7,7 @@ import mmfit
 from mmfit.engine import simulate_responses
 from mmfit.engine.many import fit_many
 from mmfit.inference import confint, profile_likelihood, tidy
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.intervals import bootstrap_intervals
 from mmfit.inference.intervals.bootstrap_intervals import (
     BootstrapDraws,
@@ -22,7 +23,7 @@ COLUMNS = ["parameter", "conf_low", "conf_high"]
 
 @pytest.mark.parametrize("case", inference())
 def test_wald_is_that_of_lme4(case):
-    table = confint(fits(case)["REML"], matrices(case), method="wald")
+    table = confint(FittedModel(fits(case)["REML"], matrices(case)), method="wald")
     rows = inference()[case]["wald_ci"]
     assert list(table.columns) == COLUMNS
     assert list(table["parameter"]) == [row["term"] for row in rows]
@@ -32,19 +33,19 @@ def test_wald_is_that_of_lme4(case):
 
 def test_wald_with_degrees_of_freedom_is_that_of_tidy():
     fit, M = fits("sleep_slope")["REML"], matrices("sleep_slope")
-    table = confint(fit, M, method="wald", df="satterthwaite", level=0.9)
-    ours = tidy(fit, df="satterthwaite", level=0.9, matrices=M)
+    table = confint(FittedModel(fit, M), method="wald", df="satterthwaite", level=0.9)
+    ours = tidy(FittedModel(fit, M), df="satterthwaite", level=0.9)
     for column in ("conf_low", "conf_high"):
         np.testing.assert_array_equal(table[column], ours[column])
-    normal = confint(fit, M, method="wald", level=0.9)
+    normal = confint(FittedModel(fit, M), method="wald", level=0.9)
     assert (normal["conf_low"] > table["conf_low"]).all()
 
 
 def test_profile_is_the_profile():
     fit, M = fits("pastes")["REML"], matrices("pastes")
-    table = confint(fit, M)
+    table = confint(FittedModel(fit, M))
     assert list(table.columns) == COLUMNS
-    expected = profile_likelihood(fit, M, level=0.95).interval()
+    expected = profile_likelihood(FittedModel(fit, M), level=0.95).interval()
     assert list(table["parameter"]) == list(expected["parameter"])
     width = expected["conf_high"] - expected["conf_low"]
     for column in ("conf_low", "conf_high"):
@@ -55,7 +56,7 @@ def test_profile_is_the_profile():
 @pytest.mark.parametrize("criterion", ["REML", "ML"])
 def test_bootstrap_draws_are_refits_of_simulated_responses(criterion):
     fit, M = fits("sleep_slope")[criterion], matrices("sleep_slope")
-    draws = bootstrap_draws(fit, M, 6, seed=3)
+    draws = bootstrap_draws(FittedModel(fit, M), 6, seed=3)
     responses = simulate_responses(M, fit, 6, 3).T
     many = fit_many(M, responses, reml=criterion == "REML")
     np.testing.assert_allclose(draws.values[:, 3], many.sigma, rtol=1e-12)
@@ -70,11 +71,13 @@ def test_bootstrap_draws_are_refits_of_simulated_responses(criterion):
 
 def test_a_replicate_is_a_stream(monkeypatch):
     fit, M = fits("dyestuff")["REML"], matrices("dyestuff")
-    whole = bootstrap_draws(fit, M, 50, seed=5).values
-    np.testing.assert_array_equal(bootstrap_draws(fit, M, 20, seed=5).values, whole[:20])
+    whole = bootstrap_draws(FittedModel(fit, M), 50, seed=5).values
+    np.testing.assert_array_equal(
+        bootstrap_draws(FittedModel(fit, M), 20, seed=5).values, whole[:20]
+    )
     monkeypatch.setattr(bootstrap_intervals, "_NUMBERS", 7 * M.nobs)
-    np.testing.assert_array_equal(bootstrap_draws(fit, M, 50, seed=5).values, whole)
-    assert not np.array_equal(bootstrap_draws(fit, M, 50, seed=6).values, whole)
+    np.testing.assert_array_equal(bootstrap_draws(FittedModel(fit, M), 50, seed=5).values, whole)
+    assert not np.array_equal(bootstrap_draws(FittedModel(fit, M), 50, seed=6).values, whole)
 
 
 def _draws(values, estimate=0.0):
@@ -113,21 +116,21 @@ def test_undefined_correlations_are_left_out():
 
 def test_bootstrap_intervals():
     fit, M = fits("sleep_slope")["REML"], matrices("sleep_slope")
-    table = confint(fit, M, method="bootstrap", replicates=399, seed=2)
+    table = confint(FittedModel(fit, M), method="bootstrap", replicates=399, seed=2)
     assert list(table.columns) == COLUMNS
     assert list(table["parameter"]) == [p.name for p in parameters(fit)]
     assert table.attrs["failed"] == 0
     inside = estimates(fit)
     assert ((table["conf_low"] < inside) & (inside < table["conf_high"])).all()
     # the fixed effects' draws are normal with the model's standard errors, and 17 df' worth more
-    wald = confint(fit, M, method="wald")
+    wald = confint(FittedModel(fit, M), method="wald")
     width = (table["conf_high"] - table["conf_low"]).to_numpy()[4:]
     np.testing.assert_allclose(width, wald["conf_high"] - wald["conf_low"], rtol=0.15)
 
 
 def test_failed_replicates_are_counted_and_left_out(monkeypatch):
     fit, M = fits("dyestuff")["REML"], matrices("dyestuff")
-    whole = bootstrap_draws(fit, M, 60, seed=1).values
+    whole = bootstrap_draws(FittedModel(fit, M), 60, seed=1).values
 
     def some_fail(*arguments, **keywords):
         many = fit_many(*arguments, **keywords)
@@ -135,34 +138,34 @@ def test_failed_replicates_are_counted_and_left_out(monkeypatch):
         return many
 
     monkeypatch.setattr(bootstrap_intervals, "fit_many", some_fail)
-    draws = bootstrap_draws(fit, M, 60, seed=1)
+    draws = bootstrap_draws(FittedModel(fit, M), 60, seed=1)
     assert draws.failed == 2
     np.testing.assert_array_equal(draws.values, np.delete(whole, [2, 5], axis=0))
-    assert confint(fit, M, method="bootstrap", replicates=60).attrs["failed"] == 2
+    assert confint(FittedModel(fit, M), method="bootstrap", replicates=60).attrs["failed"] == 2
 
 
 def test_singular_fits_have_bootstrap_intervals():
     M, fit = model("no variance")
-    table = confint(fit, M, method="bootstrap", replicates=99, seed=1)
+    table = confint(FittedModel(fit, M), method="bootstrap", replicates=99, seed=1)
     assert table["conf_low"][0] == 0 < table["conf_high"][0]
 
 
 def test_refusals():
     fit, M = fits("dyestuff")["REML"], matrices("dyestuff")
     with pytest.raises(mmfit.MmfitError, match="profile, wald, bootstrap"):
-        confint(fit, M, method="jackknife")
+        confint(FittedModel(fit, M), method="jackknife")
     with pytest.raises(mmfit.MmfitError, match="between 0 and 1"):
-        confint(fit, M, level=95)
+        confint(FittedModel(fit, M), level=95)
     with pytest.raises(
         mmfit.MmfitError, match="at least 39 bootstrap replicates, and there are 20"
     ):
-        confint(fit, M, method="bootstrap", replicates=20)
+        confint(FittedModel(fit, M), method="bootstrap", replicates=20)
     with pytest.raises(mmfit.MmfitError, match="replicates=0"):
-        confint(fit, M, method="bootstrap", replicates=0)
+        confint(FittedModel(fit, M), method="bootstrap", replicates=0)
     with pytest.raises(mmfit.MmfitError, match="percentile, basic, normal"):
-        confint(fit, M, method="bootstrap", replicates=99, kind="bca")
+        confint(FittedModel(fit, M), method="bootstrap", replicates=99, kind="bca")
     with pytest.raises(mmfit.MmfitError, match="df='wrong'"):
-        confint(fit, M, method="wald", df="wrong")
+        confint(FittedModel(fit, M), method="wald", df="wrong")
 
 
 def test_the_model_passes_what_it_is_given():

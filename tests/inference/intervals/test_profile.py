@@ -10,6 +10,7 @@ import mmfit
 from mmfit.engine import fit_model
 from mmfit.formula import build
 from mmfit.inference import profile_likelihood
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.intervals.parameters import parameters
 from tests.inference.intervals.profile_models import DATA, MODELS, model, normal, reference
 from tests.inference.intervals.profile_oracle import profiled
@@ -28,7 +29,7 @@ def _ends(profile, level=0.95):
 def test_reference(case):
     rows = inference()[case]["profile_ci_ml"]
     for fit in fits(case).values():
-        profile = profile_likelihood(fit, matrices(case), level=0.95, steps=4)
+        profile = profile_likelihood(FittedModel(fit, matrices(case)), level=0.95, steps=4)
         assert list(profile.parameters) == [row["term"] for row in rows]
         assert profile.notes == ()
         expected = np.array([[row["2.5 %"], row["97.5 %"]] for row in rows])
@@ -41,7 +42,7 @@ def test_reference(case):
 def test_lme4_or_else_the_definition(name):
     """Where lme4's interval is another, the definition says that ours is right and lme4's not."""
     M, fit = model(name)
-    profile = profile_likelihood(fit, M, level=0.95, steps=4)
+    profile = profile_likelihood(FittedModel(fit, M), level=0.95, steps=4)
     assert profile.notes == ()
     assert list(profile.parameters) == reference()[name]["parameter"]
     found = _ends(profile)
@@ -62,7 +63,7 @@ def test_lme4_or_else_the_definition(name):
 )
 def test_bounds_by_definition(name, chosen):
     M, fit = model(name)
-    table = profile_likelihood(fit, M, level=0.9, steps=3).interval(0.9)
+    table = profile_likelihood(FittedModel(fit, M), level=0.9, steps=3).interval(0.9)
     for i in chosen:
         for end in table.loc[i, ["conf_low", "conf_high"]]:
             increase = profiled(M, fit, parameters(fit)[i], end, starts=2) - fit.objective
@@ -73,7 +74,7 @@ def test_bounds_by_definition(name, chosen):
 
 
 def test_curves():
-    profile = profile_likelihood(fits("sleep_slope")["REML"], matrices("sleep_slope"))
+    profile = profile_likelihood(FittedModel(fits("sleep_slope")["REML"], matrices("sleep_slope")))
     assert profile.level == 0.99
     assert profile.criterion == "ML"
     assert list(profile.curves["parameter"].unique()) == list(profile.parameters)
@@ -92,7 +93,7 @@ def test_curves():
 
 def test_curve_points_by_definition():
     M, fit = matrices("dyestuff"), fits("dyestuff")["ML"]
-    curves = profile_likelihood(fit, M, level=0.95, steps=3).curves
+    curves = profile_likelihood(FittedModel(fit, M), level=0.95, steps=3).curves
     for parameter in parameters(fit):
         for row in curves[curves["parameter"] == parameter.name].itertuples():
             if row.value > 0:
@@ -102,7 +103,9 @@ def test_curve_points_by_definition():
 
 def test_intervals_of_any_level_do_not_depend_on_the_points():
     fit, M = fits("sleep_slope")["ML"], matrices("sleep_slope")
-    fine, coarse = (profile_likelihood(fit, M, level=0.99, steps=steps) for steps in (15, 3))
+    fine, coarse = (
+        profile_likelihood(FittedModel(fit, M), level=0.99, steps=steps) for steps in (15, 3)
+    )
     for level in (0.3, 0.8, 0.95, 0.99):
         a, b = _ends(fine, level), _ends(coarse, level)
         np.testing.assert_allclose((a - b) / (a[:, 1:] - a[:, :1]), 0, atol=1e-6)
@@ -110,7 +113,7 @@ def test_intervals_of_any_level_do_not_depend_on_the_points():
 
 
 def test_intervals_grow_with_the_level():
-    profile = profile_likelihood(fits("pastes")["ML"], matrices("pastes"), level=0.99)
+    profile = profile_likelihood(FittedModel(fits("pastes")["ML"], matrices("pastes")), level=0.99)
     ends = np.array([_ends(profile, level) for level in (0.5, 0.9, 0.95, 0.99)])
     assert (np.diff(ends[:, :, 0], axis=0) <= 0).all()
     assert (np.diff(ends[:, :, 1], axis=0) > 0).all()
@@ -119,7 +122,7 @@ def test_intervals_grow_with_the_level():
 def _slopes(change=lambda frame: frame, formula="y ~ x + (x | g)"):
     frame = change(DATA["slopes"]())
     M = build(formula, frame, categorical=["g"])
-    profile = profile_likelihood(fit_model(M, reml=False), M, level=0.95, steps=4)
+    profile = profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95, steps=4)
     return profile.interval().set_index("parameter")
 
 
@@ -147,7 +150,7 @@ def test_days_since_the_year_0():
     tables = []
     for frame in (plain, plain.assign(Days=plain["Days"] + 693_500)):
         M = build("Reaction ~ Days + (Days | Subject)", frame, categorical=["Subject"])
-        profile = profile_likelihood(fit_model(M, reml=False), M, level=0.95)
+        profile = profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95)
         assert profile.notes == ()
         tables.append(profile.interval().set_index("parameter"))
     same = ["sd_Days|Subject", "sigma", "Days"]
@@ -166,7 +169,9 @@ def test_order_of_rows_and_of_effects():
 def test_an_offset_moves_the_fixed_effects():
     frame = DATA["slopes"]()
     M = build("y ~ x + (x | g)", frame, offset=3 + 2 * frame["x"].to_numpy())
-    moved = profile_likelihood(fit_model(M, reml=False), M, level=0.95, steps=4).interval()
+    moved = profile_likelihood(
+        FittedModel(fit_model(M, reml=False), M), level=0.95, steps=4
+    ).interval()
     shift = np.array([0, 0, 0, 0, 3, 2])[:, None]
     plain = _slopes()[["conf_low", "conf_high"]].to_numpy()
     np.testing.assert_allclose(moved[["conf_low", "conf_high"]], plain - shift, rtol=1e-6)
@@ -174,7 +179,7 @@ def test_an_offset_moves_the_fixed_effects():
 
 def test_a_variance_of_zero():
     M, fit = model("no variance")
-    profile = profile_likelihood(fit, M, level=0.95)
+    profile = profile_likelihood(FittedModel(fit, M), level=0.95)
     assert fit.theta[0] == 0
     row = profile.interval().iloc[0]
     assert row["estimate"] == row["conf_low"] == 0
@@ -191,7 +196,7 @@ def test_the_correlation_with_a_variance_of_zero_is_not_identified():
     fit = fit_model(M, reml=False)
     covariance = fit.terms[0].covariance
     assert covariance[0, 0] == 0
-    profile = profile_likelihood(fit, M, level=0.95)
+    profile = profile_likelihood(FittedModel(fit, M), level=0.95)
     row = profile.interval().set_index("parameter").loc["cor_x.(Intercept)|g"]
     assert np.isnan(row["estimate"])
     assert (row["conf_low"], row["conf_high"]) == (-1, 1)
@@ -201,7 +206,7 @@ def test_the_correlation_with_a_variance_of_zero_is_not_identified():
 
 def test_a_correlation_of_one_has_a_lower_bound_only():
     M, fit = model("rank one")
-    profile = profile_likelihood(fit, M, level=0.95)
+    profile = profile_likelihood(FittedModel(fit, M), level=0.95)
     row = profile.interval().set_index("parameter").loc["cor_x.(Intercept)|g"]
     assert row["estimate"] == pytest.approx(1, abs=1e-8)
     assert row["conf_high"] == 1
@@ -210,7 +215,7 @@ def test_a_correlation_of_one_has_a_lower_bound_only():
 
 def test_a_correlation_may_be_anything_where_a_variance_may_be_zero():
     M, fit = model("crossed")
-    profile = profile_likelihood(fit, M, level=0.95)
+    profile = profile_likelihood(FittedModel(fit, M), level=0.95)
     table = profile.interval().set_index("parameter")
     assert table.loc["sd_x|s", "conf_low"] == 0
     assert table.loc["cor_x.(Intercept)|s", ["conf_low", "conf_high"]].tolist() == [-1, 1]
@@ -221,7 +226,9 @@ def test_a_correlation_may_be_anything_where_a_variance_may_be_zero():
 def test_restricted_likelihood():
     """Balanced one-way: sigma's interval is that of the within-groups sum of squares alone."""
     M = matrices("dyestuff")
-    profile = profile_likelihood(fits("dyestuff")["ML"], M, level=0.95, criterion="REML")
+    profile = profile_likelihood(
+        FittedModel(fits("dyestuff")["ML"], M), level=0.95, criterion="REML"
+    )
     assert profile.parameters == ("sd_(Intercept)|Batch", "sigma")
     assert any("fixed effects" in note for note in profile.notes)
     groups = M.y.reshape(6, 5)
@@ -237,7 +244,7 @@ def test_no_random_effects():
     frame = data("sleepstudy")
     M = build("Reaction ~ Days", frame)
     fit = fit_model(M, reml=False)
-    table = profile_likelihood(fit, M, level=0.95).interval().set_index("parameter")
+    table = profile_likelihood(FittedModel(fit, M), level=0.95).interval().set_index("parameter")
     n = len(frame)
     design = np.column_stack([np.ones(n), frame["Days"]])
     rss = fit.sigma**2 * n
@@ -257,7 +264,9 @@ def test_coverage():
     for _ in range(count):
         y = rng.normal(size=groups)[g] + rng.normal(size=groups * size)
         M = build("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}))
-        ends = _ends(profile_likelihood(fit_model(M, reml=False), M, level=0.95, steps=2))
+        ends = _ends(
+            profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95, steps=2)
+        )
         held += (ends[:, 0] <= [1, 1, 0]) & (ends[:, 1] >= [1, 1, 0])
     assert (held / count > 0.90).all()
     assert (held / count < 0.99).all()
@@ -265,7 +274,8 @@ def test_coverage():
 
 def test_the_same_to_the_bit():
     a, b = (
-        profile_likelihood(fits("pastes")["REML"], matrices("pastes"), level=0.95) for _ in range(2)
+        profile_likelihood(FittedModel(fits("pastes")["REML"], matrices("pastes")), level=0.95)
+        for _ in range(2)
     )
     pd.testing.assert_frame_equal(a.curves, b.curves, check_exact=True)
     pd.testing.assert_frame_equal(a.interval(), b.interval(), check_exact=True)
@@ -274,16 +284,16 @@ def test_the_same_to_the_bit():
 def test_refusals():
     fit, M = fits("dyestuff")["ML"], matrices("dyestuff")
     with pytest.raises(mmfit.MmfitError, match="between 0 and 1"):
-        profile_likelihood(fit, M, level=95)
+        profile_likelihood(FittedModel(fit, M), level=95)
     with pytest.raises(mmfit.MmfitError, match="'ML' or 'REML'"):
-        profile_likelihood(fit, M, criterion="ml")
+        profile_likelihood(FittedModel(fit, M), criterion="ml")
     with pytest.raises(mmfit.MmfitError, match="at least one step"):
-        profile_likelihood(fit, M, steps=0)
+        profile_likelihood(FittedModel(fit, M), steps=0)
     with pytest.raises(mmfit.MmfitError, match=r"beyond the profile.*level=0\.99"):
-        profile_likelihood(fit, M, level=0.9).interval(0.99)
+        profile_likelihood(FittedModel(fit, M), level=0.9).interval(0.99)
     lost = replace(fit.optimizer, converged=False, message="not converged: for a test")
     with pytest.raises(mmfit.MmfitError, match="no profile without a minimum"):
-        profile_likelihood(replace(fit, optimizer=lost), M)
+        profile_likelihood(FittedModel(replace(fit, optimizer=lost), M))
 
 
 def test_a_minimum_that_is_none_is_found_out():
@@ -295,7 +305,7 @@ def test_a_minimum_that_is_none_is_found_out():
     term = replace(fit.terms[0], covariance=fit.sigma**2 * lambdas @ lambdas.T)
     wrong = replace(fit, theta=elsewhere, terms=(term,), objective=fit.objective + 1)
     with pytest.raises(mmfit.errors.ComputationError, match="local minimum"):
-        profile_likelihood(wrong, M, steps=2)
+        profile_likelihood(FittedModel(wrong, M), steps=2)
 
 
 def test_names_of_every_case():

@@ -9,7 +9,9 @@ import mmfit
 from mmfit.engine import fit_from_json, fit_model, fit_to_json
 from mmfit.engine.derived.effective_df import effective_df
 from mmfit.engine.many import fit_many
+from mmfit.engine.system.whitened_system import build_system
 from mmfit.inference import conditional_aic
+from mmfit.inference.fitted_model import FittedModel
 from tests.engine.designs import DESIGNS, independent, matrices, single, term
 from tests.reference_cases import cases, fits, inference
 from tests.reference_cases import data as reference_data
@@ -39,13 +41,13 @@ def _agrees(found, caic, df, log_lik, tolerance):
 
 @pytest.mark.parametrize("case", [c for c in inference() if "conditional_aic_ml" in inference()[c]])
 def test_reference(case):
-    found = conditional_aic(fits(case)["ML"], case_matrices(case))
+    found = conditional_aic(FittedModel(fits(case)["ML"], case_matrices(case)))
     _agrees(found, **inference()[case]["conditional_aic_ml"], tolerance=1e-5)
 
 
 @pytest.mark.parametrize(("case", "criterion"), CAIC4)
 def test_further_models_of_caic4(case, criterion):
-    found = conditional_aic(fits(case)[criterion], case_matrices(case))
+    found = conditional_aic(FittedModel(fits(case)[criterion], case_matrices(case)))
     # lme4's own stop leaves some 1e-6 of theta
     _agrees(found, *CAIC4[case, criterion], tolerance=2e-4)
 
@@ -122,7 +124,7 @@ def test_definition_with_n_by_n_matrices(name, reml):
     m = INTERIOR[name]()
     fit = fit_model(m, reml=reml)
     assert not fit.singular
-    found = effective_df(m, fit)
+    found = effective_df(build_system(m), fit)
     ours = (found.hat, found.estimation, found.estimation_half)
     np.testing.assert_allclose(ours, _by_definition(m, fit), rtol=1e-6)
 
@@ -181,7 +183,7 @@ def test_exact_df_is_the_derivative_of_the_fitted_values(name, reml):
     m = REFITTED[name]()
     fit = fit_model(m, reml=reml)
     assert fit.singular == (name not in ("single", "independent"))
-    found = conditional_aic(fit, m)
+    found = conditional_aic(FittedModel(fit, m))
     assert found.exact_df == pytest.approx(1 + _by_refits(m, fit), abs=1e-5)
     assert ("singular" in found.note) == fit.singular
 
@@ -191,7 +193,10 @@ def test_a_variance_of_zero_is_the_model_without_it():
     fit = fit_model(m, reml=False)
     assert fit.theta[1] == 0
     smaller = replace(m, random=m.random[:1])
-    found, other = conditional_aic(fit, m), conditional_aic(fit_model(smaller, reml=False), smaller)
+    found, other = (
+        conditional_aic(FittedModel(fit, m)),
+        conditional_aic(FittedModel(fit_model(smaller, reml=False), smaller)),
+    )
     _agrees(found, other.caic, other.df, other.log_lik, 1e-6)
     assert found.exact_df == pytest.approx(other.exact_df, abs=1e-6)
     assert found.note
@@ -202,7 +207,7 @@ def test_a_variance_of_zero_is_the_model_without_it():
 def test_without_any_variance_it_is_the_linear_model(criterion):
     frame = reference_data("dyestuff2")
     reml = criterion == "REML"
-    found = conditional_aic(fits("dyestuff2")[criterion], case_matrices("dyestuff2"))
+    found = conditional_aic(FittedModel(fits("dyestuff2")[criterion], case_matrices("dyestuff2")))
     plain = mmfit.lmer("Yield ~ 1", frame, reml=reml).conditional_aic()
     _agrees(found, plain.caic, 2.0, plain.log_lik, 1e-8)
     sd = frame["Yield"].std(ddof=int(reml))
@@ -245,7 +250,7 @@ def test_df_lie_between_the_fixed_effects_and_all_levels_as_fixed(case):
     m = case_matrices(case)
     columns = sum(len(t.levels) * len(t.effects) for t in m.random)
     for fit in fits(case).values():
-        found = conditional_aic(fit, m)
+        found = conditional_aic(FittedModel(fit, m))
         assert m.X.shape[1] <= found.known_df - 1 <= m.X.shape[1] + columns
         assert found.known_df - 1e-9 <= found.exact_df <= found.df + 1e-9
         assert found.caic == pytest.approx(-2 * found.log_lik + 2 * found.df)
@@ -255,7 +260,9 @@ def test_df_lie_between_the_fixed_effects_and_all_levels_as_fixed(case):
 def test_a_fit_from_a_file_has_the_same():
     m = case_matrices("nested_slope")
     fit = fits("nested_slope")["REML"]
-    assert conditional_aic(fit_from_json(fit_to_json(fit)), m) == conditional_aic(fit, m)
+    assert conditional_aic(FittedModel(fit_from_json(fit_to_json(fit)), m)) == conditional_aic(
+        FittedModel(fit, m)
+    )
 
 
 def test_a_parameter_that_the_data_do_not_determine_counts_as_known():
@@ -264,7 +271,7 @@ def test_a_parameter_that_the_data_do_not_determine_counts_as_known():
     # one row per level: only the sum of the two variances is determined
     m = matrices(rng.normal(size=n), np.ones((n, 1)), term("g", np.arange(n), np.ones(n)))
     fit = fit_model(m)
-    found = effective_df(m, replace(fit, theta=np.array([0.7])))
+    found = effective_df(build_system(m), replace(fit, theta=np.array([0.7])))
     assert (found.free, found.flat, found.estimation) == (1, 1, 0.0)
     # (1 + 0.7^2) P is the projection on the residuals
     assert found.hat == pytest.approx(n - (n - 1) / 1.49)
@@ -278,7 +285,7 @@ def test_many_levels_take_no_quadratic_memory_and_agree_with_a_sum_over_levels()
     m = matrices(y, np.ones((levels * each, 1)), term("g", g, np.ones(len(g))))
     fit = fit_model(m, reml=False)
     shrinkage = each * fit.theta[0] ** 2 / (1 + each * fit.theta[0] ** 2)
-    found = conditional_aic(fit, m)
+    found = conditional_aic(FittedModel(fit, m))
     # balanced one-way: the grand mean, and each level's deviation from it times the shrinkage
     assert found.known_df == pytest.approx(2 + (levels - 1) * shrinkage, rel=1e-9)
     # the shrinkage is 1 - W / (each B) with W and B the mean squares; its derivative adds
@@ -294,9 +301,9 @@ def test_counting_the_estimation_of_a_variance_stops_the_choice_of_any_random_ef
         y = rng.normal(size=n)
         m = matrices(y, np.ones((n, 1)), term("g", g, np.ones(n)))
         fit = fit_model(m, reml=False)
-        found = conditional_aic(fit, m)
+        found = conditional_aic(FittedModel(fit, m))
         linear = conditional_aic(
-            fit_model(replace(m, random=()), reml=False), replace(m, random=())
+            FittedModel(fit_model(replace(m, random=()), reml=False), replace(m, random=()))
         )
         positive += fit.theta[0] > 0
         known += -2 * found.log_lik + 2 * found.known_df < linear.caic - 1e-9

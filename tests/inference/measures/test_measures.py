@@ -6,6 +6,7 @@ import pytest
 
 import mmfit
 from mmfit.inference import icc, r_squared
+from mmfit.inference.fitted_model import FittedModel
 from tests.reference_cases import cases, data, fits, inference, matrices
 
 # performance 0.10.2 leaves out the second term of `||`.
@@ -56,14 +57,14 @@ PERFORMANCE = {
 
 @pytest.mark.parametrize("case", [c for c in RIGHT if "r2" in inference()[c]])
 def test_r_squared_of_the_reference(case):
-    found = r_squared(fits(case)["REML"], matrices(case))
+    found = r_squared(FittedModel(fits(case)["REML"], matrices(case)))
     assert found.marginal == pytest.approx(inference()[case]["r2"]["marginal"], abs=1e-6)
     assert found.conditional == pytest.approx(inference()[case]["r2"]["conditional"], abs=1e-6)
 
 
 @pytest.mark.parametrize("case", [c for c in RIGHT if "icc" in inference()[c]])
 def test_icc_of_the_reference(case):
-    found = icc(fits(case)["REML"], matrices(case))
+    found = icc(FittedModel(fits(case)["REML"], matrices(case)))
     assert found.adjusted == pytest.approx(inference()[case]["icc"]["adjusted"], abs=1e-6)
     assert found.unadjusted == pytest.approx(inference()[case]["icc"]["unadjusted"], abs=1e-6)
 
@@ -72,7 +73,7 @@ def test_icc_of_the_reference(case):
 def test_further_models_of_performance(case, criterion):
     expected, groups = PERFORMANCE[case, criterion]
     fit, m = fits(case)[criterion], matrices(case)
-    r2, found = r_squared(fit, m), icc(fit, m)
+    r2, found = r_squared(FittedModel(fit, m)), icc(FittedModel(fit, m))
     ours = (r2.marginal, r2.conditional, found.adjusted, found.unadjusted)
     np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-12)
     if groups is not None:
@@ -87,7 +88,7 @@ def test_independent_terms_are_all_counted():
     random = intercept + slope * np.mean(days**2)
     fixed = fit.fixef[1] ** 2 * days.var(ddof=1)
     total = fixed + random + fit.sigma**2
-    found, correlations = r_squared(fit, m), icc(fit, m)
+    found, correlations = r_squared(FittedModel(fit, m)), icc(FittedModel(fit, m))
     assert found.marginal == pytest.approx(fixed / total, rel=1e-12)
     assert found.conditional == pytest.approx((fixed + random) / total, rel=1e-12)
     assert correlations.adjusted == pytest.approx(random / (random + fit.sigma**2), rel=1e-12)
@@ -99,7 +100,7 @@ def test_independent_terms_are_all_counted():
 @pytest.mark.parametrize("case", [c for c in cases() if not c.startswith("insteval")])
 def test_shares_are_those_of_the_implied_covariance(case):
     fit, m = fits(case)["REML"], matrices(case)
-    found, correlations = r_squared(fit, m), icc(fit, m)
+    found, correlations = r_squared(FittedModel(fit, m)), icc(FittedModel(fit, m))
     diagonal = [
         np.einsum("nq,qr,nr->n", term.model, estimate.covariance, term.model).mean()
         for term, estimate in zip(m.random, fit.terms, strict=True)

@@ -137,7 +137,7 @@ def test_every_crossed_solver_gives_the_same(frame, new, solver, monkeypatch):
     monkeypatch.setattr("mmfit.engine.fit.choose_solver", solver)
     monkeypatch.setattr("mmfit.inference.prediction.prediction_error.choose_solver", solver)
     rows = fit.matrices.design.rebuild(new)
-    found = error_variance(fit.record, fit.matrices, rows.X, rows.random)
+    found = error_variance(fit.model, rows.X, rows.random)
     np.testing.assert_allclose(found.value * fit.sigma**2, wanted, rtol=1e-9)
 
 

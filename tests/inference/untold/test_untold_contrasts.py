@@ -10,7 +10,7 @@ import pytest
 import mmfit
 from mmfit.engine.derived.information import design_confounding
 from mmfit.engine.serialize import fit_from_json, fit_to_json
-from mmfit.inference.fixed_effects.degrees_of_freedom import METHODS
+from mmfit.inference.precision.degrees_of_freedom import METHODS
 from tests.inference.untold.dense import Dense, random_model
 
 NUMBERS = ["std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]

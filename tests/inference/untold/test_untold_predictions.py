@@ -115,7 +115,7 @@ def test_random_modes_against_n_by_n_algebra():
             scale = 1e-6 * (np.abs(first).max(axis=2) + sizes)
             lost |= np.abs(other - first).max(axis=2) > scale
             blank |= np.abs(wide - spread) > 1e-6 * spread
-        table = inference.random_effects(fit.record, fit.matrices)
+        table = inference.random_effects(fit.model)
         own = table.iloc[: len(table) if len(fit.record.groups) == 1 else levels * q]
         if len(fit.matrices.random) > 1 and len(fit.record.groups) == 1:
             continue  # the second term's effects stand beside these

@@ -187,7 +187,7 @@ class PreciseValues:
         return self._responses[member]
 
     def taken(self, member: int) -> np.ndarray:
-        """(p,): what is taken off a response, see :class:`base.Factorization`."""
+        """(p,): what is taken off a response, see :class:`Factorization`."""
         return self._response(member)[2]
 
     def at(self, lambdas: list[np.ndarray], member: int) -> tuple[float, np.ndarray]:

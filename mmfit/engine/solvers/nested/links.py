@@ -1,7 +1,7 @@
 """The factors of a chain, each with its levels in the order of the levels that they lie in.
 
 Every factor has its basis by level, Z_i = Q_i T_i' (:mod:`basis`). Where the digits are
-wanted that large variances take, columns are shifted (:mod:`nested_shifts`).
+wanted that large variances take, columns are shifted (:mod:`shifts`).
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 From the outermost factor inwards each column beyond a factor's own (the coarser factors' Q's, X and
 y) is split by level into its part Q_i c_i, the factor's shift, and the rest, which is what goes on
 to the finer factors. The elimination puts a shift back when it has come to its factor
-(:mod:`nested`). So what is summed up below is as small as what the levels differ by, and no digits
+(:mod:`solver`). So what is summed up below is as small as what the levels differ by, and no digits
 are lost to a difference of large sums, whatever the ratios of the variances. Without large
 variances there is nothing to spare, and no shift.
 

@@ -9,7 +9,7 @@ outermost factor is R'V^-1 R. The innermost factor is pooled (:mod:`classes`), s
 level of the second remains.
 
 Where large variances ask for it, the columns of a front are without the shifts c of this factor
-and the coarser ones (:mod:`nested_shifts`). With S and r the own and the other part of the own
+and the coarser ones (:mod:`shifts`). With S and r the own and the other part of the own
 rows, D the other part, M = T'Lambda, G = (I + S MM')^-1 and W = MM'G, the update in columns that
 have the shift back is
 
@@ -61,7 +61,7 @@ class NestedSolver:
     ----------
     links : list of Link, innermost first;  pooled : the first link, pooled;  chain : Chain.
     within : (B, m, m), what the levels of the innermost factor leave of R'R.
-    taken : (B, p), see :class:`base.Factorization`.
+    taken : (B, p), see :class:`Factorization`.
     entries : EntryOrder, of Psi, by link.
     """
 
@@ -142,7 +142,7 @@ class Elimination:
 
 
 class NestedFactorization:
-    """See :class:`base.Factorization`."""
+    """See :class:`Factorization`."""
 
     def __init__(self, solver: NestedSolver, lambdas, members: np.ndarray | None):
         self.solver, self.members = solver, members

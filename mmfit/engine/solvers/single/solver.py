@@ -43,7 +43,7 @@ class SingleSolver:
     ----------
     design : (q, p, L), Q'X by level;  responses : (q, L, B), Q'y;  pooled : the pooled products.
     within : (B, m, m), what the levels leave of R'R.
-    taken : (B, p), see :class:`base.Factorization`.
+    taken : (B, p), see :class:`Factorization`.
     by_level : bool, whether what V lets through is summed up level by level.
     """
 
@@ -126,7 +126,7 @@ def _pooled(T: np.ndarray, design: np.ndarray, responses: np.ndarray) -> PooledL
 
 
 class SingleFactorization:
-    """See :class:`base.Factorization`."""
+    """See :class:`Factorization`."""
 
     def __init__(self, solver: SingleSolver, lam: np.ndarray, members: np.ndarray | None):
         self.solver, self.members = solver, members

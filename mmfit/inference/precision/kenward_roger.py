@@ -17,7 +17,7 @@ import numpy as np
 
 from mmfit.engine.derived.kenward_roger import AdjustedCovariance, adjusted_covariance
 from mmfit.engine.derived.kenward_roger_cost import AdjustedCost, adjusted_cost, require_affordable
-from mmfit.engine.fit import prepare
+from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
@@ -48,13 +48,13 @@ def require_reml(criterion: str) -> None:
         )
 
 
-def kenward_roger(fit: Fit, matrices: ModelMatrices | None) -> AdjustedCovariance:
-    """The adjusted covariance of a REML fit, as a batch of one.
+def kenward_roger(fit: Fit, prepared: Prepared) -> AdjustedCovariance:
+    """The adjusted covariance of a REML fit from its prepared system, as a batch of one.
 
     Raises
     ------
     MmfitError
-        For a fit by ML, or without the model's matrices.
+        For a fit by ML.
     ComputationError
         When the computation would not fit in memory; see :func:`kenward_roger_cost`.
 
@@ -64,9 +64,6 @@ def kenward_roger(fit: Fit, matrices: ModelMatrices | None) -> AdjustedCovarianc
         With the expected time, before a computation of more than a minute.
     """
     require_reml(fit.criterion)
-    if matrices is None:
-        raise MmfitError("df='kenward-roger' needs the model's matrices; pass `matrices`")
-    prepared = prepare(matrices)
     cost = adjusted_cost(prepared)
     require_affordable(cost)
     if cost.seconds > _LONG:

@@ -15,7 +15,6 @@ import numpy as np
 
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
-from mmfit.formula.matrices import ModelMatrices
 
 if TYPE_CHECKING:
     from mmfit.engine.derived.kenward_roger import AdjustedCovariance
@@ -76,7 +75,7 @@ class Precision:
         if self.method == "normal":
             return np.full(len(L), np.inf)
         if self.adjusted is not None:
-            from mmfit.inference.fixed_effects.kenward_roger import contrast_df as adjusted_df
+            from mmfit.inference.precision.kenward_roger import contrast_df as adjusted_df
 
             return adjusted_df(self.adjusted, L)[0]
         variance = np.einsum("mp,pq,mq->m", L, fit.vcov, L)
@@ -130,47 +129,6 @@ _AT_THE_EDGE = {
         "estimates on the edge, whose uncertainty still counts."
     ),
 }
-
-
-def precision(
-    fit: Fit, method: str | Precision = "satterthwaite", matrices: ModelMatrices | None = None
-) -> Precision:
-    """The precision by ``method``; one that is at hand already is given back.
-
-    Raises
-    ------
-    MmfitError
-        For an unknown method; for ``kenward-roger`` without ``matrices``, or with a fit by ML.
-    """
-    if isinstance(method, Precision):
-        return method
-    check_method(method)
-    if method != "kenward-roger":
-        return Precision(fit, method, None)
-    # Here, because only this method needs more of the engine than the record of the fit.
-    from mmfit.inference.fixed_effects.kenward_roger import kenward_roger
-
-    return Precision(fit, method, kenward_roger(fit, matrices))
-
-
-def df_note(
-    fit: Fit, method: str | Precision = "satterthwaite", matrices: ModelMatrices | None = None
-) -> str:
-    """What a reader must know of the tests of this fit by ``method``, or ``""``."""
-    return precision(fit, method, matrices).note
-
-
-def contrast_df(
-    fit: Fit,
-    L: np.ndarray,
-    method: str | Precision = "satterthwaite",
-    matrices: ModelMatrices | None = None,
-) -> np.ndarray:
-    """Degrees of freedom of each row of L (m, p) tested on its own: an (m,) array.
-
-    ``residual`` gives n - p, ``normal`` infinity; ``kenward-roger`` needs ``matrices``.
-    """
-    return precision(fit, method, matrices).df(L)
 
 
 def satterthwaite_df(
