@@ -44,8 +44,32 @@ shell.prefix(
 )
 
 
-def analysis_file(wildcards):
-    return ANALYSES[wildcards.analysis].path
+# The command of every stage; what differs is in `params.call`.
+STAGE = "mmfit {params.call} > {log:q} 2>&1"
+
+
+def result(path):
+    """A file of the analysis that the wildcard names."""
+    return f"{RESULTS}/{{analysis}}/{path}"
+
+
+def call(stage, option="", wildcard=""):
+    """The command line of a stage, with an option that a wildcard fills."""
+
+    def line(wildcards):
+        words = [stage, ANALYSES[wildcards.analysis].path, "--results", RESULTS]
+        words += [option, getattr(wildcards, wildcard)] if option else []
+        return shlex.join(map(str, words))
+
+    return line
+
+
+def needs(minutes, megabytes=2000):
+    """Time and memory of a job, twice as much at each further attempt."""
+    return {
+        "runtime": lambda wildcards, attempt: minutes * 2 ** (attempt - 1),
+        "mem_mb": lambda wildcards, attempt: megabytes * 2 ** (attempt - 1),
+    }
 
 
 def fits(wildcards):
@@ -59,8 +83,7 @@ def fits(wildcards):
 
 def tables_made_by(stage):
     """The tables that a stage writes, by name."""
-    folder = f"{RESULTS}/{{analysis}}/tables"
-    return {table.name: f"{folder}/{table.file}" for table in tables_of(stage)}
+    return {table.name: result(f"tables/{table.file}") for table in tables_of(stage)}
 
 
 def books(stage, part=""):
@@ -82,13 +105,3 @@ def files_beside(stage):
     return lambda wildcards: [
         ancient(file) for file in files_read(ANALYSES[wildcards.analysis], Job(stage))
     ]
-
-
-def more_memory(megabytes):
-    """Twice the memory at each further attempt."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
-
-
-def more_time(minutes):
-    """Twice the time at each further attempt."""
-    return lambda wildcards, attempt: minutes * 2 ** (attempt - 1)
