@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from snakemake.exceptions import WorkflowError
 
-from mmfit.cli.due import INDEX, mark_due
-from mmfit.cli.jobs import Job, behind, files_read
+from mmfit.stages.due import INDEX, mark_due
+from mmfit.stages.jobs import Job, behind, files_read
 from mmfit.errors import MmfitError
 from mmfit.spec import check_config, check_data_files, load_analyses
 from mmfit.tables.schema import tables_of
@@ -22,7 +22,7 @@ except MmfitError as error:
 
 RESULTS = CONFIG.results
 
-# What is due is found here, by content, once and before any job; see mmfit/cli/due.py. The processes
+# What is due is found here, by content, once and before any job; see mmfit/stages/due.py. The processes
 # that Snakemake starts on other machines read this file too and must leave that as it is.
 DUE = f".snakemake/mmfit/of-{quote(RESULTS, safe='')}"
 if workflow.is_main_process:
