@@ -32,13 +32,13 @@ def schema(args: argparse.Namespace) -> None:
 
 def stage(args: argparse.Namespace) -> None:
     """Run the stage ``args.stage`` of one analysis."""
-    from mmfit.cli.jobs import DATA, DESIGN, job_of
-    from mmfit.cli.paths import ResultFiles
     from mmfit.spec import load_analyses
+    from mmfit.stages.jobs import DATA, DESIGN, job_of
+    from mmfit.stages.paths import ResultFiles
 
     (analysis,) = load_analyses([args.analysis])
     with _one_blas_thread(), naming(f"the analysis {analysis.path}"):
-        from mmfit.cli.running import make
+        from mmfit.stages.running import make
 
         files = ResultFiles(args.results / analysis.name)
         part = {"fit": "model", "bootstrap": "chunk"}.get(args.stage)
@@ -50,8 +50,8 @@ def stage(args: argparse.Namespace) -> None:
 
 def index(args: argparse.Namespace) -> None:
     """Write index.html, the page that links the reports of these analyses, then of all others."""
-    from mmfit.cli.indexing import index as write
     from mmfit.spec import load_analyses
+    from mmfit.stages.index_page import index as write
 
     analyses = load_analyses(args.analyses)
     write(analyses, args.results, [analysis.name for analysis in analyses])
@@ -59,14 +59,14 @@ def index(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do everything for these analyses, without Snakemake, to the same bytes."""
-    from mmfit.cli.paths import ResultFiles
     from mmfit.spec import load_analyses
+    from mmfit.stages.paths import ResultFiles
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():
-        from mmfit.cli import indexing, inputs, running
+        from mmfit.stages import index_page, inputs, running
 
-        order = indexing.listed_first(analyses, args.results)
+        order = index_page.listed_first(analyses, args.results)
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
                 selection = running.run(analysis, args.results)
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
             formula = inputs.completed(analysis, files).models[selection.chosen].formula
             report = args.results / analysis.name / "report.html"
             # Each time, so that the page speaks of what lies there even where a later one fails.
-            indexing.index([analysis], args.results, order)
+            index_page.index([analysis], args.results, order)
             print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
 
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mmfit.cli import inputs
-from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.common.files import write_text
 from mmfit.data import read_rows
 from mmfit.engine import fit_both, fit_to_json
@@ -16,6 +14,8 @@ from mmfit.selection.records import NullSettings
 from mmfit.selection.search.records import SearchPath, search_from_json, search_to_json
 from mmfit.spec import Analysis, ModelSpec
 from mmfit.spec.search import SELECTED
+from mmfit.stages import inputs
+from mmfit.stages.paths import CRITERIA, ResultFiles
 
 if TYPE_CHECKING:
     from mmfit.selection.search.source import Source

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from mmfit.cli import inputs, stages
-from mmfit.cli.books import Books, enter, refuse_edited_package
-from mmfit.cli.jobs import REPORT, Job, all_jobs, behind
-from mmfit.cli.paths import OURS, ResultFiles
 from mmfit.common.files import recording, replacing_folder
 from mmfit.errors import StaleError
 from mmfit.selection.records import Selection
 from mmfit.spec import Analysis
+from mmfit.stages import inputs, stages
+from mmfit.stages.content_records import ContentRecords, enter, refuse_edited_package
+from mmfit.stages.jobs import REPORT, Job, all_jobs, behind
+from mmfit.stages.paths import OURS, ResultFiles
 
 
 def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -> None:
@@ -24,14 +24,14 @@ def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -
     MmfitError
         As the stage raises it.
     """
-    books = Books(analysis, files)
+    books = ContentRecords(analysis, files)
     # Where the data have changed since they were read, all that is made from them is of one piece;
     # only the report speaks of the file.
     books.refuse_stale(behind(analysis, job), sources=job == REPORT)
     origin = books.origin(job)
     with recording() as written:
         stages.perform(job, analysis, files)
-    if Books(analysis, files).origin(job) != origin:
+    if ContentRecords(analysis, files).origin(job) != origin:
         raise StaleError(
             f"{files.folder}: what `{job.command}` reads has changed while it ran; run it again"
         )

@@ -8,9 +8,6 @@ stages need is imported by those.
 from dataclasses import replace
 from types import MappingProxyType
 
-from mmfit.cli import inputs
-from mmfit.cli.jobs import Job
-from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.common.digests import file_digest
 from mmfit.common.files import write_text
 from mmfit.data import (
@@ -28,6 +25,9 @@ from mmfit.errors import StaleError, naming
 from mmfit.selection.records import NullSettings, Selection
 from mmfit.selection.serialize import selection_to_json
 from mmfit.spec import Analysis
+from mmfit.stages import inputs
+from mmfit.stages.jobs import Job
+from mmfit.stages.paths import CRITERIA, ResultFiles
 
 
 def data(analysis: Analysis, files: ResultFiles) -> None:
@@ -85,9 +85,9 @@ def select(analysis: Analysis, files: ResultFiles) -> None:
     if analysis.selection.search is None:
         chosen = _selected(analysis, files)
     else:
-        from mmfit.cli.searching import read_search
         from mmfit.selection.search.searched_selection import searched_selection
         from mmfit.spec import SELECTED
+        from mmfit.stages.search_stage import read_search
 
         candidates = inputs.candidates(analysis, files)
         chosen = searched_selection(
@@ -110,9 +110,9 @@ def _selected(analysis: Analysis, files: ResultFiles) -> Selection:
 
 def search(analysis: Analysis, files: ResultFiles) -> None:
     """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
-    from mmfit.cli import searching
+    from mmfit.stages import search_stage
 
-    searching.search(analysis, files)
+    search_stage.search(analysis, files)
 
 
 def tables(analysis: Analysis, files: ResultFiles) -> None:

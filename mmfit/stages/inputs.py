@@ -6,13 +6,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.data import candidate_matrices, read_rows
 from mmfit.engine import fit_from_json
 from mmfit.errors import naming
 from mmfit.selection.records import Candidate, Comparison, Selection
 from mmfit.selection.serialize import selection_from_json
 from mmfit.spec import SELECTED, Analysis, ModelSpec
+from mmfit.stages.paths import CRITERIA, ResultFiles
 
 
 def completed(analysis: Analysis, files: ResultFiles) -> Analysis:
