@@ -16,7 +16,8 @@ from benchmarks.machine import machine
 from benchmarks.size_page import FIGURE, PAGE, write_page
 from benchmarks.size_studies import BLOCK, Study, draw, redraw, studies
 from mmfit.engine.criterion import ML, REML
-from mmfit.engine.many import ManyFits, fit_many
+from mmfit.engine.many import fit_many
+from mmfit.engine.many_fits import ManyFits
 from mmfit.inference.null_distributions.exact_tests import ExactNull
 from mmfit.inference.null_distributions.mixtures import ChiBarSquare, half_space, plain
 from mmfit.inference.null_distributions.spectra import spectrum

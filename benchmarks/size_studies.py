@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.many import ManyFits
+from mmfit.engine.many_fits import ManyFits
 from mmfit.formula import build
 from mmfit.formula.matrices import ModelMatrices
 

@@ -31,7 +31,8 @@ engine.solvers.crossed
 engine.solvers
 engine.evaluation
 engine.optimize
-engine.estimates engine.confounding
+engine.estimates engine.confounding engine.preparation
+engine.many_fits
 engine.fit engine.many engine.simulate
 engine.derived
 engine.deletion engine.profile

@@ -14,8 +14,8 @@ from mmfit.api.responses import infinite_values, response_columns, row_patterns,
 from mmfit.common.arguments import check_columns, name_list
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import ML, REML, Criterion
-from mmfit.engine.many import ManyFits, fit_many
-from mmfit.engine.system.degenerate import NO_RESIDUAL
+from mmfit.engine.many import fit_many
+from mmfit.engine.many_fits import ManyFits
 from mmfit.engine.system.whitened_system import fitted_exactly
 from mmfit.errors import DesignError, MmfitError
 from mmfit.formula import build, parse
@@ -34,11 +34,10 @@ class _Pattern:
 
     Attributes
     ----------
-    members : (b,) intp, positions among all responses;  values : (b, n) array.
+    members : (b,) intp, positions among all responses.
     """
 
     members: np.ndarray
-    values: np.ndarray
     subset: RowSubset
     fits: ManyFits
 
@@ -142,7 +141,9 @@ class ManyModels:
         """
         texts = dict(self._failures)
         for pattern in self._patterns:
-            texts.update(zip(pattern.members.tolist(), pattern.fits.messages, strict=True))
+            fits = pattern.fits
+            for i in np.flatnonzero(~fits.converged):
+                texts[int(pattern.members[i])] = fits.message(i)
         return self._texts("message", texts)
 
     @cached_property
@@ -176,7 +177,7 @@ class ManyModels:
         MmfitError
             For an unknown ``df``; for ``kenward-roger`` with fits by ML.
         """
-        return self._stacked([tidy_rows(p.subset, p.values, p.fits, df) for p in self._patterns])
+        return self._stacked([tidy_rows(p.subset, p.fits, df) for p in self._patterns])
 
     def _stacked(self, parts: list[tuple[list, dict[str, np.ndarray]]]) -> pd.DataFrame:
         """One frame, response by response in the order given, from (b, rows) arrays."""
@@ -266,13 +267,17 @@ class _Asked:
     criterion: Criterion
     failures: dict[int, str]
 
-    def refuse(self, members: np.ndarray, Y: np.ndarray, known: Sequence[str]) -> None:
-        """Say of each of these responses what ``mmfit.lmer`` says of it; ``known`` in a batch."""
+    def refuse(self, members: np.ndarray, Y: np.ndarray, fits: ManyFits | None = None) -> None:
+        """Say of each of these responses what ``mmfit.lmer`` says of it.
+
+        ``fits``: theirs in a batch, without estimates; None where there are none.
+        """
         matrices = self.subset.matrices
-        for member, y, message in zip(members.tolist(), Y, known, strict=True):
+        for place, (member, y) in enumerate(zip(members.tolist(), Y, strict=True)):
             name = str(self.names[member])
             alone = replace(matrices, y=y, response=name, formula=f"{name} {matrices.formula}")
-            if message != NO_RESIDUAL:
+            message = "" if fits is None else fits.message(place)
+            if fits is None or not fits.unbounded[place]:
                 try:
                     check_response(name, y)
                     fit_model(alone, criterion=self.criterion)
@@ -294,10 +299,10 @@ def _fit_pattern(asked: _Asked, members: np.ndarray, Y: np.ndarray) -> _Pattern 
         else:
             good = np.isfinite(fits.objective)
             if good.all():
-                return _Pattern(members, Y, subset, fits)
-            asked.refuse(members[~good], Y[~good], fits.messages[~good])
-            return _Pattern(members[good], Y[good], subset, fits.of(good)) if good.any() else None
-    asked.refuse(members[bad], Y[bad], [""] * len(members[bad]))
+                return _Pattern(members, subset, fits)
+            asked.refuse(members[~good], Y[~good], fits.of(~good))
+            return _Pattern(members[good], subset, fits.of(good)) if good.any() else None
+    asked.refuse(members[bad], Y[bad])
     if bad.all():
         return None
     return _fit_pattern(asked, members[~bad], np.ascontiguousarray(Y[~bad]))

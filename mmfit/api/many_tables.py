@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mmfit.engine.derived.information import design_confounding
-from mmfit.engine.many import ManyFits, many_uncertainty
+from mmfit.engine.many import many_uncertainty
+from mmfit.engine.many_fits import ManyFits
 from mmfit.formula.row_subset import RowSubset
 from mmfit.inference.precision.degrees_of_freedom import (
     check_method,
@@ -44,11 +45,11 @@ def varcorr_rows(subset: RowSubset, fits: ManyFits) -> dict[str, np.ndarray]:
     return columns | {"vcov": np.array(vcov).T, "sdcor": np.array(sdcor).T}
 
 
-def tidy_rows(subset: RowSubset, values: np.ndarray, fits: ManyFits, df: str) -> dict:
-    """The columns of a table of fixed effects, each (B, p); ``values`` (B, n) the responses."""
+def tidy_rows(subset: RowSubset, fits: ManyFits, df: str) -> dict:
+    """The columns of a table of fixed effects, each (B, p)."""
     from mmfit.inference.distributions import t_p_value
 
-    std_error, freedom = _precision(subset, values, fits, df)
+    std_error, freedom = _precision(fits, df)
     lost = _untold(subset)
     if lost.any():
         std_error, freedom = (np.where(lost, np.nan, part) for part in (std_error, freedom))
@@ -72,10 +73,9 @@ def _untold(subset: RowSubset) -> np.ndarray:
     return np.zeros(p, dtype=bool) if found is None else found.concerns(np.eye(p))
 
 
-def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.ndarray]:
+def _precision(fits: ManyFits, df: str) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors and degrees of freedom of the coefficients of the subset's matrices."""
     check_method(df)
-    matrices = subset.matrices
     count, p = fits.fixef.shape
     variance = np.diagonal(fits.vcov, axis1=1, axis2=2)
     if df == "kenward-roger":
@@ -83,15 +83,15 @@ def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.
         from mmfit.inference.precision.kenward_roger import contrast_df, require_reml
 
         require_reml(fits.criterion.name)
-        adjusted = many_adjusted(matrices, values, fits)
+        adjusted = many_adjusted(fits)
         variance = np.diagonal(adjusted.vcov, axis1=1, axis2=2)
         return np.sqrt(variance), contrast_df(adjusted, np.eye(p))
     if df == "satterthwaite":
-        covariance, jacobian = many_uncertainty(matrices, values, fits)
+        covariance, jacobian = many_uncertainty(fits)
         slopes = np.diagonal(jacobian, axis1=2, axis2=3)
         freedom = satterthwaite_df(variance, np.swapaxes(slopes, 1, 2), covariance[:, None])
         return np.sqrt(variance), freedom
-    rest = float(matrices.nobs - p) if df == "residual" else np.inf
+    rest = float(fits.matrices.nobs - p) if df == "residual" else np.inf
     return np.sqrt(variance), np.full((count, p), rest)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Later:
-    """A value to come: ``Later(function, *arguments)``."""
+class Deferred:
+    """A value to come: ``Deferred(function, *arguments)``."""
 
     __slots__ = ("arguments", "function")
 
@@ -17,8 +17,8 @@ class Later:
         self.function, self.arguments = function, arguments
 
 
-class LateField:
-    """A dataclass field that holds a value or a :class:`Later`, and gives the value."""
+class LazyField:
+    """A dataclass field that holds a value or a :class:`Deferred`, and gives the value."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -28,7 +28,7 @@ class LateField:
             # A dataclass takes this to mean that the field has no default.
             raise AttributeError(self.name)
         value = record.__dict__[self.name]
-        if isinstance(value, Later):
+        if isinstance(value, Deferred):
             value = value.function(*value.arguments)
             record.__dict__[self.name] = value
         return value
@@ -37,7 +37,7 @@ class LateField:
         record.__dict__[self.name] = value
 
 
-class LateRecord:
+class LazyRecord:
     """Base of records with late fields: a copy or a pickle holds the values themselves."""
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The numerical core: criterion, solvers, optimiser; knows nothing of YAML, pandas or Snakemake."""
 
 from mmfit.engine.derived.information import VarianceInformation, variance_information
-from mmfit.engine.fit import Prepared, fit_both, fit_model, fitted_values, prepare
+from mmfit.engine.fit import fit_both, fit_model, fitted_values
+from mmfit.engine.preparation import Prepared, prepare
 from mmfit.engine.records import Fit, GroupModes, OptimizerRecord, VarianceTerm, VarianceUncertainty
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.engine.simulate import simulate_responses

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.common.lazy_fields import LateField, LateRecord
+from mmfit.common.lazy_fields import LazyField, LazyRecord
 from mmfit.formula.unidentified import Unidentified
 
 # Share of a variance's slope along parameters that the data do not tell that is rounding.
@@ -12,7 +12,7 @@ _UNTOLD = 1e-6
 
 
 @dataclass(frozen=True)
-class OptimizerRecord(LateRecord):
+class OptimizerRecord(LazyRecord):
     """How the optimum was sought and what was found there.
 
     Attributes
@@ -38,7 +38,7 @@ class OptimizerRecord(LateRecord):
     objective: float
     gradient_norm: float
     predicted_decrease: float
-    curvature: float = LateField()
+    curvature: float = LazyField()
     converged: bool
     message: str
     first_search: int = 0
@@ -126,7 +126,7 @@ class VarianceUncertainty:
 
 
 @dataclass(frozen=True)
-class Fit(LateRecord):
+class Fit(LazyRecord):
     """One fitted linear mixed model; plain numbers and names only, JSON and back without loss.
 
     ``groups``, ``uncertainty`` and ``unidentified`` are computed when they are first asked for.
@@ -162,11 +162,11 @@ class Fit(LateRecord):
     vcov: np.ndarray
     dropped: tuple[str, ...]
     terms: tuple[VarianceTerm, ...]
-    groups: tuple[GroupModes, ...] = LateField()
+    groups: tuple[GroupModes, ...] = LazyField()
     singular: bool
     singular_groups: tuple[str, ...]
-    unidentified: tuple[Unidentified, ...] = LateField()
-    uncertainty: VarianceUncertainty = LateField()  # noqa: RUF009
+    unidentified: tuple[Unidentified, ...] = LazyField()
+    uncertainty: VarianceUncertainty = LazyField()  # noqa: RUF009
     optimizer: OptimizerRecord
 
     @property

@@ -10,7 +10,8 @@ from mmfit.engine.confounding import Moves, unseen_moves
 from mmfit.engine.criterion import REML
 from mmfit.engine.derived.information import stand_ins
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import Prepared, fitted_values, prepare
+from mmfit.engine.fit import fitted_values
+from mmfit.engine.preparation import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.formula.matrices import ModelMatrices
@@ -44,7 +45,7 @@ class ModelSystem:
     def design_problem(self) -> tuple[Prepared, EstimationProblem]:
         """The system and its REML criterion for two responses that have nothing to do with y."""
         prepared = prepare(self.matrices, stand_ins(self.matrices.nobs, 2))
-        return prepared, EstimationProblem(prepared.system, prepared.solver, REML)
+        return prepared, prepared.problem(REML)
 
     @cached_property
     def unseen_moves(self) -> Moves:

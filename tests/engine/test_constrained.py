@@ -5,7 +5,7 @@ import pytest
 
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import prepare
+from mmfit.engine.preparation import prepare
 from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Targets
 from mmfit.engine.profile.covariance_coordinates import Charts, make_chart, start_coordinates
 from tests.inference.intervals.profile_models import model

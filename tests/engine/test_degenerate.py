@@ -8,9 +8,10 @@ import pytest
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
+from mmfit.engine.many_fits import NO_RESIDUAL
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.engine.simulate import simulate_responses
-from mmfit.engine.system.degenerate import NO_RESIDUAL, without_residual
+from mmfit.engine.system.degenerate import without_residual
 from mmfit.errors import ComputationError
 from tests.engine.designs import matrices, term
 
@@ -131,7 +132,7 @@ def test_one_fit_and_many_both_give_no_estimate(structure):
             criterion=REML if reml else ML,
         )
         assert (fit.optimizer.message == NO_RESIDUAL) == expected[chosen[i]]
-        assert (many.messages[i] == NO_RESIDUAL) == expected[chosen[i]]
+        assert (many.message(i) == NO_RESIDUAL) == expected[chosen[i]]
         assert np.isnan(fit.objective) == np.isnan(many.objective[i]) == expected[chosen[i]]
 
 

@@ -9,9 +9,10 @@ import pytest
 import mmfit
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import fit_model, prepare
+from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import optimize
+from mmfit.engine.preparation import prepare
 from mmfit.formula import build
 from tests.oracle.designs import accepted, random_design
 from tests.oracle.minimum import minimum
@@ -219,10 +220,10 @@ def test_a_start_that_cannot_be_evaluated_is_replaced(limit):
     y = y - 0.99 * np.array([y[g == i].mean() for i in range(8)])[g]
     prepared = prepare(build("y ~ 1 + (1 | g)", {"y": y, "g": g}))
     problem = EstimationProblem(prepared.system, _Narrow(prepared.solver, limit), REML)
-    optima = optimize(problem, np.array([[3.0]]), unmodelled=True)
-    assert optima.converged.all()
+    at, outcomes = optimize(problem, np.array([[3.0]]), unmodelled=True)
+    assert outcomes.converged.all()
     expected = fit_model(prepared.matrices, prepared=prepared)
-    assert optima.evaluation.objective[0] == pytest.approx(expected.objective, abs=1e-9)
+    assert at.objective[0] == pytest.approx(expected.objective, abs=1e-9)
 
 
 def test_an_ordinary_design_is_searched_once():
@@ -232,7 +233,7 @@ def test_an_ordinary_design_is_searched_once():
     y = x + rng.normal(size=(15, 2))[g, 0] + rng.normal(size=120)
     prepared = prepare(build("y ~ x + (x | g)", {"y": y, "g": g, "x": x}))
     problem = EstimationProblem(prepared.system, prepared.solver, REML)
-    optima = optimize(problem, starting_theta(problem), prepared.unmodelled)
-    assert optima.looked.starts.tolist() == [0]
+    _, outcomes = optimize(problem, starting_theta(problem), prepared.unmodelled)
+    assert outcomes.others.tolist() == [0]
     without = prepare(build("y ~ 1 + (x | g)", {"y": y, "g": g, "x": x}))
     assert (prepared.unmodelled, without.unmodelled) == (False, True)

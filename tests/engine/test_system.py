@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmfit.common.lazy_fields import Later
+from mmfit.common.lazy_fields import Deferred
 from mmfit.engine import fit_model
 from mmfit.engine.solvers.levels.classes import classify, packed_pairs, pool_levels, unpack
 from mmfit.engine.system.level_sums import LevelSums, level_products, response_products
@@ -128,7 +128,7 @@ def test_responses_that_x_fits_exactly_are_told_apart():
 
 def test_late_fields_are_computed_once_and_survive_copies():
     fit = fit_model(single())
-    assert isinstance(fit.__dict__["groups"], Later)
+    assert isinstance(fit.__dict__["groups"], Deferred)
     assert fit.groups is fit.groups
     fresh = fit_model(single())
     for copied in (pickle.loads(pickle.dumps(fresh)), copy.deepcopy(fresh)):
@@ -144,6 +144,6 @@ def test_a_fit_keeps_nothing_that_is_n_long():
         term("g", np.arange(5000) % 10, np.ones(5000)),
     )
     fit = fit_model(m)
-    at = fit.__dict__["uncertainty"].arguments[0]
+    at = fit.__dict__["uncertainty"].function.__self__.at
     assert at.problem.system.X.size == at.problem.system.y.size == 0
     assert all(group.codes.size == 0 for group in at.problem.system.groups)

@@ -15,8 +15,8 @@ from mmfit.engine.criterion import CRITERIA, Criterion
 from mmfit.engine.deletion.row_sets import are_blocks, block_losses, row_sets, set_costs, set_losses
 from mmfit.engine.derived.spherical_precision import build_precision
 from mmfit.engine.estimates import estimates
-from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import fit_model, prepare
+from mmfit.engine.fit import fit_model
+from mmfit.engine.preparation import prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.system.whitened_system import System
 from mmfit.errors import ComputationError, DesignError
@@ -235,7 +235,7 @@ def _anew(out: Deletions, matrices: ModelMatrices, fit: Fit, codes, level: int) 
         return
     system = prepared.system
     white = np.linalg.solve(system.theta_jacobian(), fit.theta)
-    at = EstimationProblem(system, prepared.solver, CRITERIA[fit.criterion]).at(white)
+    at = prepared.problem(CRITERIA[fit.criterion]).at(white)
     if not np.isfinite(at.objective).all():
         return
     found = estimates(at)

@@ -7,8 +7,7 @@ import numpy as np
 from mmfit.engine.confounding import confounding
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import CRITERIA, REML
-from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import prepare
+from mmfit.engine.preparation import prepare
 from mmfit.engine.records import Confounding, Fit
 from mmfit.formula.matrices import ModelMatrices
 
@@ -36,7 +35,7 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
     """
     prepared = prepare(matrices)
     system = prepared.system
-    problem = EstimationProblem(system, prepared.solver, CRITERIA[fit.criterion])
+    problem = prepared.problem(CRITERIA[fit.criterion])
     layout = system.layout
     lambdas = [np.zeros((q, q)) for q in layout.sizes]
     directions, weights, labels = [], [], []
@@ -72,7 +71,7 @@ def design_confounding(matrices: ModelMatrices) -> Confounding | None:
     ``Fit.uncertainty`` has the same of a single fit. None where the data tell all variances apart.
     """
     prepared = prepare(matrices, stand_ins(matrices.nobs, 1))
-    return confounding(EstimationProblem(prepared.system, prepared.solver, REML))
+    return confounding(prepared.problem(REML))
 
 
 def stand_ins(rows: int, count: int) -> np.ndarray:

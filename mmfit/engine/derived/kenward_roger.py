@@ -18,11 +18,10 @@ import numpy as np
 
 from mmfit.engine.criterion import REML
 from mmfit.engine.estimates import estimates
-from mmfit.engine.evaluation import EstimationProblem, Evaluation
-from mmfit.engine.fit import Prepared
-from mmfit.engine.many import ManyFits, blocks
+from mmfit.engine.evaluation import Evaluation
+from mmfit.engine.many_fits import ManyFits
+from mmfit.engine.preparation import Prepared, prepared_blocks
 from mmfit.engine.records import Fit
-from mmfit.formula.matrices import ModelMatrices
 
 # Eigenvalues of the information below this share of the largest are zero, each parameter scaled
 # to what its information would be if no fixed effect had to be estimated.
@@ -66,7 +65,7 @@ def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
 
     What it costs: :mod:`mmfit.engine.derived.kenward_roger_cost`.
     """
-    problem = EstimationProblem(prepared.system, prepared.solver, REML)
+    problem = prepared.problem(REML)
     if np.isnan(fit.theta).any():
         return _missing(len(fit.theta), len(fit.fixef))
     if not len(fit.theta):
@@ -75,23 +74,18 @@ def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
     return adjust(problem.at(white[None]))
 
 
-def many_adjusted(
-    matrices: ModelMatrices, responses: np.ndarray, fits: ManyFits
-) -> AdjustedCovariance:
-    """The same of each of B responses (B, n) and its REML fit."""
-    parts, begin = [], 0
-    k, p = fits.theta.shape[1], matrices.X.shape[1]
+def many_adjusted(fits: ManyFits) -> AdjustedCovariance:
+    """The same of each of B fits by REML."""
+    parts = []
+    k, p = fits.theta.shape[1], fits.fixef.shape[1]
     step = max(2, _NUMBERS // max((k * (p + 1)) ** 2, 1))
-    for problem in blocks(matrices, responses, REML):
-        theta = fits.white_theta[begin : begin + problem.batch]
-        begin += problem.batch
-        # a last response that stands alone has its double beside it
-        theta = np.resize(theta, (problem.batch, k))
+    for prepared, places in prepared_blocks(fits.matrices, fits.responses):
+        problem = prepared.problem(REML)
         for low in range(0, problem.batch, step):
             members = np.arange(low, min(low + step, problem.batch))
-            parts.append(adjust(problem.at(theta[members], members)))
+            parts.append(adjust(problem.at(fits.white_theta[places][members], members)))
     columns = ((getattr(part, name) for part in parts) for name in AdjustedCovariance.__slots__)
-    return AdjustedCovariance(*(np.concatenate(list(c))[: len(responses)] for c in columns))
+    return AdjustedCovariance(*(np.concatenate(list(c))[: len(fits.sigma)] for c in columns))
 
 
 def _missing(k: int, p: int) -> AdjustedCovariance:

@@ -7,7 +7,7 @@ with the number of rows once the cross-products are formed; it grows with the st
 
 from dataclasses import dataclass
 
-from mmfit.engine.fit import Prepared
+from mmfit.engine.preparation import Prepared
 from mmfit.engine.solvers.contract.solver import COPIES
 from mmfit.engine.solvers.crossed.choice import machine_memory
 from mmfit.errors import ComputationError

@@ -3,11 +3,9 @@
 Average-information Newton steps with the eigenvalues of the matrix made positive and a
 backtracking line search; BFGS where these stall. The criterion is even in the sign of each column
 of Lambda, so there are no bounds (see :mod:`boundary`), and a step may be taken in any root of the
-covariances (see :mod:`frame`). Responses that have arrived leave the
+covariances (see :mod:`step_coordinates`). Responses that have arrived leave the
 active set; the others do not depend on them.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from mmfit.engine.covariance.roots import triangular
 from mmfit.engine.evaluation import EstimationProblem, Evaluation, require_finite
 from mmfit.engine.optimize.boundary import leave_boundary, snap
 from mmfit.engine.optimize.newton_searches import Search
+from mmfit.engine.optimize.outcomes import SearchOutcomes
 from mmfit.engine.optimize.second_starts import (
     MOST_STARTS,
     batch_rows,
@@ -50,82 +49,19 @@ _MOST_OF_OTHERS = 40
 _LOOKS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """The searches from second starts; first axis: the response (B).
-
-    Attributes
-    ----------
-    starts : (B,) int, how many there were;  moved : (B,) bool, whether one ended lower.
-    """
-
-    starts: np.ndarray
-    moved: np.ndarray
-
-    @classmethod
-    def nowhere(cls, count: int) -> "Looked":
-        return cls(np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool))
-
-
-@dataclass(frozen=True, slots=True)
-class Optima:
-    """Where the searches ended; first axis: the response (B).
-
-    Attributes
-    ----------
-    evaluation : Evaluation at the optima (non-negative diagonals of Lambda).
-    fallback : (B,) bool, whether BFGS was needed;  evaluations : (B,) int;  first_search : (B,)
-        int, those until the end of the first search.
-    start_objective, predicted_decrease, gradient_norm : (B,).
-    converged : (B,) bool;  restless : (B,) bool, the search kept returning to a boundary that is
-        not a minimum.
-    looked : Looked.
-    """
-
-    evaluation: Evaluation
-    fallback: np.ndarray
-    evaluations: np.ndarray
-    first_search: np.ndarray
-    start_objective: np.ndarray
-    predicted_decrease: np.ndarray
-    gradient_norm: np.ndarray
-    converged: np.ndarray
-    restless: np.ndarray
-    looked: Looked
-
-    def message(self, i: int) -> str:
-        """The outcome of one response in words."""
-        predicted = self.predicted_decrease[i]
-        if self.converged[i]:
-            return (
-                f"converged: a further step promises a decrease of {predicted:.1e}{self._others(i)}"
-            )
-        if self.restless[i]:
-            return "not converged: the search keeps returning to a boundary that is not a minimum"
-        return f"not converged: a further step still promises a decrease of {predicted:.1e}"
-
-    def _others(self, i: int) -> str:
-        count, system = int(self.looked.starts[i]), self.evaluation.problem.system
-        doubt = ""
-        if sum(g.levels * g.size for g in system.groups) >= system.nobs - system.nfixed:
-            # Where they leave no residual the criterion may fall without end, or nearly so.
-            doubt = "; the random effects are as many as the rows, and a lower minimum may exist"
-        elif count and self.evaluation.theta.shape[1] > 1:
-            doubt = ", which does not prove that there is no lower minimum"
-        if self.looked.moved[i]:
-            return f"; the first search ended higher, this is the lowest end of {count} more{doubt}"
-        return f"; none of {count} more starts ended lower{doubt}" if count else doubt
-
-
 def optimize(
     problem: EstimationProblem, start: np.ndarray, unmodelled: bool, further: bool = True
-) -> Optima:
+) -> tuple[Evaluation, SearchOutcomes]:
     """Find the minimum of every response from ``start`` (B, k), and from others where that is not
     beyond doubt the lowest.
 
     ``unmodelled``: whether the mean of some random effect is not in the fixed part;  ``further``:
     whether other starts are tried at all. One at which the criterion cannot be evaluated is
     replaced.
+
+    Returns
+    -------
+    Evaluation at the minima (non-negative diagonals of Lambda), and SearchOutcomes.
 
     Raises
     ------
@@ -142,15 +78,15 @@ def optimize(
     first = search.objective.copy()
     if not start.shape[1]:
         nobody = np.zeros(len(start), dtype=bool)
-        return _outcome(search, first, nobody, Looked.nowhere(len(start)), search.count)
+        return _outcome(search, first, nobody, _nowhere(len(start)), search.count)
     easy, everyone = search.settled.copy(), np.flatnonzero(~search.lost())
     restless = _advance(search, everyone)
     count = search.count.copy()
     hard = everyone[~easy[everyone]]
     doubted = suspects(search, hard, unmodelled) if further and len(hard) else hard[:0]
-    looked = _look_further(search, doubted, restless)
+    others = _look_further(search, doubted, restless)
     _polish(search)
-    return _outcome(search, first, restless, looked, count)
+    return _outcome(search, first, restless, others, count)
 
 
 def _replace_starts(search: Search, lost: np.ndarray) -> None:
@@ -187,15 +123,21 @@ def _advance(search: Search, active: np.ndarray, rival: np.ndarray | None = None
     return restless
 
 
-def _look_further(search: Search, members: np.ndarray, restless: np.ndarray) -> Looked:
+def _nowhere(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`_look_further` returns where there is no other start."""
+    return np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool)
+
+
+def _look_further(
+    search: Search, members: np.ndarray, restless: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Search from other starts for the ``members``, and move to the lowest end where it is lower.
 
-    ``restless`` is brought up to date.
+    ``restless`` is brought up to date. (B,) how many starts there were, and whether one ended lower
     """
-    B = len(search.theta)
+    starts, moved = _nowhere(len(search.theta))
     if not len(members):
-        return Looked.nowhere(B)
-    starts, moved = np.zeros(B, dtype=np.intp), np.zeros(B, dtype=bool)
+        return starts, moved
     together = max(1, batch_rows(search.problem) // MOST_STARTS)
     for _ in range(_LOOKS):
         parts = [members[i : i + together] for i in range(0, len(members), together)]
@@ -208,7 +150,7 @@ def _look_further(search: Search, members: np.ndarray, restless: np.ndarray) -> 
         restless[better] = _advance(search, better)[better]
         moved[better] = True
         members = better
-    return Looked(starts, moved)
+    return starts, moved
 
 
 def _search_again(search: Search, members: np.ndarray, starts: np.ndarray):
@@ -238,8 +180,8 @@ def _lower(search: Search, ends: Search) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outcome(
-    search: Search, first: np.ndarray, restless: np.ndarray, looked: Looked, count: np.ndarray
-) -> Optima:
+    search: Search, first: np.ndarray, restless: np.ndarray, others: tuple, count: np.ndarray
+) -> tuple[Evaluation, SearchOutcomes]:
     everyone = np.arange(len(first))
     evaluation = search.evaluation
     if evaluation is None:
@@ -251,8 +193,8 @@ def _outcome(
         search.predicted[:] = 0.0
         norm = np.zeros(len(first))
     noise = 1e-12 * (np.abs(search.objective) + search.problem.system.nobs)
-    return Optima(
-        evaluation=evaluation,
+    starts, moved = others
+    return evaluation, SearchOutcomes(
         fallback=search.fallback,
         evaluations=search.count,
         first_search=count,
@@ -261,7 +203,8 @@ def _outcome(
         gradient_norm=norm,
         converged=np.isfinite(first) & ~restless & (search.predicted < np.maximum(1e-7, noise)),
         restless=restless,
-        looked=looked,
+        others=starts,
+        moved=moved,
     )
 
 

@@ -14,78 +14,18 @@ from itertools import combinations
 import numpy as np
 import scipy.linalg
 
-from mmfit.common.lazy_fields import Later
 from mmfit.engine.criterion import Criterion
-from mmfit.engine.optimize.optimizer import Optima
-from mmfit.engine.records import Fit, GroupModes, VarianceUncertainty
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 
-NO_RESIDUAL = (
-    "not converged: the fixed and the random effects fit the response exactly, so there is no "
-    "residual variance, and the likelihood grows without bound"
-)
 # A residual below this share of the response is rounding; as for the fixed effects alone.
 _EXACT = 1e-13
 # What is left of a column below this share of its length is rounding too.
 _DEPENDENT = 1e-10
-# Searches that end with more than this residual variance (of that beside the fixed effects) at a
-# minimum have not gone where the likelihood is unbounded.
-_SUSPECT = 1e-6
 # Numbers in the columns of factors that are not nested, and in those of all submodels, above which
 # nothing is found (the search then says itself that it has not ended).
 _MAX_NUMBERS = 4_000_000
 # Responses that are projected together.
 _ROWS = 64
-
-
-def doubtful(matrices: ModelMatrices, optima: Optima, singular: np.ndarray) -> np.ndarray:
-    """(B,) bool: of which responses :func:`without_residual` must be asked.
-
-    Those whose search has not ended at a minimum with a residual variance to speak of. Where rows
-    are few for the coefficients, a likelihood without bound may have such a minimum too: then the
-    ``singular`` (B,) are asked of, and all where there are no more rows than coefficients.
-    """
-    at = optima.evaluation
-    suspect = ~(optima.converged & (at.r2 > _SUSPECT * at.problem.nu))
-    n = matrices.nobs
-    columns = matrices.X.shape[1] + sum(len(t.levels) * len(t.effects) for t in matrices.random)
-    if columns >= n:
-        return np.ones_like(suspect)
-    return suspect | singular if 2 * columns >= n else suspect
-
-
-def without_estimates(fit: Fit) -> Fit:
-    """The record of a fit whose likelihood has no maximum: nothing is estimated."""
-    terms = tuple(replace(term, covariance=_missing(term.covariance)) for term in fit.terms)
-    k, p = len(fit.theta), len(fit.fixef)
-    uncertainty = VarianceUncertainty(_missing((k + 1, k + 1)), _missing((k + 1, p, p)))
-    return replace(
-        fit,
-        objective=np.nan,
-        sigma=np.nan,
-        theta=_missing(fit.theta),
-        fixef=_missing(fit.fixef),
-        vcov=_missing(fit.vcov),
-        terms=terms,
-        groups=Later(_missing_modes, fit),
-        singular=False,
-        singular_groups=(),
-        uncertainty=uncertainty,
-        optimizer=replace(
-            fit.optimizer, objective=np.nan, curvature=np.nan, converged=False, message=NO_RESIDUAL
-        ),
-    )
-
-
-def _missing(like) -> np.ndarray:
-    return np.full(like.shape if isinstance(like, np.ndarray) else like, np.nan)
-
-
-def _missing_modes(fit: Fit) -> tuple[GroupModes, ...]:
-    return tuple(
-        replace(group, modes=_missing(group.modes), covariance=_missing(group.covariance))
-        for group in fit.groups
-    )
 
 
 def without_residual(

@@ -16,7 +16,8 @@ from scipy.special import betaincinv
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import CRITERIA
-from mmfit.engine.many import block_size, fit_many
+from mmfit.engine.many import fit_many
+from mmfit.engine.preparation import block_size
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices

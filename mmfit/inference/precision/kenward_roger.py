@@ -17,7 +17,7 @@ import numpy as np
 
 from mmfit.engine.derived.kenward_roger import AdjustedCovariance, adjusted_covariance
 from mmfit.engine.derived.kenward_roger_cost import AdjustedCost, adjusted_cost, require_affordable
-from mmfit.engine.fit import Prepared, prepare
+from mmfit.engine.preparation import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.fit import Prepared
+from mmfit.engine.preparation import Prepared
 from mmfit.engine.solvers import Factorization, Solver, choose_solver
 from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.errors import ComputationError

@@ -20,7 +20,7 @@ from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import REML
 from mmfit.engine.estimates import conditional_modes, estimates
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.fit import Prepared
+from mmfit.engine.preparation import Prepared
 from mmfit.engine.records import GroupModes
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
@@ -70,7 +70,7 @@ def untold_precision(
     if not conditional and not response:
         return hidden.concerns(new.X)
     prepared = model.prepared
-    problem = EstimationProblem(prepared.system, prepared.solver, REML)
+    problem = prepared.problem(REML)
     moves = unseen_moves(problem)
     steps = list(_moved(prepared, moves))
     thetas = np.array([moves.theta, *(theta for theta, _ in steps)])

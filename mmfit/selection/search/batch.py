@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from mmfit.common.lazy_fields import Later
 from mmfit.engine.criterion import CRITERIA
-from mmfit.engine.many import ManyFits, fit_many
-from mmfit.engine.records import Fit, OptimizerRecord, VarianceTerm
+from mmfit.engine.many import fit_many
+from mmfit.engine.many_fits import ManyFits
+from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.formula.unidentified import unidentified
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.moves import State
 
@@ -45,7 +44,7 @@ class BatchFits(Fits):
         many = self._batch.many(state, criterion)
         if many is None:
             return super()._fitted(state, criterion)
-        return member_fit(self.models.matrices(state), many, self._member)
+        return many.member(self._member)
 
 
 def fit_all(matrices: ModelMatrices, responses: np.ndarray, criterion: str) -> ManyFits | None:
@@ -54,50 +53,3 @@ def fit_all(matrices: ModelMatrices, responses: np.ndarray, criterion: str) -> M
         return fit_many(matrices, responses, criterion=CRITERIA[criterion])
     except ComputationError:
         return None
-
-
-def member_fit(matrices: ModelMatrices, many: ManyFits, member: int) -> Fit:
-    """The record of one member: what comparisons and selections read of it.
-
-    Conditional modes and the uncertainty of the variances are left out.
-    """
-    found = zip(matrices.random, many.covariances, strict=True)
-    terms = tuple(
-        VarianceTerm(term.group, term.grouping, term.effects, covariances[member])
-        for term, covariances in found
-    )
-    flat = many.singular[member]
-    singular = tuple(t.group for t, zero in zip(terms, flat, strict=True) if zero)
-    converged = bool(many.converged[member])
-    objective = float(many.objective[member])
-    return Fit(
-        formula=matrices.formula,
-        criterion=many.criterion.name,
-        objective=objective,
-        nobs=matrices.nobs,
-        npar=many.fixef.shape[1] + many.theta.shape[1] + 1,
-        sigma=float(many.sigma[member]),
-        theta=many.theta[member],
-        fixed_names=matrices.fixed_names,
-        fixef=many.fixef[member],
-        vcov=many.vcov[member],
-        dropped=matrices.dropped,
-        terms=terms,
-        groups=(),
-        singular=bool(singular),
-        singular_groups=singular,
-        unidentified=Later(unidentified, matrices),
-        uncertainty=None,
-        optimizer=OptimizerRecord(
-            solver="batch",
-            method="newton",
-            evaluations=int(many.evaluations[member]),
-            start_objective=objective,
-            objective=objective,
-            gradient_norm=0.0,
-            predicted_decrease=0.0,
-            curvature=0.0,
-            converged=converged,
-            message="converged" if converged else many.messages[member],
-        ),
-    )

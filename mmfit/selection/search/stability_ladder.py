@@ -12,7 +12,7 @@ from mmfit.selection.choice.ladder import select_model
 from mmfit.selection.pair_tests.compare import Pair, relations_of
 from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
 from mmfit.selection.records import Candidate, NullSettings
-from mmfit.selection.search.batch import fit_all, member_fit
+from mmfit.selection.search.batch import fit_all
 from mmfit.selection.search.elements import make_scope
 from mmfit.selection.search.moves import parts_of
 from mmfit.selection.search.source import Source, clusters, drawn
@@ -114,9 +114,7 @@ def _member_candidate(candidate: Candidate, y: np.ndarray, member: int, batches)
     for by in CRITERIA:
         many = batches[candidate.name, by]
         fits[by] = (
-            fit_model(matrices, criterion=CRITERIA[by])
-            if many is None
-            else member_fit(matrices, many, member)
+            fit_model(matrices, criterion=CRITERIA[by]) if many is None else many.member(member)
         )
     return Candidate(candidate.name, matrices, fits)
 
