@@ -15,6 +15,7 @@ from mmfit.cli import books, main, reads, running, stages
 from mmfit.cli.books import Books, record_path
 from mmfit.cli.jobs import Job, all_jobs, behind, needed
 from mmfit.cli.paths import ResultFiles
+from mmfit.cli.session import Session
 from mmfit.data import load_dataset
 from mmfit.spec import load_analysis
 
@@ -204,9 +205,9 @@ def meanwhile(monkeypatch, stage, change):
     """Let something happen while a stage computes."""
     own = stages.STAGES[stage]
 
-    def changed(analysis, files):
+    def changed(session):
         change()
-        own(analysis, files)
+        own(session)
 
     monkeypatch.setattr(stages, "STAGES", {**stages.STAGES, stage: changed})
 
@@ -350,12 +351,12 @@ def test_what_is_due_brings_everything_up_to_date(finished, seed):
         if state not in known:
             shutil.rmtree(fresh.folder, ignore_errors=True)
             for job in jobs:
-                running.make(job, analysis, fresh)
+                running.make(job, Session(analysis, fresh))
             known[state] = _outputs(fresh, jobs)
         for job in jobs if draw.random() < 0.6 else draw.sample(jobs, 1):
             if Books(analysis, files).due(job) is not None:
                 try:
-                    running.make(job, analysis, files)
+                    running.make(job, Session(analysis, files))
                 except books.StaleError:
                     assert any(seen.due(other) for other in behind(analysis, job))
         current = [job for job in jobs if Books(analysis, files).due(job) is None]
