@@ -12,7 +12,8 @@ import mmfit
 from benchmarks.tables import read_matrix, read_table, write_matrix
 from benchmarks.worker import Answer, collect, peak, reset_peak, serve, timed
 from mmfit.engine import fit_model, prepare
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.formula import build, parse
 
 
@@ -83,7 +84,7 @@ def _evaluation(data: pd.DataFrame, formula: str, count: int, repeats: int) -> A
     """
     matrices = build(parse(formula), data)
     prepared, pass_seconds, _ = timed(lambda: prepare(matrices))
-    problem = Problem(prepared.system, prepared.solver, True)
+    problem = EstimationProblem(prepared.system, prepared.solver, REML)
     theta = np.full(count, 0.4)
 
     def criterion():

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.machine import machine
 from benchmarks.size_page import FIGURE, PAGE, write_page
 from benchmarks.size_studies import BLOCK, Study, draw, redraw, studies
+from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import ManyFits, fit_many
 from mmfit.inference.null_distributions.exact_tests import ExactNull
 from mmfit.inference.null_distributions.mixtures import ChiBarSquare, half_space, plain
@@ -76,11 +77,12 @@ def _statistics(study: Study, datasets: int) -> Iterator[list[np.ndarray]]:
     for start in range(0, datasets, BLOCK):
         replicates = range(start, min(start + BLOCK, datasets))
         Y = draw(study, null, replicates)
-        fits = fit_many(null, Y, reml=study.reml)
-        first = _ratio(fits, fit_many(alternative, Y, reml=study.reml))
+        fits = fit_many(null, Y, criterion=REML if study.reml else ML)
+        first = _ratio(fits, fit_many(alternative, Y, criterion=REML if study.reml else ML))
         drawn = redraw(study, null, fits, replicates)
         second = _ratio(
-            fit_many(null, drawn, reml=study.reml), fit_many(alternative, drawn, reml=study.reml)
+            fit_many(null, drawn, criterion=REML if study.reml else ML),
+            fit_many(alternative, drawn, criterion=REML if study.reml else ML),
         )
         blocks.append((first, second, fits.singular.any(axis=1)))
     return zip(*blocks, strict=True)

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 import mmfit
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import ML, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import MmfitError
@@ -57,7 +58,9 @@ def criterion(design: Design) -> Iterator[Outcome]:
     for ratio, tolerance in RATIOS.items():
         white = np.sqrt(ratio) * rng.normal(size=len(system.layout))
         for reml in (True, False):
-            found = float(Problem(system, solver, reml).at(white).objective[0])
+            found = float(
+                EstimationProblem(system, solver, REML if reml else ML).at(white).objective[0]
+            )
             oracle = Criterion(m, reml)
             expected = oracle.value(oracle.of_user(system.theta_jacobian() @ white))
             size = max(abs(expected), 100.0)

@@ -21,7 +21,7 @@ expression
 formula
 spec
 data
-engine.records engine.serialize
+engine.records engine.serialize engine.criterion
 engine.covariance
 engine.system
 engine.solvers.contract engine.solvers.blocks engine.solvers.level_basis engine.solvers.parts
@@ -29,9 +29,9 @@ engine.solvers.sparse
 engine.solvers.single engine.solvers.nested engine.solvers.crossed.remainder
 engine.solvers.crossed
 engine.solvers
-engine.criterion
+engine.evaluation
 engine.optimize
-engine.estimates
+engine.estimates engine.confounding
 engine.fit engine.many engine.simulate
 engine.derived
 engine.deletion engine.profile

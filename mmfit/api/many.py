@@ -13,6 +13,7 @@ from mmfit.api.many_tables import missing_note, tidy_rows, varcorr_rows
 from mmfit.api.responses import infinite_values, response_columns, row_patterns, stand_in
 from mmfit.common.arguments import check_columns, name_list
 from mmfit.engine import fit_model
+from mmfit.engine.criterion import ML, REML, Criterion
 from mmfit.engine.many import ManyFits, fit_many
 from mmfit.engine.system.degenerate import NO_RESIDUAL
 from mmfit.engine.system.whitened_system import fitted_exactly
@@ -55,9 +56,11 @@ class ManyModels:
     responses : tuple of str, their names;  formula : str;  criterion : ``"REML"`` or ``"ML"``.
     """
 
-    def __init__(self, formula: str, reml: bool, names: tuple, patterns, failures: dict[int, str]):
+    def __init__(
+        self, formula: str, criterion: Criterion, names: tuple, patterns, failures: dict[int, str]
+    ):
         self.formula, self.responses = formula, names
-        self.criterion = "REML" if reml else "ML"
+        self.criterion = criterion.name
         self._patterns: list[_Pattern] = patterns
         self._failures = failures
 
@@ -225,7 +228,7 @@ def lmer_many(
     DesignError
         A model that these data cannot identify.
     """
-    parsed = parse(formula, response=False)
+    parsed, criterion = parse(formula, response=False), REML if reml else ML
     check_columns(data, "data")
     names, columns = response_columns(responses, data)
     usable, rows, given = complete_rows(parsed, data, weights, offset)
@@ -248,10 +251,10 @@ def lmer_many(
             continue
         Y = values if len(members) == len(values) else values[members]
         Y = Y if keep is None else np.ascontiguousarray(Y[:, keep])
-        pattern = _fit_pattern(_Asked(subset, names, reml, failures), members, Y)
+        pattern = _fit_pattern(_Asked(subset, names, criterion, failures), members, Y)
         if pattern is not None:
             patterns.append(pattern)
-    return ManyModels(formula, reml, names, patterns, failures)
+    return ManyModels(formula, criterion, names, patterns, failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,7 @@ class _Asked:
 
     subset: RowSubset
     names: tuple
-    reml: bool
+    criterion: Criterion
     failures: dict[int, str]
 
     def refuse(self, members: np.ndarray, Y: np.ndarray, known: Sequence[str]) -> None:
@@ -272,7 +275,7 @@ class _Asked:
             if message != NO_RESIDUAL:
                 try:
                     check_response(name, y)
-                    fit_model(alone, reml=self.reml)
+                    fit_model(alone, criterion=self.criterion)
                 except MmfitError as error:
                     message = str(error)
             self.failures[member] = message
@@ -284,7 +287,7 @@ def _fit_pattern(asked: _Asked, members: np.ndarray, Y: np.ndarray) -> _Pattern 
     bad = Y.min(axis=1) == Y.max(axis=1)
     if not bad.any():
         try:
-            fits = fit_many(subset.matrices, Y, reml=asked.reml)
+            fits = fit_many(subset.matrices, Y, criterion=asked.criterion)
         except DesignError:
             bad = fitted_exactly(subset.matrices, Y)
             bad = bad if bad.any() else ~bad

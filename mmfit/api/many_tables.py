@@ -82,7 +82,7 @@ def _precision(subset, values, fits: ManyFits, df: str) -> tuple[np.ndarray, np.
         from mmfit.engine.derived.kenward_roger import many_adjusted
         from mmfit.inference.precision.kenward_roger import contrast_df, require_reml
 
-        require_reml("REML" if fits.reml else "ML")
+        require_reml(fits.criterion.name)
         adjusted = many_adjusted(matrices, values, fits)
         variance = np.diagonal(adjusted.vcov, axis1=1, axis2=2)
         return np.sqrt(variance), contrast_df(adjusted, np.eye(p))

@@ -11,6 +11,7 @@ import numpy as np
 from mmfit.api.model_inference import InferenceMethods
 from mmfit.common.arguments import name_list
 from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model
+from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComparisonError
 from mmfit.formula import ModelMatrices, build, parse
 from mmfit.formula.complete_rows import complete_rows
@@ -205,7 +206,9 @@ class LinearMixedModel(InferenceMethods):
         if reml == (self.criterion == "REML"):
             return self
         prepared = self.model.prepared
-        record = fit_model(self.matrices, reml=reml, start=self.theta, prepared=prepared)
+        record = fit_model(
+            self.matrices, criterion=REML if reml else ML, start=self.theta, prepared=prepared
+        )
         other = LinearMixedModel(record, self.matrices, self.rows)
         other.model = self.model.with_fit(record)
         return other
@@ -313,5 +316,5 @@ def lmer(
         categorical=name_list(categorical, "categorical"),
         **given,
     )
-    record = fit_model(matrices, reml=reml)
+    record = fit_model(matrices, criterion=REML if reml else ML)
     return LinearMixedModel(record, matrices, rows)

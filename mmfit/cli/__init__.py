@@ -1,5 +1,5 @@
 """The console script ``mmfit``: one subcommand per stage, and ``run`` for all of them."""
 
-from mmfit.cli.main import main
+from mmfit.cli.console import main
 
 __all__ = ["main"]

@@ -32,14 +32,14 @@ def schema(args: argparse.Namespace) -> None:
 
 def stage(args: argparse.Namespace) -> None:
     """Run the stage ``args.stage`` of one analysis."""
-    from mmfit.cli.jobs import DATA, DESIGN, job_of
-    from mmfit.cli.paths import ResultFiles
     from mmfit.spec import load_analyses
+    from mmfit.stages.jobs import DATA, DESIGN, job_of
+    from mmfit.stages.paths import ResultFiles
 
     (analysis,) = load_analyses([args.analysis])
     with _one_blas_thread(), naming(f"the analysis {analysis.path}"):
-        from mmfit.cli.running import make
-        from mmfit.cli.session import Session
+        from mmfit.stages.running import make
+        from mmfit.stages.session import Session
 
         session = Session(analysis, ResultFiles(args.results / analysis.name))
         part = {"fit": "model", "bootstrap": "chunk"}.get(args.stage)
@@ -51,8 +51,8 @@ def stage(args: argparse.Namespace) -> None:
 
 def index(args: argparse.Namespace) -> None:
     """Write index.html, the page that links the reports of these analyses, then of all others."""
-    from mmfit.cli.indexing import index as write
     from mmfit.spec import load_analyses
+    from mmfit.stages.index_page import index as write
 
     analyses = load_analyses(args.analyses)
     write(analyses, args.results, [analysis.name for analysis in analyses])
@@ -64,15 +64,15 @@ def run(args: argparse.Namespace) -> None:
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():
-        from mmfit.cli import indexing, running
+        from mmfit.stages import index_page, running
 
-        order = indexing.listed_first(analyses, args.results)
+        order = index_page.listed_first(analyses, args.results)
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
                 chosen, formula = running.run(analysis, args.results)
             report = args.results / analysis.name / "report.html"
             # Each time, so that the page speaks of what lies there even where a later one fails.
-            indexing.index([analysis], args.results, order)
+            index_page.index([analysis], args.results, order)
             print(f"{analysis.name}: chose {chosen}, {formula}: {report}", flush=True)
 
 

@@ -1,245 +1,67 @@
-"""The criterion, -2 log (restricted) likelihood with beta and sigma profiled out, and derivatives.
+"""The criteria of estimation, and what they differ in.
 
-With V = I + Z Psi Z', P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, r^2 = y'Py and nu = n - p (REML) or n
-(ML), the criterion is log|V| [+ log|X'V^-1 X| under REML] + nu (1 + log(2 pi r^2 / nu))
-(Bates, Maechler, Bolker & Walker 2015, eqs 34 and 41, with log|V| = log|LL'|).
-
-Let L be the Cholesky factor of R'V^-1 R, R = [X y]. In the basis RL^-T, in which T_e is R'V^-1 V_e
-V^-1 R, the blocks of T_e are all that P needs: y'P V_e P y = r^2 T_e[p, p], X'V^-1 V_e P y becomes
-T_e[:p, p], and tr((X'V^-1 X)^-1 X'V^-1 V_e V^-1 X) is the trace of T_e[:p, :p].
+REML integrates the likelihood over the p fixed effects, ML has them at their best values. Let q be
+how many are integrated over, p or 0. With V = I + Z Psi Z' and beta and sigma profiled out both are
+log|V| + log|X_q'V^-1 X_q| + nu (1 + log(2 pi r^2 / nu)), nu = n - q, X_q the columns of X that are
+integrated over (:mod:`mmfit.engine.evaluation`): all that differs is q.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
-from mmfit.engine.covariance.roots import lower_roots
-from mmfit.engine.solvers import Factorization, Solver
-from mmfit.engine.solvers.contract.composition import factorize_some
-from mmfit.engine.system.whitened_system import System
-from mmfit.errors import ComputationError
 
-
-@dataclass(frozen=True)
-class Problem:
-    """A system, its solver and the criterion to be minimised."""
-
-    system: System
-    solver: Solver
-    reml: bool
-
-    @property
-    def nu(self) -> int:
-        """Degrees of freedom of the residual variance's estimate."""
-        return self.system.nobs - (self.system.nfixed if self.reml else 0)
-
-    @cached_property
-    def constant(self) -> np.ndarray:
-        """(B,) what the user's units add to the criterion."""
-        return self.system.criterion_constant(self.reml)
-
-    @property
-    def batch(self) -> int:
-        """Number of responses."""
-        return len(self.system.y)
-
-    def at(self, theta: np.ndarray, members: np.ndarray | None = None) -> "Evaluation":
-        """Evaluate at the whitened ``theta`` (A, k) of the responses ``members`` (A,), or all.
-
-        A single response also takes a ``theta`` (k,). Where the criterion cannot be evaluated in
-        double precision it is NaN.
-        """
-        theta = np.asarray(theta, dtype=float)
-        if theta.ndim == 1:
-            theta = theta[None]
-        return Evaluation(self, theta, np.arange(self.batch) if members is None else members)
-
-
-class Evaluation:
-    """The criterion at one theta per response; derivatives are computed when they are asked for.
-
-    All arrays have the response as their first axis (A).
+class Criterion(ABC):
+    """-2 log of a likelihood, in what depends on the treatment of the fixed effects.
 
     Attributes
     ----------
-    objective : (A,), in the user's units.
-    root : (A, m, m), lower Cholesky factor of R'V^-1 R;  r2 : (A,), y'Py.
+    name : str, as records and tables have it.
     """
 
-    def __init__(self, problem: Problem, theta: np.ndarray, members: np.ndarray):
-        self.problem, self.theta, self.members = problem, theta, members
-        layout = problem.system.layout
-        self.factor = _factorize(problem, layout.lambdas(theta), members)
-        self.root = lower_roots(self.factor.reduced)
-        diagonal = np.diagonal(self.root, axis1=1, axis2=2)
-        self.r2 = diagonal[:, -1] ** 2
-        nu = problem.nu
-        value = self.factor.log_det + nu * (1 + np.log(2 * np.pi * self.r2 / nu))
-        if problem.reml:
-            value = value + 2 * np.log(diagonal[:, :-1]).sum(axis=1)
-        self.objective = value + problem.constant[members]
+    name: ClassVar[str]
 
-    @cached_property
-    def inverse_root(self) -> np.ndarray:
-        """(A, m, m) L^-1; its last row is (-beta', 1) / r."""
-        return np.linalg.inv(self.root)
+    @abstractmethod
+    def integrated(self, p: int) -> int:
+        """q, how many of p fixed effects the likelihood is integrated over."""
 
-    @cached_property
-    def beta(self) -> np.ndarray:
-        """(A, p), whitened and relative to the least-squares fit."""
-        last = self.inverse_root[:, -1]
-        return self.factor.taken - last[:, :-1] / last[:, -1:]
+    def nu(self, n, p: int):
+        """n - q, the degrees of freedom of the residual variance's estimate from n rows."""
+        return n - self.integrated(p)
 
-    @cached_property
-    def R_inverse(self) -> np.ndarray:
-        """(A, p, p) inverse of the upper triangular factor of X'V^-1 X."""
-        return np.swapaxes(self.inverse_root[:, :-1, :-1], 1, 2)
+    def fixed_log_det(self, pivots: np.ndarray) -> np.ndarray:
+        """(A,) log|X_q'V^-1 X_q| for the diagonal (A, p) of the Cholesky factor of X'V^-1 X."""
+        p = pivots.shape[1]
+        return 2 * np.log(pivots[:, p - self.integrated(p) :]).sum(axis=1)
 
-    @cached_property
-    def C(self) -> np.ndarray:
-        """(A, p, p) (X'V^-1 X)^-1."""
-        return self.R_inverse @ np.swapaxes(self.R_inverse, 1, 2)
-
-    @cached_property
-    def slopes(self) -> np.ndarray:
-        """(A, k, m, m) R'V^-1 V_e V^-1 R."""
-        return self.factor.slopes()
-
-    @cached_property
-    def T(self) -> np.ndarray:
-        """(A, k, m, m) the same in the basis R L^-T."""
-        inverse = self.inverse_root[:, None]
-        return inverse @ self.slopes @ np.swapaxes(inverse, 2, 3)
-
-    @cached_property
-    def psi_slope(self) -> np.ndarray:
-        """(A, k) derivative of the criterion along the E_e: tr(P V_e) - (nu / r^2) y'P V_e P y."""
-        T = self.T
-        slope = self.factor.trace_slopes() - self.problem.nu * T[:, :, -1, -1]
-        if self.problem.reml:
-            slope = slope - np.trace(T[:, :, :-1, :-1], axis1=2, axis2=3)
-        return slope
-
-    @cached_property
-    def jacobian(self) -> np.ndarray:
-        """(A, k, k) d Psi_e / d theta_i."""
-        return self.problem.system.layout.psi_jacobian(self.theta)
-
-    @cached_property
-    def gradient(self) -> np.ndarray:
-        """(A, k) derivative of the criterion with respect to theta."""
-        return np.einsum("ae,aei->ai", self.psi_slope, self.jacobian)
-
-    @cached_property
-    def psi_average(self) -> np.ndarray:
-        """(A, k, k) average information along the E_e, sigma profiled out.
-
-        Gilmour, Thompson & Cullis 1995, eq. 6 of the average information.
-        """
-        column = self.T[:, :, :, -1]
-        y = self.inverse_root[:, -1, :, None].copy()
-        return self.problem.nu * (self.factor.pairs(y) - _gram(column))
-
-    @cached_property
-    def psi_profiled(self) -> np.ndarray:
-        """(A, k, k) exact second derivatives along the E_e, sigma profiled out."""
-        s = self.T[:, :, -1, -1]
-        return self.psi_hessian - self.problem.nu * s[:, :, None] * s[:, None, :]
-
-    def _to_theta(self, psi_matrix: np.ndarray) -> np.ndarray:
-        J = self.jacobian
-        inner = np.swapaxes(J, 1, 2) @ psi_matrix @ J
-        return inner + self.problem.system.layout.curvature(self.psi_slope)
-
-    @cached_property
-    def psi_hessian(self) -> np.ndarray:
-        """(A, k, k) second derivatives along the E_e, sigma fixed at r^2 / nu.
-
-        2 y'P V_e P V_f P y / sigma^2 - tr(P V_e P V_f), with V^-1 for P in the trace under ML.
-        """
-        T, nu = self.T, self.problem.nu
-        # Copies, because the digits of a matrix product depend on how its factors lie in memory.
-        U = np.swapaxes(self.inverse_root, 1, 2).copy()
-        U[:, :, -1] *= np.sqrt(nu)
-        x, column = T[:, :, :-1, :-1], T[:, :, :-1, -1]
-        through_x = 2 * nu * (_gram(column))
-        if self.problem.reml:
-            flat = x.reshape(*x.shape[:2], x.shape[2] ** 2)
-            through_x = through_x + _gram(flat)
-        else:
-            U = U[:, :, -1:].copy()
-        return 2 * self.factor.pairs(U) - through_x - self.factor.traces()
-
-    @cached_property
-    def hessian(self) -> np.ndarray:
-        """(A, k + 1, k + 1) exact Hessian in (theta, sigma), sigma free, at sigma^2 = r^2 / nu.
-
-        Whitened theta; sigma in units of the scaled response.
-        """
-        nu, k = self.problem.nu, self.theta.shape[1]
-        sigma = np.sqrt(self.r2 / nu)[:, None]
-        H = np.empty((len(self.theta), k + 1, k + 1))
-        H[:, :k, :k] = self._to_theta(self.psi_hessian)
-        H[:, :k, k] = H[:, k, :k] = 2 * nu * self.y_slopes / sigma
-        H[:, k, k] = 4 * nu / sigma[:, 0] ** 2
-        return H
-
-    @cached_property
-    def y_slopes(self) -> np.ndarray:
-        """(A, k) y'P V_i P y / r^2 with respect to theta."""
-        return np.einsum("ae,aei->ai", self.T[:, :, -1, -1], self.jacobian)
-
-    @cached_property
-    def profiled_hessian(self) -> np.ndarray:
-        """(A, k, k) exact Hessian in theta with sigma profiled out."""
-        return self._to_theta(self.psi_profiled)
-
-    @cached_property
-    def psi_information(self) -> np.ndarray:
-        """(A, k, k) tr(P V_e P V_f), with V^-1 for P under ML."""
-        traces = self.factor.traces()
-        if not self.problem.reml:
-            return traces
-        x = self.T[:, :, :-1, :-1]
-        flat = x.reshape(*x.shape[:2], x.shape[2] ** 2)
-        U = np.swapaxes(self.inverse_root, 1, 2)[:, :, :-1].copy()
-        return traces - 2 * self.factor.pairs(U) + _gram(flat)
-
-    @cached_property
-    def psi_traces(self) -> np.ndarray:
-        """(A, k) tr(P V_e), with V^-1 for P under ML."""
-        traces = self.factor.trace_slopes()
-        if not self.problem.reml:
-            return traces
-        return traces - np.trace(self.T[:, :, :-1, :-1], axis1=2, axis2=3)
-
-    @cached_property
-    def x_slopes(self) -> np.ndarray:
-        """(A, k, p, p) X'V^-1 V_i V^-1 X with respect to theta."""
-        return np.einsum("aepq,aei->aipq", self.slopes[:, :, :-1, :-1], self.jacobian)
-
-    def residual_cross(self) -> list[np.ndarray]:
-        """Z'Py per group, (A, levels, q)."""
-        v = self.inverse_root[:, -1] / self.inverse_root[:, -1, -1:]
-        return [(W @ v[:, None, :, None])[..., 0] for W in self.factor.cross()]
+    def basis_constant(self, factor: np.ndarray) -> float:
+        """What the criterion is larger by for X R than for X; ``factor`` (p, p): R, triangular."""
+        p = len(factor)
+        return 2 * np.log(np.abs(np.diag(factor)[p - self.integrated(p) :])).sum()
 
 
-def _gram(rows: np.ndarray) -> np.ndarray:
-    """(A, k, k) products of the rows (A, k, c); not by matmul, whose digits depend on A."""
-    return np.einsum("aec,afc->aef", rows, rows)
+@dataclass(frozen=True, slots=True)
+class RestrictedLikelihood(Criterion):
+    """The likelihood integrated over all fixed effects (Patterson & Thompson 1971)."""
+
+    name = "REML"
+
+    def integrated(self, p: int) -> int:
+        return p
 
 
-def _factorize(problem: Problem, lambdas, members) -> Factorization:
-    if len(members) > 1 or problem.batch == 1:
-        return problem.solver.factorize(lambdas, members)
-    return factorize_some(problem.solver.factorize, lambdas, members)
+@dataclass(frozen=True, slots=True)
+class MaximumLikelihood(Criterion):
+    """The likelihood at the best values of the fixed effects."""
+
+    name = "ML"
+
+    def integrated(self, p: int) -> int:
+        return 0
 
 
-def require_finite(objective: np.ndarray, where: str) -> None:
-    """Raise ComputationError when the criterion could not be evaluated."""
-    if not np.isfinite(objective).all():
-        raise ComputationError(
-            f"the criterion cannot be evaluated at {where} in double precision; a variance ratio "
-            "is too extreme for these data"
-        )
+REML, ML = RestrictedLikelihood(), MaximumLikelihood()
+CRITERIA = {criterion.name: criterion for criterion in (REML, ML)}
+"""By their names."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.covariance.roots import nearly_singular
-from mmfit.engine.criterion import Evaluation
+from mmfit.engine.evaluation import Evaluation
 
 # An effect whose contribution to the response has a standard deviation below this share of sigma
 # (in some direction of its term) makes the fit singular; lme4 uses the same figure on raw theta.

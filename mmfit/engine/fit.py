@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.common.lazy_fields import Later
+from mmfit.engine.confounding import confounding, may_be_confounded
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.criterion import Evaluation, Problem
-from mmfit.engine.derived.confounding import confounding, may_be_confounded
+from mmfit.engine.criterion import ML, REML, Criterion
 from mmfit.engine.estimates import conditional_modes, estimates, variance_uncertainty
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import Optima, optimize
 from mmfit.engine.optimize.second_starts import isotropic, unmodelled
@@ -50,15 +51,15 @@ def prepare(matrices: ModelMatrices, responses: np.ndarray | None = None) -> Pre
 def fit_model(
     matrices: ModelMatrices,
     *,
-    reml: bool = True,
+    criterion: Criterion = REML,
     start: np.ndarray | None = None,
     prepared: Prepared | None = None,
 ) -> Fit:
-    """Fit a linear mixed model by REML or ML.
+    """Fit a linear mixed model by REML, or by another criterion.
 
     Parameters
     ----------
-    matrices : the model;  reml : the criterion.
+    matrices : the model;  criterion : REML or ML.
     start : (k,) theta in lme4's order and scale; MINQUE(0) for None, or NaN; one at which the
         criterion cannot be evaluated is replaced.
     prepared : the result of :func:`prepare` for the same matrices, to share its work.
@@ -71,7 +72,7 @@ def fit_model(
         When the criterion cannot be evaluated anywhere.
     """
     prepared = prepare(matrices) if prepared is None else prepared
-    problem = Problem(prepared.system, prepared.solver, reml)
+    problem = EstimationProblem(prepared.system, prepared.solver, criterion)
     if start is None or not np.isfinite(start).all():
         theta = starting_theta(problem)
     else:
@@ -80,7 +81,7 @@ def fit_model(
     fit = _to_fit(matrices, optima)
     if (
         doubtful(matrices, optima, np.array([fit.singular]))[0]
-        and without_residual(matrices, matrices.y[None], reml)[0]
+        and without_residual(matrices, matrices.y[None], criterion)[0]
     ):
         return without_estimates(fit)
     return fit
@@ -92,9 +93,9 @@ def fit_both(matrices: ModelMatrices, prepared: Prepared | None = None) -> dict[
     ``prepared`` is the result of :func:`prepare` for the same matrices, to share its work.
     """
     prepared = prepare(matrices) if prepared is None else prepared
-    reml = fit_model(matrices, reml=True, prepared=prepared)
-    ml = fit_model(matrices, reml=False, start=reml.theta, prepared=prepared)
-    return {"REML": reml, "ML": ml}
+    reml = fit_model(matrices, criterion=REML, prepared=prepared)
+    ml = fit_model(matrices, criterion=ML, start=reml.theta, prepared=prepared)
+    return {fit.criterion: fit for fit in (reml, ml)}
 
 
 def fitted_values(matrices: ModelMatrices, fit: Fit) -> np.ndarray:
@@ -145,7 +146,7 @@ def _to_fit(matrices: ModelMatrices, optima: Optima) -> Fit:
     )
     return Fit(
         formula=matrices.formula,
-        criterion="REML" if problem.reml else "ML",
+        criterion=problem.criterion.name,
         objective=float(at.objective[0]),
         nobs=matrices.nobs,
         npar=problem.system.nfixed + len(problem.system.layout) + 1,

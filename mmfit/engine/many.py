@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML, Criterion
 from mmfit.engine.estimates import estimates, variance_uncertainty
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import Prepared, prepare
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import Optima, optimize
@@ -28,7 +29,7 @@ class ManyFits:
 
     Attributes
     ----------
-    reml : bool.
+    criterion : Criterion, REML or ML.
     white_theta : (B, k), the optima in the whitened system.
     theta : (B, k), lme4's order and scale.
     objective : (B,), -2 log (restricted) likelihood;  sigma : (B,).
@@ -37,7 +38,7 @@ class ManyFits:
     messages : (B,) object, the outcome in words where a search has not converged, else ``""``.
     """
 
-    reml: bool
+    criterion: Criterion
     white_theta: np.ndarray
     theta: np.ndarray
     objective: np.ndarray
@@ -55,11 +56,15 @@ class ManyFits:
         arrays = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
         covariances = tuple(block[members] for block in arrays.pop("covariances"))
         chosen = {name: array[members] for name, array in arrays.items()}
-        return ManyFits(reml=self.reml, covariances=covariances, **chosen)
+        return ManyFits(criterion=self.criterion, covariances=covariances, **chosen)
 
 
 def fit_many(
-    matrices: ModelMatrices, responses: np.ndarray, *, reml: bool = True, further: bool = True
+    matrices: ModelMatrices,
+    responses: np.ndarray,
+    *,
+    criterion: Criterion = REML,
+    further: bool = True,
 ) -> ManyFits:
     """Fit one model to each row of ``responses`` (B, n), in place of the model's response.
 
@@ -75,14 +80,14 @@ def fit_many(
         When the fixed effects leave nothing to estimate, or fit a response exactly.
     """
     parts, asked = [], []
-    for prepared, problem in _blocks(matrices, responses, reml):
+    for prepared, problem in _blocks(matrices, responses, criterion):
         optima = optimize(problem, starting_theta(problem), prepared.unmodelled, further)
         at = optima.evaluation
         found = estimates(at)
         asked.append(doubtful(matrices, optima, found.singular.any(axis=1)))
         parts.append(
             ManyFits(
-                reml=reml,
+                criterion=criterion,
                 white_theta=at.theta,
                 theta=found.theta,
                 objective=at.objective,
@@ -113,7 +118,7 @@ def _without_residual(
     """The fits, without the numbers of those whose likelihood has no maximum."""
     members = np.flatnonzero(asked)
     if len(members):
-        members = members[without_residual(matrices, responses[members], fits.reml)]
+        members = members[without_residual(matrices, responses[members], fits.criterion)]
     if not len(members):
         return fits
     numbers = (fits.white_theta, fits.theta, fits.objective, fits.sigma, fits.fixef, fits.vcov)
@@ -133,7 +138,7 @@ def many_uncertainty(
     so that a set of fits need not hold them.
     """
     begin, parts = 0, []
-    for problem in blocks(matrices, responses, fits.reml):
+    for problem in blocks(matrices, responses, fits.criterion):
         theta = fits.white_theta[begin : begin + problem.batch]
         begin += problem.batch
         # a last response that stands alone has its double beside it
@@ -142,15 +147,17 @@ def many_uncertainty(
     return tuple(np.concatenate(part)[: len(responses)] for part in zip(*parts, strict=True))
 
 
-def blocks(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> Iterator[Problem]:
+def blocks(
+    matrices: ModelMatrices, responses: np.ndarray, criterion: Criterion
+) -> Iterator[EstimationProblem]:
     """Problems of consecutive responses (B, n), each with what it needs in the cache.
 
     A last one that stands alone has its double beside it.
     """
-    return (problem for _, problem in _blocks(matrices, responses, reml))
+    return (problem for _, problem in _blocks(matrices, responses, criterion))
 
 
-def _blocks(matrices, responses, reml) -> Iterator[tuple[Prepared, Problem]]:
+def _blocks(matrices, responses, criterion) -> Iterator[tuple[Prepared, EstimationProblem]]:
     size = block_size(matrices)
     for begin in range(0, len(responses), size):
         block = responses[begin : begin + size]
@@ -158,7 +165,7 @@ def _blocks(matrices, responses, reml) -> Iterator[tuple[Prepared, Problem]]:
             # Sums run in another order where an axis has length 1: none is ever alone.
             block = np.concatenate([block, block])
         prepared = prepare(matrices, block)
-        yield prepared, Problem(prepared.system, prepared.solver, reml)
+        yield prepared, EstimationProblem(prepared.system, prepared.solver, criterion)
 
 
 def block_size(matrices: ModelMatrices) -> int:
@@ -180,7 +187,7 @@ def _joined(parts: list[ManyFits], count: int) -> ManyFits:
     }
     covariances = zip(*(part.covariances for part in parts), strict=True)
     return ManyFits(
-        reml=parts[0].reml,
+        criterion=parts[0].criterion,
         covariances=tuple(np.concatenate(blocks)[:count] for blocks in covariances),
         **arrays,
     )

@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mmfit.engine.criterion import Problem
-from mmfit.engine.derived.confounding import Moves, unseen_moves
+from mmfit.engine.confounding import Moves, unseen_moves
+from mmfit.engine.criterion import REML
 from mmfit.engine.derived.information import stand_ins
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import Prepared, fitted_values, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.system.whitened_system import System, build_system
@@ -40,10 +41,10 @@ class ModelSystem:
         return build_system(self.matrices)
 
     @cached_property
-    def design_problem(self) -> tuple[Prepared, Problem]:
+    def design_problem(self) -> tuple[Prepared, EstimationProblem]:
         """The system and its REML criterion for two responses that have nothing to do with y."""
         prepared = prepare(self.matrices, stand_ins(self.matrices.nobs, 2))
-        return prepared, Problem(prepared.system, prepared.solver, reml=True)
+        return prepared, EstimationProblem(prepared.system, prepared.solver, REML)
 
     @cached_property
     def unseen_moves(self) -> Moves:

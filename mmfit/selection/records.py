@@ -10,8 +10,6 @@ from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.fitted_model import FittedModel, ModelSystem
 
-CRITERIA = ("REML", "ML")
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from mmfit.engine.criterion import CRITERIA
 from mmfit.formula.unidentified import unidentified_text
 from mmfit.inference import FittedModel, anova, random_effects, tidy, varcorr
 from mmfit.selection.records import Candidate
@@ -17,7 +18,6 @@ from mmfit.tables.frames import Frames, frame_of, frame_of_rows, stacked
 from mmfit.tables.residuals import residuals
 from mmfit.tables.schema import LEVEL, TABLES
 
-CRITERIA = ("REML", "ML")
 ANOVA_TYPES = (1, 2, 3)
 QUARTILES = (0, 0.25, 0.5, 0.75, 1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mmfit.cli.main import main
+from mmfit.cli.console import main
 
 ONCE = Path(__file__).parents[1] / "inference" / "untold" / "level_seen_once.csv"
 REASON = "The data do not tell all variance parameters apart"

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import ML, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import prepare
 from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Targets
 from mmfit.engine.profile.covariance_coordinates import Charts, make_chart, start_coordinates
@@ -32,7 +33,7 @@ def _setting(name, reml):
     contrast = np.zeros((len(chart), p))
     contrast[len(charts) :] = np.cos(1 + np.arange(p))
     targets = Targets(chart, contrast, np.zeros(len(chart), dtype=np.intp))
-    problem = Problem(system, prepared.solver, reml)
+    problem = EstimationProblem(system, prepared.solver, REML if reml else ML)
     criterion = ConstrainedCriterion(problem, Charts(system, charts), targets)
     theta = np.linalg.solve(system.theta_jacobian(), fit.theta)
     s = float(np.log(fit.sigma / system.scale[0]))

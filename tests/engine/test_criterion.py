@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import ML, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.solvers.crossed.solver import CrossedSolver
 from mmfit.engine.solvers.nested.chain import nesting_chain
@@ -20,7 +21,7 @@ DESIGN = pytest.mark.parametrize("name", DESIGNS)
 
 def _problem(name, reml):
     system = build_system(DESIGNS[name]())
-    return Problem(system, choose_solver(system), reml)
+    return EstimationProblem(system, choose_solver(system), REML if reml else ML)
 
 
 def _theta(problem, kind, seed=0):
@@ -131,12 +132,12 @@ def test_members_of_a_batch_are_evaluated_as_on_their_own(name):
     matrices = DESIGNS[name]()
     responses = matrices.y + np.random.default_rng(2).normal(size=(4, matrices.nobs))
     whole = build_system(matrices, responses)
-    batch = Problem(whole, choose_solver(whole), True)
+    batch = EstimationProblem(whole, choose_solver(whole), REML)
     thetas = np.array([_theta(batch, "interior", seed) for seed in range(4)])
     together = batch.at(thetas)
     for i in range(4):
         system = build_system(matrices, responses[i : i + 1])
-        alone = Problem(system, choose_solver(system), True).at(thetas[i])
+        alone = EstimationProblem(system, choose_solver(system), REML).at(thetas[i])
         for quantity in ("objective", "gradient", "psi_average", "hessian", "x_slopes"):
             one, other = getattr(alone, quantity)[0], getattr(together, quantity)[i]
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9, err_msg=quantity)
@@ -147,8 +148,10 @@ def test_members_of_a_batch_are_evaluated_as_on_their_own(name):
 @CRITERIA
 def test_a_nested_design_solved_as_if_it_were_crossed(name, kind, reml):
     system = build_system(DESIGNS[name]())
-    nested = Problem(system, NestedSolver(system, nesting_chain(system.groups)), reml)
-    crossed = Problem(system, CrossedSolver(system), reml)
+    nested = EstimationProblem(
+        system, NestedSolver(system, nesting_chain(system.groups)), REML if reml else ML
+    )
+    crossed = EstimationProblem(system, CrossedSolver(system), REML if reml else ML)
     theta = _theta(nested, kind)
     one, other = nested.at(theta), crossed.at(theta)
     for quantity in ("objective", "gradient", "psi_average", "hessian", "x_slopes"):
@@ -166,7 +169,9 @@ def test_an_outer_factor_without_variance_is_not_there(reml):
     inner, middle, _ = m.random
     chain = build_system(dataclasses.replace(m, random=(inner, middle)))
     alone = build_system(dataclasses.replace(m, random=(inner,)))
-    problems = [Problem(s, choose_solver(s), reml) for s in (chain, alone)]
+    problems = [
+        EstimationProblem(s, choose_solver(s), REML if reml else ML) for s in (chain, alone)
+    ]
     assert [p.solver.name for p in problems] == ["nested", "single"]
     theta = np.zeros(len(chain.layout))
     theta[chain.layout.members[0]] = 0.7

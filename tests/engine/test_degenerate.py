@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fit_model
+from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.engine.simulate import simulate_responses
@@ -96,7 +97,7 @@ def test_what_has_no_residual_is_found_as_by_dense_matrices(structure):
         m = _design(rng, structure, int(rng.integers(6, 40)), int(rng.integers(2, 6)))
         names, Y = _responses(m, rng)
         for reml in (True, False):
-            found = without_residual(m, Y, reml)
+            found = without_residual(m, Y, REML if reml else ML)
             expected = [_oracle(m, y, reml) for y in Y]
             assert found.tolist() == expected, (names, found, expected)
             seen |= set(zip(names, expected, strict=True))
@@ -111,8 +112,8 @@ def test_as_many_effects_as_rows_are_no_reason_by_themselves():
     m = matrices(rng.normal(size=24), left, term("g", g, left))
     Y = np.array([m.y, rng.normal(size=12)[g], rng.normal(size=12)[g] * t])
     for reml in (True, False):
-        assert without_residual(m, Y, reml).tolist() == [False, True, True]
-        assert np.isfinite(fit_model(m, reml=reml).objective)
+        assert without_residual(m, Y, REML if reml else ML).tolist() == [False, True, True]
+        assert np.isfinite(fit_model(m, criterion=REML if reml else ML).objective)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
@@ -123,9 +124,12 @@ def test_one_fit_and_many_both_give_no_estimate(structure):
     names, Y = _responses(m, rng)
     expected = np.array([_oracle(m, y, reml) for y in Y])
     chosen = [names.index(name) for name in ("anything", "exact", "last effect")]
-    many = fit_many(m, Y[chosen], reml=reml)
+    many = fit_many(m, Y[chosen], criterion=REML if reml else ML)
     for i, y in enumerate(Y[chosen]):
-        fit = fit_model(matrices(y, m.X, *m.random, weights=m.weights, offset=m.offset), reml=reml)
+        fit = fit_model(
+            matrices(y, m.X, *m.random, weights=m.weights, offset=m.offset),
+            criterion=REML if reml else ML,
+        )
         assert (fit.optimizer.message == NO_RESIDUAL) == expected[chosen[i]]
         assert (many.messages[i] == NO_RESIDUAL) == expected[chosen[i]]
         assert np.isnan(fit.objective) == np.isnan(many.objective[i]) == expected[chosen[i]]
@@ -151,7 +155,7 @@ def test_a_fit_without_estimates_holds_no_number_and_can_be_written():
     assert "NaN" not in text
     assert fit_to_json(fit_from_json(text)) == text
     # A start without numbers is none.
-    assert np.isnan(fit_model(_flat(), reml=False, start=fit.theta).objective)
+    assert np.isnan(fit_model(_flat(), criterion=ML, start=fit.theta).objective)
 
 
 def test_nothing_is_drawn_from_a_fit_without_estimates():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fit_both, fit_from_json, fit_model, fit_to_json, fitted_values
+from mmfit.engine.criterion import ML, REML
 from mmfit.errors import DataError, DesignError
 from tests.engine.definition import objective
 from tests.engine.designs import DESIGNS, matrices, term
@@ -27,7 +28,7 @@ def _permuted(m, order):
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 def test_objective_at_the_estimate_is_the_definition_and_a_minimum(name, reml):
     m = DESIGNS[name]()
-    fit = fit_model(m, reml=reml)
+    fit = fit_model(m, criterion=REML if reml else ML)
     assert fit.converged
     assert fit.objective == pytest.approx(objective(m, fit.theta, reml), abs=1e-8)
     rng = np.random.default_rng(0)
@@ -142,7 +143,7 @@ def test_ml_started_at_a_singular_reml_theta_is_the_ml_optimum():
         y = np.random.default_rng(seed).normal(size=72) + 0.1 * rng.normal(size=12)[g]
         m = matrices(y, X, term("g", g, X))
         both = fit_both(m)
-        assert both["ML"].objective == pytest.approx(fit_model(m, reml=False).objective, abs=1e-7)
+        assert both["ML"].objective == pytest.approx(fit_model(m, criterion=ML).objective, abs=1e-7)
 
 
 def test_truth_is_recovered():
@@ -192,7 +193,7 @@ def test_no_fixed_effects_at_all():
     y = rng.normal(size=6)[g] + rng.normal(size=30)
     m = matrices(y, np.zeros((30, 0)), term("g", g, np.ones(30)))
     fit = fit_model(m)
-    assert fit.objective == pytest.approx(fit_model(m, reml=False).objective, abs=1e-9)
+    assert fit.objective == pytest.approx(fit_model(m, criterion=ML).objective, abs=1e-9)
     assert fit_from_json(fit_to_json(fit)).vcov.shape == (0, 0)
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import mmfit
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import ML, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import optimize
@@ -136,7 +137,7 @@ def test_without_an_intercept_the_lowest_of_one_theta_is_found():
         frame["y"] += rng.integers(0, 2, n)
         m = build("y ~ 0 + x + (1 | g)", frame)
         for reml in (True, False):
-            fit = fit_model(m, reml=reml)
+            fit = fit_model(m, criterion=REML if reml else ML)
             assert fit.objective <= minimum(m, reml).objective + 1e-7
             moved += "ended higher" in fit.optimizer.message
     assert moved > 2
@@ -217,7 +218,7 @@ def test_a_start_that_cannot_be_evaluated_is_replaced(limit):
     y = rng.normal(size=32) - 0.6 * rng.normal(size=8)[g]
     y = y - 0.99 * np.array([y[g == i].mean() for i in range(8)])[g]
     prepared = prepare(build("y ~ 1 + (1 | g)", {"y": y, "g": g}))
-    problem = Problem(prepared.system, _Narrow(prepared.solver, limit), True)
+    problem = EstimationProblem(prepared.system, _Narrow(prepared.solver, limit), REML)
     optima = optimize(problem, np.array([[3.0]]), unmodelled=True)
     assert optima.converged.all()
     expected = fit_model(prepared.matrices, prepared=prepared)
@@ -230,7 +231,7 @@ def test_an_ordinary_design_is_searched_once():
     g, x = rng.integers(0, 15, 120), rng.normal(size=120)
     y = x + rng.normal(size=(15, 2))[g, 0] + rng.normal(size=120)
     prepared = prepare(build("y ~ x + (x | g)", {"y": y, "g": g, "x": x}))
-    problem = Problem(prepared.system, prepared.solver, True)
+    problem = EstimationProblem(prepared.system, prepared.solver, REML)
     optima = optimize(problem, starting_theta(problem), prepared.unmodelled)
     assert optima.looked.starts.tolist() == [0]
     without = prepare(build("y ~ 1 + (x | g)", {"y": y, "g": g, "x": x}))

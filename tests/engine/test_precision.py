@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fit_model
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.solvers.levels.basis import level_basis
 from mmfit.engine.solvers.levels.blocks import kernel
@@ -116,7 +117,7 @@ def test_the_criterion_at_variance_ratios(structure, ratio, tolerance):
     m, theta = _varied(structure, ratio)
     system = build_system(m)
     white = np.linalg.solve(system.theta_jacobian(), theta)
-    found = Problem(system, choose_solver(system), reml=True).at(white).objective[0]
+    found = EstimationProblem(system, choose_solver(system), REML).at(white).objective[0]
     assert found == pytest.approx(_criterion(m, theta), abs=tolerance)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mmfit.engine import fitted_values
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import prepare
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import optimize
@@ -102,7 +103,7 @@ def test_a_search_far_from_the_average_information_ends_soon():
     """Without a fixed intercept the random one has a mean: average information is far off."""
     m = build("Reaction ~ 0 + Days + (Days | Subject)", data("sleepstudy"))
     prepared = prepare(m)
-    problem = Problem(prepared.system, prepared.solver, True)
+    problem = EstimationProblem(prepared.system, prepared.solver, REML)
     once = optimize(problem, starting_theta(problem), unmodelled=False)
     assert once.converged.all()
     assert once.evaluations[0] < 30

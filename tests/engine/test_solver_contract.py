@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.solvers.levels.rows import LevelRows
 from mmfit.engine.solvers.single import solver as single
@@ -82,7 +83,7 @@ def test_levels_one_by_one(name, point, monkeypatch):
 @pytest.mark.parametrize("name", DESIGNS)
 def test_thetas_beyond_doubles_have_no_criterion_and_raise_nothing(name):
     system = build_system(DESIGNS[name]())
-    problem = Problem(system, choose_solver(system), reml=True)
+    problem = EstimationProblem(system, choose_solver(system), REML)
     for size in (1e20, 1e100, 1e160, np.inf, np.nan):
         theta = np.where(np.arange(len(system.layout)) % 2 == 0, size, 1.0)
         with np.errstate(all="ignore"):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.solvers import choose_solver
@@ -51,7 +52,7 @@ def test_it_is_never_on_the_boundary():
     for name in ("single", "nested", "crossed"):
         m = DESIGNS[name]()
         system = build_system(m, rng.normal(size=(30, m.nobs)))
-        theta = starting_theta(Problem(system, choose_solver(system), True))
+        theta = starting_theta(EstimationProblem(system, choose_solver(system), REML))
         for lam in system.layout.lambdas(theta):
             assert np.linalg.svd(lam, compute_uv=False).min() > 0.02
 

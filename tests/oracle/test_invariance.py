@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import mmfit
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import ML, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import MmfitError
@@ -145,7 +146,11 @@ def test_nor_on_contrasts():
                 m = build(design.formula, design.data, **given)
                 system = build_system(m)
                 white = np.linalg.solve(system.theta_jacobian(), fit.theta)
-                found = Problem(system, choose_solver(system), reml).at(white).objective[0]
+                found = (
+                    EstimationProblem(system, choose_solver(system), REML if reml else ML)
+                    .at(white)
+                    .objective[0]
+                )
                 more = _volume(m) - _volume(fit.matrices) if reml else 0.0
                 size = max(abs(fit.objective), abs(found), 100.0)
                 assert abs(found - more - fit.objective) <= TOLERANCE * size, (design, name)

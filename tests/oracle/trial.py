@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine import Fit, fit_model
+from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComputationError, MmfitError
 from mmfit.formula import ModelMatrices
 from tests.oracle.designs import Design, random_design
@@ -70,7 +71,7 @@ def trial(design: Design, matrices: ModelMatrices, reml: bool) -> Trial:
         return Trial(design, reml, "no minimum")
     saturated = criterion.saturated
     try:
-        fit = fit_model(matrices, reml=reml)
+        fit = fit_model(matrices, criterion=REML if reml else ML)
     except ComputationError as error:
         return Trial(design, reml, "error", saturated=saturated, message=str(error))
     except MmfitError as error:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mmfit.engine import fit_both, fit_model
+from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComparisonError
 from mmfit.formula import build
 from mmfit.inference.fitted_model import FittedModel
@@ -34,7 +35,9 @@ FRAME = data()
 
 def table(formula, reml=True, **more):
     model = build(formula, FRAME, **more)
-    return ranova(FittedModel(fit_model(model, reml=reml), model)).set_index("term")
+    return ranova(FittedModel(fit_model(model, criterion=REML if reml else ML), model)).set_index(
+        "term"
+    )
 
 
 @pytest.mark.parametrize("case_id", reference_cases.inference())
@@ -98,7 +101,7 @@ def test_agrees_with_a_comparison_of_the_two_models(formula, reml):
     }[formula]
     for term, random in smaller.items():
         models = [build(f, FRAME) for f in (fixed + random, formula)]
-        fits = [fit_model(m, reml=reml) for m in models]
+        fits = [fit_model(m, criterion=REML if reml else ML) for m in models]
         chisq = fits[0].objective - fits[1].objective
         assert found.loc[term, "chisq"] == pytest.approx(chisq, abs=1e-6)
         if reml:

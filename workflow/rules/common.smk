@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from snakemake.exceptions import WorkflowError
 
-from mmfit.cli.due import INDEX, mark_due
-from mmfit.cli.jobs import Job, behind, files_read
+from mmfit.stages.due import INDEX, mark_due
+from mmfit.stages.jobs import Job, behind, files_read
 from mmfit.errors import MmfitError
 from mmfit.spec import check_config, check_data_files, load_analyses
 from mmfit.tables.schema import tables_of
@@ -22,7 +22,7 @@ except MmfitError as error:
 
 RESULTS = CONFIG.results
 
-# What is due is found here, by content, once and before any job; see mmfit/cli/due.py. The processes
+# What is due is found here, by content, once and before any job; see mmfit/stages/due.py. The processes
 # that Snakemake starts on other machines read this file too and must leave that as it is.
 DUE = f".snakemake/mmfit/of-{quote(RESULTS, safe='')}"
 if workflow.is_main_process:
@@ -44,8 +44,32 @@ shell.prefix(
 )
 
 
-def analysis_file(wildcards):
-    return ANALYSES[wildcards.analysis].path
+# The command of every stage; what differs is in `params.call`.
+STAGE = "mmfit {params.call} > {log:q} 2>&1"
+
+
+def result(path):
+    """A file of the analysis that the wildcard names."""
+    return f"{RESULTS}/{{analysis}}/{path}"
+
+
+def call(stage, option="", wildcard=""):
+    """The command line of a stage, with an option that a wildcard fills."""
+
+    def line(wildcards):
+        words = [stage, ANALYSES[wildcards.analysis].path, "--results", RESULTS]
+        words += [option, getattr(wildcards, wildcard)] if option else []
+        return shlex.join(map(str, words))
+
+    return line
+
+
+def needs(minutes, megabytes=2000):
+    """Time and memory of a job, twice as much at each further attempt."""
+    return {
+        "runtime": lambda wildcards, attempt: minutes * 2 ** (attempt - 1),
+        "mem_mb": lambda wildcards, attempt: megabytes * 2 ** (attempt - 1),
+    }
 
 
 def fits(wildcards):
@@ -59,8 +83,7 @@ def fits(wildcards):
 
 def tables_made_by(stage):
     """The tables that a stage writes, by name."""
-    folder = f"{RESULTS}/{{analysis}}/tables"
-    return {table.name: f"{folder}/{table.file}" for table in tables_of(stage)}
+    return {table.name: result(f"tables/{table.file}") for table in tables_of(stage)}
 
 
 def books(stage, part=""):
@@ -82,13 +105,3 @@ def files_beside(stage):
     return lambda wildcards: [
         ancient(file) for file in files_read(ANALYSES[wildcards.analysis], Job(stage))
     ]
-
-
-def more_memory(megabytes):
-    """Twice the memory at each further attempt."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
-
-
-def more_time(minutes):
-    """Twice the time at each further attempt."""
-    return lambda wildcards, attempt: minutes * 2 ** (attempt - 1)

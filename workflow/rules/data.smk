@@ -6,18 +6,16 @@ rule data:
         data=files_beside("data"),
         books=books("data"),
     output:
-        data=f"{RESULTS}/{{analysis}}/data.parquet",
-        made=f"{RESULTS}/{{analysis}}/made/data.json",
+        data=result("data.parquet"),
+        made=result("made/data.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/data.log",
-    threads: 1
+        result("logs/data.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        **needs(30),
     params:
-        analysis=analysis_file,
+        call=call("data"),
     shell:
-        "mmfit data {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule design:
@@ -26,15 +24,13 @@ rule design:
         data=rules.data.output.data,
         books=books("design"),
     output:
-        design=f"{RESULTS}/{{analysis}}/design.json",
-        made=f"{RESULTS}/{{analysis}}/made/design.json",
+        design=result("design.json"),
+        made=result("made/design.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/design.log",
-    threads: 1
+        result("logs/design.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        **needs(30),
     params:
-        analysis=analysis_file,
+        call=call("design"),
     shell:
-        "mmfit design {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE

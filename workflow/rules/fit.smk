@@ -4,17 +4,14 @@ rule fit:
         data=rules.data.output.data,
         books=books("fit", "model"),
     output:
-        reml=f"{RESULTS}/{{analysis}}/fits/{{model}}.REML.json",
-        ml=f"{RESULTS}/{{analysis}}/fits/{{model}}.ML.json",
-        made=f"{RESULTS}/{{analysis}}/made/fit.{{model}}.json",
+        reml=result("fits/{model}.REML.json"),
+        ml=result("fits/{model}.ML.json"),
+        made=result("made/fit.{model}.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/fit.{{model}}.log",
-    threads: 1
+        result("logs/fit.{model}.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(60),
+        **needs(60),
     params:
-        analysis=analysis_file,
+        call=call("fit", "--model", "model"),
     shell:
-        "mmfit fit {params.analysis:q} --model {wildcards.model:q} --results {RESULTS:q}"
-        " > {log:q} 2>&1"
+        STAGE

@@ -10,17 +10,15 @@ rule tables:
         books=books("tables"),
     output:
         **tables_made_by("tables"),
-        made=f"{RESULTS}/{{analysis}}/made/tables.json",
+        made=result("made/tables.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/tables.log",
-    threads: 1
+        result("logs/tables.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        **needs(30),
     params:
-        analysis=analysis_file,
+        call=call("tables"),
     shell:
-        "mmfit tables {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule inference:
@@ -32,17 +30,15 @@ rule inference:
         books=books("inference"),
     output:
         **tables_made_by("inference"),
-        made=f"{RESULTS}/{{analysis}}/made/inference.json",
+        made=result("made/inference.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/inference.log",
-    threads: 1
+        result("logs/inference.log"),
     resources:
-        mem_mb=more_memory(4000),
-        runtime=more_time(120),
+        **needs(120, megabytes=4000),
     params:
-        analysis=analysis_file,
+        call=call("inference"),
     shell:
-        "mmfit inference {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule report:
@@ -58,19 +54,17 @@ rule report:
         search=tables_made_by("search").values(),
         books=books("report"),
     output:
-        report=f"{RESULTS}/{{analysis}}/report.html",
-        provenance=f"{RESULTS}/{{analysis}}/provenance.json",
-        made=f"{RESULTS}/{{analysis}}/made/report.json",
+        report=result("report.html"),
+        provenance=result("provenance.json"),
+        made=result("made/report.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/report.log",
-    threads: 1
+        result("logs/report.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        **needs(30),
     params:
-        analysis=analysis_file,
+        call=call("report"),
     shell:
-        "mmfit report {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule index:

@@ -29,22 +29,20 @@ rule search:
         books=books("search"),
     output:
         **tables_made_by("search"),
-        steps=f"{RESULTS}/{{analysis}}/search.json",
-        reml=f"{RESULTS}/{{analysis}}/fits/selected.REML.json",
-        ml=f"{RESULTS}/{{analysis}}/fits/selected.ML.json",
-        made=f"{RESULTS}/{{analysis}}/made/search.json",
+        steps=result("search.json"),
+        reml=result("fits/selected.REML.json"),
+        ml=result("fits/selected.ML.json"),
+        made=result("made/search.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/search.log",
+        result("logs/search.log"),
     wildcard_constraints:
         analysis=one_of(SEARCHED),
-    threads: 1
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(120),
+        **needs(120),
     params:
-        analysis=analysis_file,
+        call=call("search"),
     shell:
-        "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule audit:
@@ -54,16 +52,14 @@ rule audit:
         books=books("search"),
     output:
         **tables_made_by("search"),
-        made=f"{RESULTS}/{{analysis}}/made/search.json",
+        made=result("made/search.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/search.log",
+        result("logs/search.log"),
     wildcard_constraints:
         analysis=one_of(DECLARED),
-    threads: 1
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(120),
+        **needs(120),
     params:
-        analysis=analysis_file,
+        call=call("search"),
     shell:
-        "mmfit search {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE

@@ -20,19 +20,16 @@ rule bootstrap:
         fits=fits,
         books=books("bootstrap", "chunk"),
     output:
-        chunk=f"{RESULTS}/{{analysis}}/bootstrap/chunk.{{chunk}}.json",
-        made=f"{RESULTS}/{{analysis}}/made/bootstrap.{{chunk}}.json",
+        chunk=result("bootstrap/chunk.{chunk}.json"),
+        made=result("made/bootstrap.{chunk}.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/bootstrap.{{chunk}}.log",
-    threads: 1
+        result("logs/bootstrap.{chunk}.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(120),
+        **needs(120),
     params:
-        analysis=analysis_file,
+        call=call("bootstrap", "--chunk", "chunk"),
     shell:
-        "mmfit bootstrap {params.analysis:q} --chunk {wildcards.chunk} --results {RESULTS:q}"
-        " > {log:q} 2>&1"
+        STAGE
 
 
 rule compare:
@@ -44,17 +41,15 @@ rule compare:
         books=books("compare"),
     output:
         **tables_made_by("compare"),
-        made=f"{RESULTS}/{{analysis}}/made/compare.json",
+        made=result("made/compare.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/compare.log",
-    threads: 1
+        result("logs/compare.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(120),
+        **needs(120),
     params:
-        analysis=analysis_file,
+        call=call("compare"),
     shell:
-        "mmfit compare {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE
 
 
 rule select:
@@ -66,15 +61,13 @@ rule select:
         search=searched,
         books=books("select"),
     output:
-        selection=f"{RESULTS}/{{analysis}}/selection.json",
-        made=f"{RESULTS}/{{analysis}}/made/select.json",
+        selection=result("selection.json"),
+        made=result("made/select.json"),
     log:
-        f"{RESULTS}/{{analysis}}/logs/select.log",
-    threads: 1
+        result("logs/select.log"),
     resources:
-        mem_mb=more_memory(2000),
-        runtime=more_time(30),
+        **needs(30),
     params:
-        analysis=analysis_file,
+        call=call("select"),
     shell:
-        "mmfit select {params.analysis:q} --results {RESULTS:q} > {log:q} 2>&1"
+        STAGE

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmfit.engine.covariance.roots import lower_roots
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import CRITERIA, Criterion
 from mmfit.engine.deletion.row_sets import are_blocks, block_losses, row_sets, set_costs, set_losses
 from mmfit.engine.derived.spherical_precision import build_precision
 from mmfit.engine.estimates import estimates
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import fit_model, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.system.whitened_system import System
@@ -73,7 +74,7 @@ def delete_levels(
     out = _blank(matrices, system, codes, levels, ())
     wanted = out.estimable.copy()
     reduced = _reduced(system, _white_lambdas(system, fit.theta), codes, wanted)
-    _fill(out, system, reduced, wanted, fit.criterion == "REML")
+    _fill(out, system, reduced, wanted, CRITERIA[fit.criterion])
     left = np.flatnonzero(out.estimable & ~np.isfinite(out.sigma))
     if len(left) * _cost_anew(system) > _LIMIT:
         raise ComputationError(
@@ -107,7 +108,7 @@ def refit_levels(
         if any(len(term.levels) < 2 for term in rest.random):
             continue
         try:
-            again = fit_model(rest, reml=fit.criterion == "REML", start=fit.theta)
+            again = fit_model(rest, criterion=CRITERIA[fit.criterion], start=fit.theta)
         except (DesignError, ComputationError):
             continue
         out.fixef[level], out.vcov[level], out.sigma[level] = again.fixef, again.vcov, again.sigma
@@ -207,7 +208,7 @@ def _cost_anew(system: System) -> float:
     return _ANEW + _ANEW_ROW * system.nobs + min(dense, _ANEW_MOST)
 
 
-def _fill(out: Deletions, system: System, reduced, wanted, reml: bool) -> None:
+def _fill(out: Deletions, system: System, reduced, wanted, criterion: Criterion) -> None:
     """Turn R_(i)'V_(i)^-1 R_(i) into estimates in the user's units."""
     p = system.nfixed
     usable = wanted & np.isfinite(reduced).all(axis=(1, 2))
@@ -216,7 +217,7 @@ def _fill(out: Deletions, system: System, reduced, wanted, reml: bool) -> None:
     last = inverse[:, -1]
     beta = -last[:, :-1] / last[:, -1:]
     r2 = 1 / last[:, -1] ** 2
-    nu = system.nobs - out.rows[which] - (p if reml else 0)
+    nu = criterion.nu(system.nobs - out.rows[which], p)
     sigma = system.scale[0] * np.sqrt(r2 / nu)
     back = system.back()
     half = (back @ np.swapaxes(inverse[:, :-1, :-1], 1, 2)) * sigma[:, None, None]
@@ -234,7 +235,7 @@ def _anew(out: Deletions, matrices: ModelMatrices, fit: Fit, codes, level: int) 
         return
     system = prepared.system
     white = np.linalg.solve(system.theta_jacobian(), fit.theta)
-    at = Problem(system, prepared.solver, fit.criterion == "REML").at(white)
+    at = EstimationProblem(system, prepared.solver, CRITERIA[fit.criterion]).at(white)
     if not np.isfinite(at.objective).all():
         return
     found = estimates(at)

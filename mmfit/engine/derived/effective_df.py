@@ -32,8 +32,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.estimates import SINGULAR
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.records import Fit
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system.whitened_system import Group, System
@@ -121,7 +122,7 @@ def _evaluate(system: System, fit: Fit) -> Evaluation:
     white = np.asarray(fit.theta, dtype=float)
     if len(white):
         white = np.linalg.solve(system.theta_jacobian(), white)
-    return Problem(system, choose_solver(system), fit.criterion == "REML").at(white[None])
+    return EstimationProblem(system, choose_solver(system), CRITERIA[fit.criterion]).at(white[None])
 
 
 def _directions(system: System, at: Evaluation) -> _Directions:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.engine.confounding import confounding
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.criterion import Problem
-from mmfit.engine.derived.confounding import confounding
+from mmfit.engine.criterion import CRITERIA, REML
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import prepare
 from mmfit.engine.records import Confounding, Fit
 from mmfit.formula.matrices import ModelMatrices
@@ -34,8 +35,8 @@ def variance_information(matrices: ModelMatrices, fit: Fit) -> VarianceInformati
     covariances may be any positive semidefinite ones of the right shapes, not only estimates.
     """
     prepared = prepare(matrices)
-    system, reml = prepared.system, fit.criterion == "REML"
-    problem = Problem(system, prepared.solver, reml)
+    system = prepared.system
+    problem = EstimationProblem(system, prepared.solver, CRITERIA[fit.criterion])
     layout = system.layout
     lambdas = [np.zeros((q, q)) for q in layout.sizes]
     directions, weights, labels = [], [], []
@@ -71,7 +72,7 @@ def design_confounding(matrices: ModelMatrices) -> Confounding | None:
     ``Fit.uncertainty`` has the same of a single fit. None where the data tell all variances apart.
     """
     prepared = prepare(matrices, stand_ins(matrices.nobs, 1))
-    return confounding(Problem(prepared.system, prepared.solver, reml=True))
+    return confounding(EstimationProblem(prepared.system, prepared.solver, REML))
 
 
 def stand_ins(rows: int, count: int) -> np.ndarray:

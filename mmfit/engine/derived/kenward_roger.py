@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.criterion import REML
 from mmfit.engine.estimates import estimates
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.fit import Prepared
 from mmfit.engine.many import ManyFits, blocks
 from mmfit.engine.records import Fit
@@ -65,7 +66,7 @@ def adjusted_covariance(prepared: Prepared, fit: Fit) -> AdjustedCovariance:
 
     What it costs: :mod:`mmfit.engine.derived.kenward_roger_cost`.
     """
-    problem = Problem(prepared.system, prepared.solver, reml=True)
+    problem = EstimationProblem(prepared.system, prepared.solver, REML)
     if np.isnan(fit.theta).any():
         return _missing(len(fit.theta), len(fit.fixef))
     if not len(fit.theta):
@@ -81,7 +82,7 @@ def many_adjusted(
     parts, begin = [], 0
     k, p = fits.theta.shape[1], matrices.X.shape[1]
     step = max(2, _NUMBERS // max((k * (p + 1)) ** 2, 1))
-    for problem in blocks(matrices, responses, reml=True):
+    for problem in blocks(matrices, responses, REML):
         theta = fits.white_theta[begin : begin + problem.batch]
         begin += problem.batch
         # a last response that stands alone has its double beside it

@@ -7,7 +7,8 @@ cross-products, and one scoring step from there is already the REML estimate in 
 import numpy as np
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem
 
 # Relative standard deviation at which an effect starts whose estimate is smaller or negative:
 # theta = 0 is a stationary point, so it must not be the start.
@@ -19,13 +20,13 @@ _ABSENT = 1e-14
 _WELL_CONDITIONED = 1e6
 
 
-def starting_theta(problem: Problem) -> np.ndarray:
+def starting_theta(problem: EstimationProblem) -> np.ndarray:
     """(B, k) whitened theta of each response, away from the boundary."""
     system = problem.system
     layout = system.layout
     if not len(layout):
         return np.zeros((problem.batch, 0))
-    psi, sigma2 = _minque(Problem(system, problem.solver, reml=True))
+    psi, sigma2 = _minque(EstimationProblem(system, problem.solver, REML))
     psi = psi / sigma2[:, None]
     lambdas = [np.zeros((len(psi), q, q)) for q in layout.sizes]
     for block in system.terms:
@@ -34,7 +35,7 @@ def starting_theta(problem: Problem) -> np.ndarray:
     return layout.theta(lambdas)
 
 
-def _minque(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _minque(problem: EstimationProblem) -> tuple[np.ndarray, np.ndarray]:
     """Solve the MINQUE(0) equations for (Psi entries (B, k), sigma^2 (B,)).
 
     With P = I - XX'/n they are tr(P V_e P V_f), tr(P V_e) and n - p on the left, and y'V_e y and

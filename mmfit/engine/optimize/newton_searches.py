@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmfit.engine.covariance.roots import NEAR_ZERO, nearly_singular
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.optimize.step_coordinates import Frame
 
 # Fraction of the decrease along the gradient that a step must bring.
@@ -33,7 +33,7 @@ class Search:
         evaluated together.
     """
 
-    def __init__(self, problem: Problem, start: np.ndarray, of: np.ndarray | None = None):
+    def __init__(self, problem: EstimationProblem, start: np.ndarray, of: np.ndarray | None = None):
         B, k = start.shape
         self.problem, self.cheap = problem, problem.solver.second_order_is_cheap
         self.of = np.arange(B) if of is None else of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.covariance.roots import triangular
-from mmfit.engine.criterion import Evaluation, Problem, require_finite
+from mmfit.engine.evaluation import EstimationProblem, Evaluation, require_finite
 from mmfit.engine.optimize.boundary import leave_boundary, snap
 from mmfit.engine.optimize.newton_searches import Search
 from mmfit.engine.optimize.second_starts import (
@@ -117,7 +117,9 @@ class Optima:
         return f"; none of {count} more starts ended lower{doubt}" if count else doubt
 
 
-def optimize(problem: Problem, start: np.ndarray, unmodelled: bool, further: bool = True) -> Optima:
+def optimize(
+    problem: EstimationProblem, start: np.ndarray, unmodelled: bool, further: bool = True
+) -> Optima:
     """Find the minimum of every response from ``start`` (B, k), and from others where that is not
     beyond doubt the lowest.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.criterion import Problem
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.optimize.newton_searches import Search
 from mmfit.engine.system.whitened_system import System
 
@@ -89,7 +89,7 @@ def _is_large(system: System) -> bool:
     return sum(group.levels * group.size for group in system.groups) > _MANY_EFFECTS
 
 
-def second_starts(problem: Problem, members: np.ndarray, theta: np.ndarray) -> Starts:
+def second_starts(problem: EstimationProblem, members: np.ndarray, theta: np.ndarray) -> Starts:
     """Starts for the responses ``members`` (S,), whose searches ended at ``theta`` (S, k)."""
     if theta.shape[1] == 1:
         return _along_grid(problem, members, theta[:, 0])
@@ -130,7 +130,7 @@ def _one_by_one(terms: int) -> np.ndarray:
     return out.reshape(-1, terms)
 
 
-def _along_grid(problem: Problem, members: np.ndarray, theta: np.ndarray) -> Starts:
+def _along_grid(problem: EstimationProblem, members: np.ndarray, theta: np.ndarray) -> Starts:
     """One theta: the lower end of each interval of the grid in which the derivative turns
     positive, but for that in which the search ended."""
     grid = np.broadcast_to(_GRID[None, :, None], (len(members), len(_GRID), 1))
@@ -145,7 +145,7 @@ def _along_grid(problem: Problem, members: np.ndarray, theta: np.ndarray) -> Sta
     return Starts(members[who], start[:, None], len(_GRID))
 
 
-def _rank_one(problem: Problem, members: np.ndarray) -> np.ndarray:
+def _rank_one(problem: EstimationProblem, members: np.ndarray) -> np.ndarray:
     """(S, C, k): for each term with several effects, covariances of rank one along the eigenvectors
     of the score at isotropic anchors, beside small other terms."""
     system = problem.system
@@ -171,7 +171,9 @@ def _rank_one(problem: Problem, members: np.ndarray) -> np.ndarray:
     return np.concatenate(out, axis=1)
 
 
-def _evaluated(problem: Problem, members: np.ndarray, theta: np.ndarray, what) -> np.ndarray:
+def _evaluated(
+    problem: EstimationProblem, members: np.ndarray, theta: np.ndarray, what
+) -> np.ndarray:
     """(S, C, ...): ``what`` of the evaluations at theta (S, C, k) of each member."""
     S, C, k = theta.shape
     flat, of = theta.reshape(-1, k), np.repeat(members, C)
@@ -184,7 +186,7 @@ def _evaluated(problem: Problem, members: np.ndarray, theta: np.ndarray, what) -
     return np.concatenate(parts).reshape(S, C, *parts[0].shape[1:])
 
 
-def batch_rows(problem: Problem) -> int:
+def batch_rows(problem: EstimationProblem) -> int:
     """How many evaluations fit the memory meant for one batch."""
     system = problem.system
     m = system.nfixed + 1

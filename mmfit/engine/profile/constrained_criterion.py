@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.profile.covariance_coordinates import Charts
 
 # Columns of Z per evaluation: beyond, points share no work worth its memory.
@@ -56,7 +56,7 @@ class Point:
 class ConstrainedCriterion:
     """Evaluates a problem of one response at points of the targets' curves."""
 
-    def __init__(self, problem: Problem, charts: Charts, targets: Targets):
+    def __init__(self, problem: EstimationProblem, charts: Charts, targets: Targets):
         self.problem, self.charts, self.targets = problem, charts, targets
         system = problem.system
         columns = sum(g.levels * g.size for g in system.groups)
@@ -95,7 +95,7 @@ class ConstrainedCriterion:
 class _Base:
     """The criterion and its derivatives in (Psi entries, s, b)."""
 
-    def __init__(self, problem: Problem, at: Evaluation, s, b, contrast):
+    def __init__(self, problem: EstimationProblem, at: Evaluation, s, b, contrast):
         nu, p = problem.nu, problem.system.nfixed
         self.nu, self.shrink = nu, np.exp(-2 * s)
         # l'Cl, the constrained estimate's v, and how both change with b

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.linalg
 
 from mmfit.common.lazy_fields import Later
+from mmfit.engine.criterion import Criterion
 from mmfit.engine.optimize.optimizer import Optima
 from mmfit.engine.records import Fit, GroupModes, VarianceUncertainty
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
@@ -87,7 +88,9 @@ def _missing_modes(fit: Fit) -> tuple[GroupModes, ...]:
     )
 
 
-def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool) -> np.ndarray:
+def without_residual(
+    matrices: ModelMatrices, responses: np.ndarray, criterion: Criterion
+) -> np.ndarray:
     """(B,) bool: which of the responses (B, n) leave the criterion without a minimum."""
     found = np.zeros(len(responses), dtype=bool)
     if not matrices.random:
@@ -104,7 +107,7 @@ def without_residual(matrices: ModelMatrices, responses: np.ndarray, reml: bool)
         if span is None:
             return found
         whole = span.joined(X)
-        if (whole if reml else span).rank < matrices.nobs:
+        if (whole if criterion.integrated(len(X)) else span).rank < matrices.nobs:
             found |= _inside(whole, Y)
         if found.all() or (whole.rank < matrices.nobs and terms is matrices.random):
             # What the whole span does not hold, no part of it does.

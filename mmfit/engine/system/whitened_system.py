@@ -17,6 +17,7 @@ import numpy as np
 
 from mmfit.engine.covariance.layout import Layout, TermBlock, build_layout
 from mmfit.engine.covariance.unstructured import unstructured
+from mmfit.engine.criterion import Criterion
 from mmfit.engine.system.level_sums import Column
 from mmfit.engine.system.orthonormal import orthonormal_rows
 from mmfit.errors import DesignError
@@ -87,13 +88,11 @@ class System:
         groups = tuple(Group(empty, g.levels, (1.0,) * g.size) for g in self.groups)
         return replace(self, X=self.X[:, :0], columns=(), y=self.y[:, :0], groups=groups)
 
-    def criterion_constant(self, reml: bool) -> np.ndarray:
+    def criterion_constant(self, criterion: Criterion) -> np.ndarray:
         """(B,) what the user's units add to -2 log (restricted) likelihood."""
-        nu = self.nobs - self.nfixed if reml else self.nobs
+        nu = criterion.nu(self.nobs, self.nfixed)
         constant = 2 * nu * np.log(self.scale) - self.log_weights
-        if reml:
-            constant = constant + 2 * np.log(np.abs(np.diag(self.x_factor))).sum()
-        return constant
+        return constant + criterion.basis_constant(self.x_factor)
 
     def back(self) -> np.ndarray:
         """(p, p) upper triangular R^-1: coefficients of X from those of the whitened X."""

@@ -60,7 +60,7 @@ def curvature_check(model: FittedModel) -> Check | None:
         return None
     wider = replace(matrices, X=X, fixed_names=(*matrices.fixed_names, "square"))
     try:
-        fitted = FittedModel(fit_model(wider, reml=True, start=fit.theta), wider)
+        fitted = FittedModel(fit_model(wider, start=fit.theta), wider)
         row = tidy(fitted).iloc[-1]
     except (DesignError, ComputationError):
         return None

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from mmfit.common.arguments import check_count, check_seed, fewest_draws
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.many import fit_many
 from mmfit.engine.simulate import simulate_responses
 from mmfit.errors import MmfitError
@@ -51,12 +52,14 @@ def bootstrap_draws(model: FittedModel, replicates: int, seed: int) -> Bootstrap
             f"{fit.formula}: responses drawn from a fit that has not converged say nothing about "
             f"the model; the fit has {fit.optimizer.message}"
         )
-    wanted, reml = parameters(fit), fit.criterion == "REML"
+    wanted, criterion = parameters(fit), CRITERIA[fit.criterion]
     block, parts, failed = max(_NUMBERS // matrices.nobs, 2), [], 0
     for first in range(0, replicates, block):
         count = min(block, replicates - first)
         responses = simulate_responses(matrices, fit, count, seed, first)
-        many = fit_many(matrices, np.ascontiguousarray(responses.T), reml=reml, further=False)
+        many = fit_many(
+            matrices, np.ascontiguousarray(responses.T), criterion=criterion, further=False
+        )
         values = parameter_values(wanted, many.covariances, many.sigma, many.fixef)
         parts.append(values[many.converged])
         failed += int(np.sum(~many.converged))

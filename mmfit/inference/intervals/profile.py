@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
@@ -109,7 +110,7 @@ def profile_likelihood(
     """
     fit = model.fit
     reach = _cutoff(level) * _MARGIN
-    if criterion not in ("ML", "REML"):
+    if criterion not in CRITERIA:
         raise MmfitError(f"criterion={criterion!r} is not known; choose 'ML' or 'REML'")
     if steps < 1:
         raise MmfitError(f"steps={steps!r}: a curve needs at least one step on either side")
@@ -143,7 +144,9 @@ def _best_fit(model: FittedModel, criterion: str):
     prepared = model.prepared
     best = fit
     if fit.criterion != criterion:
-        best = fit_model(matrices, reml=criterion == "REML", start=fit.theta, prepared=prepared)
+        best = fit_model(
+            matrices, criterion=CRITERIA[criterion], start=fit.theta, prepared=prepared
+        )
     if not best.converged:
         raise MmfitError(
             f"{fit.formula}: there is no profile without a minimum, and the {criterion} fit has "

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmfit.engine.criterion import Problem
+from mmfit.engine.criterion import CRITERIA
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import Prepared
 from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion, Targets
 from mmfit.engine.profile.covariance_coordinates import (
@@ -178,7 +179,7 @@ class _Builder:
             contrast=np.array([self._contrast(p) for p in wanted]).reshape(len(wanted), -1),
             held=np.array([self._held(i, p) for i, p in enumerate(wanted)], dtype=np.intp),
         )
-        problem = Problem(system, prepared.solver, best.criterion == "REML")
+        problem = EstimationProblem(system, prepared.solver, CRITERIA[best.criterion])
         self.criterion = ConstrainedCriterion(problem, Charts(system, self.charts), targets)
         self.best = best
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.many import block_size, fit_many
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
@@ -116,13 +117,13 @@ def bootstrap_statistics(test: BootstrapTest, start: int, stop: int, seed: int) 
     ------
     ComputationError : a criterion cannot be evaluated.
     """
-    reml = test.fit.criterion == "REML"
+    criterion = CRITERIA[test.fit.criterion]
     size = max(2, min(_MOST_NUMBERS // test.null.nobs, 8 * block_size(test.alternative)))
     parts = [np.empty(0)]
     for begin in range(start, stop, size):
         responses = draw_responses(test.null, test.fit, seed, begin, min(begin + size, stop))
-        null = fit_many(test.null, responses, reml=reml, further=False)
-        alternative = fit_many(test.alternative, responses, reml=reml, further=False)
+        null = fit_many(test.null, responses, criterion=criterion, further=False)
+        alternative = fit_many(test.alternative, responses, criterion=criterion, further=False)
         statistic = null.objective - alternative.objective - test.shift
         good = null.converged & alternative.converged
         good &= statistic > -(NOISE + ROUNDING * np.abs(null.objective))

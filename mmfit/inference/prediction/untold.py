@@ -1,7 +1,7 @@
 """Rows whose prediction, or its precision, hangs on variance parameters that no data tell apart.
 
 Two sets of variance parameters between which no data of the design can tell
-(:mod:`mmfit.engine.derived.confounding`) may still predict differently: the effect of a treatment
+(:mod:`mmfit.engine.confounding`) may still predict differently: the effect of a treatment
 that a person was never given follows from those that were by a covariance that nobody has seen.
 Such a row has no prediction. The question is answered by predicting at two such sets, from
 responses that have nothing to do with the data's: along a move that no data see, the best linear
@@ -14,11 +14,12 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from mmfit.engine.confounding import Moves, unseen_moves, variance_products
 from mmfit.engine.covariance.layout import Layout
 from mmfit.engine.covariance.roots import semidefinite_cholesky
-from mmfit.engine.criterion import Problem
-from mmfit.engine.derived.confounding import Moves, unseen_moves, variance_products
+from mmfit.engine.criterion import REML
 from mmfit.engine.estimates import conditional_modes, estimates
+from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.fit import Prepared
 from mmfit.engine.records import GroupModes
 from mmfit.formula.design import NewMatrices, NewRandom
@@ -69,7 +70,7 @@ def untold_precision(
     if not conditional and not response:
         return hidden.concerns(new.X)
     prepared = model.prepared
-    problem = Problem(prepared.system, prepared.solver, reml=True)
+    problem = EstimationProblem(prepared.system, prepared.solver, REML)
     moves = unseen_moves(problem)
     steps = list(_moved(prepared, moves))
     thetas = np.array([moves.theta, *(theta for theta, _ in steps)])
@@ -126,7 +127,7 @@ def _without(group: GroupModes, lost: np.ndarray, spread: np.ndarray) -> GroupMo
     return replace(group, modes=np.where(lost, np.nan, group.modes), covariance=covariance)
 
 
-def _modes(problem: Problem, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _modes(problem: EstimationProblem, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Per term the modes (responses, levels, q) and their variances (levels, q) by sigma^2."""
     at = problem.at(np.repeat(theta[None], problem.batch, axis=0))
     found = [conditional_modes(at, i) for i in range(problem.batch)]
@@ -139,7 +140,9 @@ def _modes(problem: Problem, theta: np.ndarray) -> list[tuple[np.ndarray, np.nda
     return out
 
 
-def _of_the_population(problem: Problem, theta: np.ndarray, new: NewMatrices) -> np.ndarray:
+def _of_the_population(
+    problem: EstimationProblem, theta: np.ndarray, new: NewMatrices
+) -> np.ndarray:
     """(n,) x'(X'V^-1 X)^-1 x + z'Psi z, in units of sigma^2."""
     half = new.X @ problem.system.back() @ problem.at(theta).R_inverse[0]
     user = problem.system.theta_jacobian() @ theta
@@ -173,7 +176,7 @@ def _theta(layout: Layout, psi: np.ndarray) -> np.ndarray | None:
     return layout.theta(roots)
 
 
-def _predicted(problem: Problem, theta: np.ndarray, new: NewMatrices) -> np.ndarray:
+def _predicted(problem: EstimationProblem, theta: np.ndarray, new: NewMatrices) -> np.ndarray:
     """(responses, n): x'beta-hat + z'b-hat, a level that the fit did not see at b = 0."""
     at = problem.at(np.repeat(theta[None], problem.batch, axis=0))
     out = estimates(at).fixef @ new.X.T

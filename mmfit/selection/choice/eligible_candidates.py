@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmfit.engine.criterion import CRITERIA
 from mmfit.errors import ComparisonError, ComputationError
 from mmfit.selection.pair_tests.compare import by_name, relations_of
-from mmfit.selection.records import CRITERIA, Candidate, SelectionStep
+from mmfit.selection.records import Candidate, SelectionStep
 from mmfit.selection.relations.relations import Relations
 from mmfit.selection.relations.structure import EQUAL, Structure
 

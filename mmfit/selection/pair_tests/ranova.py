@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError, MmfitError
@@ -91,7 +92,7 @@ def _row(fit: Fit, full: Structure, reduced: ReducedTerm, settings: NullSettings
         return (reduced.label, *[None] * (len(COLUMNS) - 2), reduced.reason)
     try:
         smaller = fit_model(
-            reduced.matrices, reml=fit.criterion == "REML", start=_start(fit, reduced)
+            reduced.matrices, criterion=CRITERIA[fit.criterion], start=_start(fit, reduced)
         )
     except MmfitError as error:
         return (reduced.label, *[None] * (len(COLUMNS) - 2), str(error))

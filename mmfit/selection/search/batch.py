@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmfit.common.lazy_fields import Later
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.many import ManyFits, fit_many
 from mmfit.engine.records import Fit, OptimizerRecord, VarianceTerm
 from mmfit.errors import ComputationError
@@ -50,7 +51,7 @@ class BatchFits(Fits):
 def fit_all(matrices: ModelMatrices, responses: np.ndarray, criterion: str) -> ManyFits | None:
     """Fit each response, or None where one of them stops the others."""
     try:
-        return fit_many(matrices, responses, reml=criterion == "REML")
+        return fit_many(matrices, responses, criterion=CRITERIA[criterion])
     except ComputationError:
         return None
 
@@ -71,7 +72,7 @@ def member_fit(matrices: ModelMatrices, many: ManyFits, member: int) -> Fit:
     objective = float(many.objective[member])
     return Fit(
         formula=matrices.formula,
-        criterion="REML" if many.reml else "ML",
+        criterion=many.criterion.name,
         objective=objective,
         nobs=matrices.nobs,
         npar=many.fixef.shape[1] + many.theta.shape[1] + 1,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
@@ -85,4 +86,4 @@ class Fits:
         return self._fits[key]
 
     def _fitted(self, state: State, criterion: str) -> Fit:
-        return fit_model(self.matrices(state), reml=criterion == "REML")
+        return fit_model(self.matrices(state), criterion=CRITERIA[criterion])

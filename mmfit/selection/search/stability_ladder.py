@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.fit import fit_both, fit_model
 from mmfit.errors import MmfitError
 from mmfit.selection.choice.ladder import select_model
@@ -99,9 +100,7 @@ def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator
     """Per sample, what makes the candidates with their fits to a drawn response."""
     for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
         batches = {
-            (c.name, by): fit_all(c.matrices, responses, by)
-            for c in candidates
-            for by in ("REML", "ML")
+            (c.name, by): fit_all(c.matrices, responses, by) for c in candidates for by in CRITERIA
         }
         for member, y in enumerate(responses):
             yield lambda y=y, member=member, batches=batches: [
@@ -112,10 +111,10 @@ def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator
 def _member_candidate(candidate: Candidate, y: np.ndarray, member: int, batches) -> Candidate:
     matrices = replace(candidate.matrices, y=y)
     fits = {}
-    for by in ("REML", "ML"):
+    for by in CRITERIA:
         many = batches[candidate.name, by]
         fits[by] = (
-            fit_model(matrices, reml=by == "REML")
+            fit_model(matrices, criterion=CRITERIA[by])
             if many is None
             else member_fit(matrices, many, member)
         )

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mmfit.engine import fit_model
+from mmfit.engine.criterion import ML
 from mmfit.formula import build
 
 REFERENCE = Path(__file__).parent / "profile_reference.json"
@@ -108,7 +109,7 @@ def model(name: str):
     for column in frame.columns.intersection(list("gsiab")):
         frame[column] = column + frame[column].astype(str)
     matrices = build(formula, frame, weights=weights)
-    return matrices, fit_model(matrices, reml=False)
+    return matrices, fit_model(matrices, criterion=ML)
 
 
 @cache

@@ -5,6 +5,7 @@ import pytest
 
 import mmfit
 from mmfit.engine import simulate_responses
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.many import fit_many
 from mmfit.inference import confint, profile_likelihood, tidy
 from mmfit.inference.fitted_model import FittedModel
@@ -58,7 +59,7 @@ def test_bootstrap_draws_are_refits_of_simulated_responses(criterion):
     fit, M = fits("sleep_slope")[criterion], matrices("sleep_slope")
     draws = bootstrap_draws(FittedModel(fit, M), 6, seed=3)
     responses = simulate_responses(M, fit, 6, 3).T
-    many = fit_many(M, responses, reml=criterion == "REML")
+    many = fit_many(M, responses, criterion=CRITERIA[criterion])
     np.testing.assert_allclose(draws.values[:, 3], many.sigma, rtol=1e-12)
     np.testing.assert_allclose(draws.values[:, 4:], many.fixef, rtol=1e-12)
     G = many.covariances[0]

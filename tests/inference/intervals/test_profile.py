@@ -8,6 +8,7 @@ import pytest
 
 import mmfit
 from mmfit.engine import fit_model
+from mmfit.engine.criterion import ML
 from mmfit.formula import build
 from mmfit.inference import profile_likelihood
 from mmfit.inference.fitted_model import FittedModel
@@ -122,7 +123,7 @@ def test_intervals_grow_with_the_level():
 def _slopes(change=lambda frame: frame, formula="y ~ x + (x | g)"):
     frame = change(DATA["slopes"]())
     M = build(formula, frame, categorical=["g"])
-    profile = profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95, steps=4)
+    profile = profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=4)
     return profile.interval().set_index("parameter")
 
 
@@ -150,7 +151,7 @@ def test_days_since_the_year_0():
     tables = []
     for frame in (plain, plain.assign(Days=plain["Days"] + 693_500)):
         M = build("Reaction ~ Days + (Days | Subject)", frame, categorical=["Subject"])
-        profile = profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95)
+        profile = profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95)
         assert profile.notes == ()
         tables.append(profile.interval().set_index("parameter"))
     same = ["sd_Days|Subject", "sigma", "Days"]
@@ -170,7 +171,7 @@ def test_an_offset_moves_the_fixed_effects():
     frame = DATA["slopes"]()
     M = build("y ~ x + (x | g)", frame, offset=3 + 2 * frame["x"].to_numpy())
     moved = profile_likelihood(
-        FittedModel(fit_model(M, reml=False), M), level=0.95, steps=4
+        FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=4
     ).interval()
     shift = np.array([0, 0, 0, 0, 3, 2])[:, None]
     plain = _slopes()[["conf_low", "conf_high"]].to_numpy()
@@ -193,7 +194,7 @@ def test_a_variance_of_zero():
 def test_the_correlation_with_a_variance_of_zero_is_not_identified():
     frame = DATA["none"]()
     M = build("y ~ x + (x | g)", frame, categorical=["g"])
-    fit = fit_model(M, reml=False)
+    fit = fit_model(M, criterion=ML)
     covariance = fit.terms[0].covariance
     assert covariance[0, 0] == 0
     profile = profile_likelihood(FittedModel(fit, M), level=0.95)
@@ -243,7 +244,7 @@ def test_restricted_likelihood():
 def test_no_random_effects():
     frame = data("sleepstudy")
     M = build("Reaction ~ Days", frame)
-    fit = fit_model(M, reml=False)
+    fit = fit_model(M, criterion=ML)
     table = profile_likelihood(FittedModel(fit, M), level=0.95).interval().set_index("parameter")
     n = len(frame)
     design = np.column_stack([np.ones(n), frame["Days"]])
@@ -265,7 +266,7 @@ def test_coverage():
         y = rng.normal(size=groups)[g] + rng.normal(size=groups * size)
         M = build("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}))
         ends = _ends(
-            profile_likelihood(FittedModel(fit_model(M, reml=False), M), level=0.95, steps=2)
+            profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=2)
         )
         held += (ends[:, 0] <= [1, 1, 0]) & (ends[:, 1] >= [1, 1, 0])
     assert (held / count > 0.90).all()
@@ -299,7 +300,7 @@ def test_refusals():
 def test_a_minimum_that_is_none_is_found_out():
     frame = DATA["slopes"]()
     M = build("y ~ x + (x | g)", frame, categorical=["g"])
-    fit = fit_model(M, reml=False)
+    fit = fit_model(M, criterion=ML)
     elsewhere = 1.3 * fit.theta
     lambdas = np.array([[elsewhere[0], 0], [elsewhere[1], elsewhere[2]]])
     term = replace(fit.terms[0], covariance=fit.sigma**2 * lambdas @ lambdas.T)

@@ -7,6 +7,7 @@ import pytest
 
 import mmfit
 from mmfit.engine import fit_from_json, fit_model, fit_to_json
+from mmfit.engine.criterion import CRITERIA, ML, REML
 from mmfit.engine.derived.effective_df import effective_df
 from mmfit.engine.many import fit_many
 from mmfit.engine.system.whitened_system import build_system
@@ -122,7 +123,7 @@ INTERIOR = {
 @pytest.mark.parametrize("name", INTERIOR)
 def test_definition_with_n_by_n_matrices(name, reml):
     m = INTERIOR[name]()
-    fit = fit_model(m, reml=reml)
+    fit = fit_model(m, criterion=REML if reml else ML)
     assert not fit.singular
     found = effective_df(build_system(m), fit)
     ours = (found.hat, found.estimation, found.estimation_half)
@@ -133,7 +134,7 @@ def _by_refits(m, fit):
     """tr(d yhat / dy) by central differences: two refits per row."""
     n, step = m.nobs, 2e-3 * fit.sigma
     changed = np.concatenate([m.y + step * np.eye(n), m.y - step * np.eye(n)])
-    many = fit_many(m, changed, reml=fit.criterion == "REML")
+    many = fit_many(m, changed, criterion=CRITERIA[fit.criterion])
     total = 0.0
     for b in range(2 * n):
         i = b % n
@@ -181,7 +182,7 @@ REFITTED = {
 @pytest.mark.parametrize("name", REFITTED)
 def test_exact_df_is_the_derivative_of_the_fitted_values(name, reml):
     m = REFITTED[name]()
-    fit = fit_model(m, reml=reml)
+    fit = fit_model(m, criterion=REML if reml else ML)
     assert fit.singular == (name not in ("single", "independent"))
     found = conditional_aic(FittedModel(fit, m))
     assert found.exact_df == pytest.approx(1 + _by_refits(m, fit), abs=1e-5)
@@ -190,12 +191,12 @@ def test_exact_df_is_the_derivative_of_the_fitted_values(name, reml):
 
 def test_a_variance_of_zero_is_the_model_without_it():
     m = _no_slope_variance()
-    fit = fit_model(m, reml=False)
+    fit = fit_model(m, criterion=ML)
     assert fit.theta[1] == 0
     smaller = replace(m, random=m.random[:1])
     found, other = (
         conditional_aic(FittedModel(fit, m)),
-        conditional_aic(FittedModel(fit_model(smaller, reml=False), smaller)),
+        conditional_aic(FittedModel(fit_model(smaller, criterion=ML), smaller)),
     )
     _agrees(found, other.caic, other.df, other.log_lik, 1e-6)
     assert found.exact_df == pytest.approx(other.exact_df, abs=1e-6)
@@ -283,7 +284,7 @@ def test_many_levels_take_no_quadratic_memory_and_agree_with_a_sum_over_levels()
     g = np.repeat(np.arange(levels), each)
     y = rng.normal(size=levels)[g] + rng.normal(size=levels * each)
     m = matrices(y, np.ones((levels * each, 1)), term("g", g, np.ones(len(g))))
-    fit = fit_model(m, reml=False)
+    fit = fit_model(m, criterion=ML)
     shrinkage = each * fit.theta[0] ** 2 / (1 + each * fit.theta[0] ** 2)
     found = conditional_aic(FittedModel(fit, m))
     # balanced one-way: the grand mean, and each level's deviation from it times the shrinkage
@@ -300,10 +301,10 @@ def test_counting_the_estimation_of_a_variance_stops_the_choice_of_any_random_ef
     for _ in range(150):
         y = rng.normal(size=n)
         m = matrices(y, np.ones((n, 1)), term("g", g, np.ones(n)))
-        fit = fit_model(m, reml=False)
+        fit = fit_model(m, criterion=ML)
         found = conditional_aic(FittedModel(fit, m))
         linear = conditional_aic(
-            FittedModel(fit_model(replace(m, random=()), reml=False), replace(m, random=()))
+            FittedModel(fit_model(replace(m, random=()), criterion=ML), replace(m, random=()))
         )
         positive += fit.theta[0] > 0
         known += -2 * found.log_lik + 2 * found.known_df < linear.caic - 1e-9

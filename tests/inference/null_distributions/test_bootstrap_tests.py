@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from mmfit.engine import fit_model, simulate_responses
+from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
 from mmfit.errors import ComputationError
 from mmfit.formula import build
@@ -157,11 +158,19 @@ def test_the_size_of_the_test(null, reml):
     models = [build(text, frame, response=responses[0]) for text in (null, alternative)]
 
     def statistics(many):
-        small, large = (fit_many(model, many, reml=reml).objective for model in models)
+        small, large = (
+            fit_many(model, many, criterion=REML if reml else ML).objective for model in models
+        )
         return np.maximum(small - large, 0.0)
 
     draws = [
-        draw_responses(models[0], fit_model(build(null, frame, response=y), reml=reml), k, 0, 39)
+        draw_responses(
+            models[0],
+            fit_model(build(null, frame, response=y), criterion=REML if reml else ML),
+            k,
+            0,
+            39,
+        )
         for k, y in enumerate(responses)
     ]
     simulated = statistics(np.concatenate(draws)).reshape(300, 39)

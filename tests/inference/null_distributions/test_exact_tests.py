@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
 from mmfit.formula import build
 from mmfit.inference.null_distributions import spectra
@@ -162,7 +163,9 @@ def test_the_size_of_the_tests_and_their_law():
     term = models[2].random[0]
     found = spectrum(models[2].X, term.codes, 5, term.model[:, 0])
     for null, fixed, reml in ((1, 0, True), (0, 1, False)):
-        small, large = (fit_many(models[k], responses, reml=reml) for k in (null, 2))
+        small, large = (
+            fit_many(models[k], responses, criterion=REML if reml else ML) for k in (null, 2)
+        )
         statistic = small.objective - large.objective
         law = ExactNull(found, fixed, reml)
         for x in (1.0, 2.5, 6.0):

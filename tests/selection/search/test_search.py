@@ -9,6 +9,7 @@ import pytest
 
 from mmfit.api.search import search
 from mmfit.engine import fit_model
+from mmfit.engine.criterion import ML
 from mmfit.errors import ComparisonError, ComputationError, DataError, DesignError, FormulaError
 from mmfit.formula import build, parse
 from mmfit.selection.relations.families import covariance_family
@@ -240,7 +241,7 @@ def test_estimators_and_tests_of_the_two_parts():
     assert slope["p_value_kind"] == "boundary"
     fixed = tests[tests["move"] == "drop x:f"].iloc[0]
     models = [build(fixed[name], FRAME) for name in ("candidate", "standing")]
-    null, alternative = (fit_model(m, reml=False) for m in models)
+    null, alternative = (fit_model(m, criterion=ML) for m in models)
     assert fixed["chisq"] == pytest.approx(null.objective - alternative.objective, abs=1e-6)
     assert (fixed["df"], fixed["aic"]) == (2, pytest.approx(null.aic, abs=1e-6))
 
@@ -277,7 +278,7 @@ def test_exhaustive_search_ranks_all_models(criterion):
     # Five fixed parts and four random ones, and the line about the chosen model.
     assert len(result.path) == 5 * 4 + 1
     for _, row in ranked.head(3).iterrows():
-        fit = fit_model(build(row["candidate"], FRAME), reml=False)
+        fit = fit_model(build(row["candidate"], FRAME), criterion=ML)
         assert row["aic"] == pytest.approx(fit.aic, abs=1e-6)
         assert row["bic"] == pytest.approx(float(fit.bic), abs=1e-6)
 

@@ -2,7 +2,8 @@
 
 A stage that runs alone reads the files of those before it. Where several run in one process, each
 hands on what it has made; nothing is read back. Both give the same, because files hold the records
-without loss. That the files are there and current is checked before (:mod:`mmfit.cli.books`).
+without loss. That the files are there and current is checked before, by
+:mod:`mmfit.stages.content_records`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmfit.cli.paths import CRITERIA, ResultFiles
 from mmfit.common.files import write_text
 from mmfit.data import Dataset, candidate_matrices, read_design, read_rows
 from mmfit.data.storage import Rows
@@ -23,6 +23,7 @@ from mmfit.inference.fitted_model import ModelSystem
 from mmfit.selection.records import Candidate, Comparison, Selection
 from mmfit.selection.serialize import selection_from_json
 from mmfit.spec import SELECTED, Analysis
+from mmfit.stages.paths import CRITERIA, ResultFiles
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,6 @@ workflow each is a process of its own, so what only some stages need is imported
 from dataclasses import replace
 from types import MappingProxyType
 
-from mmfit.cli.jobs import Job
-from mmfit.cli.paths import ResultFiles
-from mmfit.cli.session import Session
 from mmfit.common.digests import file_digest
 from mmfit.common.files import write_text
 from mmfit.data import diagnose, load_dataset, write_design, write_rows
@@ -20,6 +17,9 @@ from mmfit.errors import StaleError, naming
 from mmfit.selection.records import NullSettings, Selection
 from mmfit.selection.serialize import selection_to_json
 from mmfit.spec import Analysis
+from mmfit.stages.jobs import Job
+from mmfit.stages.paths import ResultFiles
+from mmfit.stages.session import Session
 
 
 def data(session: Session) -> None:
@@ -100,9 +100,9 @@ def _selected(session: Session) -> Selection:
 
 def search(session: Session) -> None:
     """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
-    from mmfit.cli import searching
+    from mmfit.stages import search_stage
 
-    searching.search(session)
+    search_stage.search(session)
 
 
 def tables(session: Session) -> None:

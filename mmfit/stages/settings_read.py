@@ -1,8 +1,9 @@
 """What each stage reads of an analysis file, as canonical JSON.
 
-These texts stand in the records of what results were made from (`mmfit.cli.books`), so that a stage
-is due when, and only when, its part of the file has changed. A part missing here would leave old
-results standing. Keys keep the order of the file: columns are derived and simulated in it.
+These texts stand in the records of what results were made from
+(:mod:`mmfit.stages.content_records`), so that a stage is due when, and only when, its part of the
+file has changed. A part missing here would leave old results standing. Keys keep the order of the
+file: columns are derived and simulated in it.
 """
 
 import json

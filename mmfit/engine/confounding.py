@@ -5,8 +5,8 @@ orthonormal basis of what is perpendicular to X (under ML, too, all that meets y
 gamma with P (sum of c_r G_r) P = 0, P = V^-1 - V^-1 X (X'V^-1 X)^-1 X'V^-1, is therefore seen by no
 data, whatever V is: the criterion of REML is flat along it. Where the variance of l'beta-hat,
 l'Phi l with Phi = (X'Var(y)^-1 X)^-1, changes along such a move, it is not known, and no degrees of
-freedom can be given to it. As in :mod:`adjusted`, the derivative of Phi along G_r is Phi X'V^-1 G_r
-V^-1 X Phi, and V stands for the identity among the G_r.
+freedom can be given to it. As in :mod:`mmfit.engine.derived.kenward_roger`, the derivative of Phi
+along G_r is Phi X'V^-1 G_r V^-1 X Phi, and V stands for the identity among the G_r.
 
 Both questions are about the design alone. So they are answered at a fixed place inside the range of
 all parameters, where no accident of the estimates (a variance of zero, an extreme ratio) plays a
@@ -19,7 +19,8 @@ import numpy as np
 
 from mmfit.engine.covariance.layout import Layout
 from mmfit.engine.covariance.roots import nearly_singular
-from mmfit.engine.criterion import Evaluation, Problem
+from mmfit.engine.criterion import REML
+from mmfit.engine.evaluation import EstimationProblem, Evaluation
 from mmfit.engine.records import Confounding
 from mmfit.engine.system.whitened_system import System
 
@@ -52,10 +53,12 @@ class Moves:
     directions: np.ndarray
 
 
-def unseen_moves(problem: Problem) -> Moves:
+def unseen_moves(problem: EstimationProblem) -> Moves:
     """The moves of a model's variance parameters that no data see; d is 0 as a rule."""
     theta = _fixed_place(problem.system)
-    at = Problem(problem.system, problem.solver, reml=True).at(theta[None], np.zeros(1, np.intp))
+    at = EstimationProblem(problem.system, problem.solver, REML).at(
+        theta[None], np.zeros(1, np.intp)
+    )
     k, nu = len(theta), at.problem.nu
     information = np.empty((k + 1, k + 1))
     information[:k, :k] = at.psi_information[0]
@@ -83,7 +86,7 @@ def variance_products(layout: Layout, entries: np.ndarray) -> np.ndarray:
     return np.sqrt(diagonal[layout.group, layout.row] * diagonal[layout.group, layout.column])
 
 
-def confounding(problem: Problem) -> Confounding | None:
+def confounding(problem: EstimationProblem) -> Confounding | None:
     """What of the fixed effects hangs on variances that no data tell; None where data tell all."""
     if not len(problem.system.layout):
         return None
@@ -110,7 +113,7 @@ def may_be_confounded(at: Evaluation) -> bool:
     system = at.problem.system
     if not len(system.layout):
         return False
-    if not at.problem.reml:
+    if at.problem.criterion != REML:
         return True
     lambdas = system.layout.lambdas(at.theta[:1])
     roots = [lambdas[block.group][:, block.place, block.place] for block in system.terms]

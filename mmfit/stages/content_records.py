@@ -12,9 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfit.cli import jobs
-from mmfit.cli.jobs import REPORT, Job
-from mmfit.cli.paths import ResultFiles
 from mmfit.common.digests import (
     CODE,
     NUMERICAL,
@@ -27,6 +24,9 @@ from mmfit.common.digests import (
 from mmfit.common.files import write_text
 from mmfit.errors import StaleError
 from mmfit.spec import Analysis
+from mmfit.stages import jobs
+from mmfit.stages.jobs import REPORT, Job
+from mmfit.stages.paths import ResultFiles
 
 FORMAT = 1
 ABSENT = "no such file"
@@ -89,7 +89,7 @@ def refuse_edited_package() -> None:
         raise StaleError("the package mmfit has changed while this ran; run it again")
 
 
-class Books:
+class ContentRecords:
     """The records of one analysis, seen at one time.
 
     Parameters

@@ -3,7 +3,7 @@
 Snakemake decides by time stamps and by books of its own, which know nothing of ``mmfit run``, of a
 file replaced by an older one, or of one edited in place. So each rule has one more input, written
 when the workflow is read: newer than any output where the records beside the results
-(`mmfit.cli.books`) say that they do not hold any more, older than any where they do.
+(`mmfit.stages.content_records`) say that they do not hold any more, older than any where they do.
 """
 
 import os
@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfit.cli.books import ABSENT, Books, Contents, record_path
-from mmfit.cli.indexing import index_due
-from mmfit.cli.jobs import all_jobs
-from mmfit.cli.paths import ResultFiles
 from mmfit.common.files import write_text
 from mmfit.spec import Analysis
+from mmfit.stages.content_records import ABSENT, ContentRecords, Contents, record_path
+from mmfit.stages.index_page import index_due
+from mmfit.stages.jobs import all_jobs
+from mmfit.stages.paths import ResultFiles
 
 # No analysis has a name that begins with a dot.
 INDEX = ".index"
@@ -30,7 +30,7 @@ def mark_due(analyses: Sequence[Analysis], results: Path, folder: Path) -> None:
     contents = Contents()
     for analysis in analyses:
         files = ResultFiles(results / analysis.name)
-        books = Books(analysis, files, contents)
+        books = ContentRecords(analysis, files, contents)
         for job in all_jobs(analysis):
             record = record_path(files.folder, job.name)
             _mark(folder / analysis.name / job.name, books.due(job), record)

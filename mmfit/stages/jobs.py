@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mmfit.cli import reads
 from mmfit.errors import SpecError
 from mmfit.spec import Analysis
+from mmfit.stages import settings_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ TABLES, INFERENCE, REPORT = Job("tables"), Job("inference"), Job("report")
 
 _READS: "MappingProxyType[str, Callable[[Analysis], str]]" = MappingProxyType(
     {
-        stage: getattr(reads, stage)
+        stage: getattr(settings_read, stage)
         for stage in (
             "data",
             "design",
@@ -112,15 +112,15 @@ def behind(analysis: Analysis, job: Job) -> tuple[Job, ...]:
 def part_read(analysis: Analysis, job: Job) -> str:
     """What the job reads of the analysis file, as canonical JSON."""
     if job.stage == "fit":
-        return reads.fit(analysis, job.part)
+        return settings_read.fit(analysis, job.part)
     return _READS[job.stage](analysis)
 
 
 def files_read(analysis: Analysis, job: Job) -> list[str]:
     """The files that the job reads beside the analysis file and the results of other jobs."""
     if job == DATA:
-        return reads.data_files(analysis)
-    return reads.prediction_files(analysis) if job == INFERENCE else []
+        return settings_read.data_files(analysis)
+    return settings_read.prediction_files(analysis) if job == INFERENCE else []
 
 
 def job_of(analysis: Analysis, stage: str, part: str = "") -> Job:

@@ -11,13 +11,16 @@ import shutil
 import pytest
 import yaml
 
-from mmfit.cli import books, main, reads, running, stages
-from mmfit.cli.books import Books, record_path
-from mmfit.cli.jobs import Job, all_jobs, behind, needed
-from mmfit.cli.paths import ResultFiles
-from mmfit.cli.session import Session
+from mmfit.cli import main
 from mmfit.data import load_dataset
 from mmfit.spec import load_analysis
+from mmfit.stages import content_records as books
+from mmfit.stages import running, stages
+from mmfit.stages import settings_read as reads
+from mmfit.stages.content_records import ContentRecords, record_path
+from mmfit.stages.jobs import Job, all_jobs, behind, needed
+from mmfit.stages.paths import ResultFiles
+from mmfit.stages.session import Session
 
 ANALYSIS = """\
 data:
@@ -75,7 +78,7 @@ def _write_inputs(folder):
 def due(folder, results="results"):
     """Why jobs are due, by their names."""
     analysis = load_analysis("study.yaml")
-    seen = Books(analysis, ResultFiles(folder / results / "study"))
+    seen = ContentRecords(analysis, ResultFiles(folder / results / "study"))
     found = {job.name: seen.due(job) for job in all_jobs(analysis)}
     return {name: reason for name, reason in found.items() if reason is not None}
 
@@ -346,7 +349,7 @@ def test_what_is_due_brings_everything_up_to_date(finished, seed):
             unseen(finished / path, changed)
         analysis = load_analysis("study.yaml")
         jobs = all_jobs(analysis)[:4]
-        seen = Books(analysis, files)
+        seen = ContentRecords(analysis, files)
         state = (finished / "study.yaml").read_text(), (finished / "data.csv").read_text()
         if state not in known:
             shutil.rmtree(fresh.folder, ignore_errors=True)
@@ -354,12 +357,12 @@ def test_what_is_due_brings_everything_up_to_date(finished, seed):
                 running.make(job, Session(analysis, fresh))
             known[state] = _outputs(fresh, jobs)
         for job in jobs if draw.random() < 0.6 else draw.sample(jobs, 1):
-            if Books(analysis, files).due(job) is not None:
+            if ContentRecords(analysis, files).due(job) is not None:
                 try:
                     running.make(job, Session(analysis, files))
                 except books.StaleError:
                     assert any(seen.due(other) for other in behind(analysis, job))
-        current = [job for job in jobs if Books(analysis, files).due(job) is None]
+        current = [job for job in jobs if ContentRecords(analysis, files).due(job) is None]
         whole = [job for job in current if set(behind(analysis, job)) <= set(current)]
         made = _outputs(files, whole)
         assert made == {path: known[state][path] for path in made}

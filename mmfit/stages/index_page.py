@@ -4,12 +4,20 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmfit.cli.books import Books, Contents, Origin, difference, enter, record_path, tools
-from mmfit.cli.jobs import REPORT, all_jobs
-from mmfit.cli.paths import ResultFiles
 from mmfit.common.files import recording
 from mmfit.errors import MmfitError
 from mmfit.spec import Analysis, load_analysis, load_config
+from mmfit.stages.content_records import (
+    ContentRecords,
+    Contents,
+    Origin,
+    difference,
+    enter,
+    record_path,
+    tools,
+)
+from mmfit.stages.jobs import REPORT, all_jobs
+from mmfit.stages.paths import ResultFiles
 
 CONFIG = Path("config/config.yaml")
 
@@ -31,7 +39,7 @@ def index(analyses: Sequence[Analysis], results: Path, order: Sequence[str] = ()
 
     contents = Contents()
     for analysis in analyses:
-        books = Books(analysis, ResultFiles(results / analysis.name), contents)
+        books = ContentRecords(analysis, ResultFiles(results / analysis.name), contents)
         books.refuse_stale(all_jobs(analysis))
     origin = _origin(analyses, results, order, contents)
     with recording() as written:
@@ -87,6 +95,6 @@ def _remark(folder: Path, contents: Contents) -> str:
         return "the analysis file cannot be read any more"
     if analysis.name != folder.name:
         return "the analysis file has another name"
-    books = Books(analysis, files, contents)
+    books = ContentRecords(analysis, files, contents)
     found = (books.due(job) for job in all_jobs(analysis))
     return next((reason for reason in found if reason is not None), "")

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mmfit.cli.session import Session
 from mmfit.common.files import write_text
 from mmfit.engine import fit_both
 from mmfit.errors import naming
@@ -13,6 +12,7 @@ from mmfit.selection.records import NullSettings
 from mmfit.selection.search.records import SearchPath, search_to_json
 from mmfit.spec import Analysis, ModelSpec
 from mmfit.spec.search import SELECTED
+from mmfit.stages.session import Session
 
 if TYPE_CHECKING:
     from mmfit.selection.search.source import Source

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from mmfit.cli import stages
-from mmfit.cli.books import Books, enter, refuse_edited_package
-from mmfit.cli.jobs import REPORT, Job, all_jobs, behind
-from mmfit.cli.paths import OURS, ResultFiles
-from mmfit.cli.session import Session
 from mmfit.common.files import recording, replacing_folder
 from mmfit.errors import StaleError
 from mmfit.spec import Analysis
+from mmfit.stages import stages
+from mmfit.stages.content_records import ContentRecords, enter, refuse_edited_package
+from mmfit.stages.jobs import REPORT, Job, all_jobs, behind
+from mmfit.stages.paths import OURS, ResultFiles
+from mmfit.stages.session import Session
 
 
 def make(job: Job, session: Session, alone: bool = True) -> None:
@@ -28,14 +28,14 @@ def make(job: Job, session: Session, alone: bool = True) -> None:
         As the stage raises it.
     """
     analysis, files = session.analysis, session.files
-    books = Books(analysis, files)
+    books = ContentRecords(analysis, files)
     # Where the data have changed since they were read, all that is made from them is of one piece;
     # only the report speaks of the file.
     books.refuse_stale(behind(analysis, job), sources=job == REPORT)
     origin = books.origin(job)
     with recording() as written:
         stages.perform(job, session)
-    if Books(analysis, files).origin(job) != origin:
+    if ContentRecords(analysis, files).origin(job) != origin:
         raise StaleError(
             f"{files.folder}: what `{job.command}` reads has changed while it ran; run it again"
         )

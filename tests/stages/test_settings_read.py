@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mmfit.cli import reads
 from mmfit.spec import load_analysis
+from mmfit.stages import settings_read as reads
 
 ANALYSIS = """\
 title: Sleep

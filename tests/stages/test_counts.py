@@ -13,11 +13,11 @@ import pytest
 
 import mmfit
 from mmfit.cli import main
-from mmfit.cli.paths import CRITERIA, ResultFiles
-from mmfit.cli.session import Session
 from mmfit.engine import fit_from_json, fit_to_json
 from mmfit.selection.serialize import selection_from_json, selection_to_json
 from mmfit.spec import load_analysis
+from mmfit.stages.paths import CRITERIA, ResultFiles
+from mmfit.stages.session import Session
 from mmfit.tables.frames import read_tables
 
 COUNTED = {
@@ -112,7 +112,7 @@ def test_what_is_handed_on_is_what_the_files_hold(name, tmp_path, monkeypatch):
     """The session at the end of a run against one that reads everything."""
     kept = []
     monkeypatch.setattr(
-        "mmfit.cli.running.Session", lambda *args: kept.append(Session(*args)) or kept[0]
+        "mmfit.stages.running.Session", lambda *args: kept.append(Session(*args)) or kept[0]
     )
     assert main(["run", f"config/analyses/{name}.yaml", "--results", str(tmp_path)]) == 0
     (session,) = kept

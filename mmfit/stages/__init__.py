@@ -1,0 +1,1 @@
+"""The stages of an analysis: jobs, what they read and write, and what is due."""
