@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from mmfit.common.json_records import to_json
 from mmfit.errors import ComparisonError, DataError
 from mmfit.inference.null_distributions.bootstrap import bootstrap_until, enough_exceedances
 from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name, converged_fits
@@ -73,14 +74,10 @@ def join_chunks(parts: Iterable[Statistics]) -> dict[Pair, np.ndarray]:
 def chunk_to_json(statistics: Statistics) -> str:
     """One object per pair, full double precision; null where a fit did not converge."""
     rows = [
-        {
-            "null": null,
-            "alternative": alternative,
-            "statistics": [None if value != value else float(value) for value in values],
-        }
+        {"null": null, "alternative": alternative, "statistics": values}
         for (null, alternative), values in statistics.items()
     ]
-    return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return to_json(rows, indent=1)
 
 
 def chunk_from_json(text: str) -> dict[Pair, np.ndarray]:
