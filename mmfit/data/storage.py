@@ -18,6 +18,9 @@ DATA_FILE = "data.parquet"
 DESIGN_FILE = "design.json"
 _METADATA = b"mmfit"
 
+Rows = tuple[pd.DataFrame, SourceRecord, RowReport]
+"""The rows used, where they came from, and what became of the others."""
+
 
 def write_dataset(dataset: Dataset, folder: str | Path) -> None:
     """Write ``data.parquet`` and ``design.json`` to a folder, each whole or not at all.
@@ -29,8 +32,8 @@ def write_dataset(dataset: Dataset, folder: str | Path) -> None:
     write_text(Path(folder) / DESIGN_FILE, design)
 
 
-def write_rows(dataset: Dataset, folder: str | Path) -> None:
-    """Write ``data.parquet`` alone.
+def write_rows(dataset: Dataset, folder: str | Path) -> Rows:
+    """Write ``data.parquet`` alone; the rows are given back as :func:`read_rows` reads them.
 
     Raises OSError when the folder cannot be written.
     """
@@ -41,6 +44,7 @@ def write_rows(dataset: Dataset, folder: str | Path) -> None:
     table = table.replace_schema_metadata({_METADATA: json.dumps(rows, allow_nan=False)})
     with replacing(Path(folder) / DATA_FILE) as temporary:
         pa.parquet.write_table(table, temporary, compression="zstd")
+    return _rows_of(table)
 
 
 def write_design(dataset: Dataset, folder: str | Path) -> None:
@@ -67,7 +71,7 @@ def design_record(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def read_rows(folder: str | Path) -> tuple[pd.DataFrame, SourceRecord, RowReport]:
+def read_rows(folder: str | Path) -> Rows:
     """Read ``data.parquet``: the rows used, where they came from, and what became of the others.
 
     Raises
@@ -77,14 +81,7 @@ def read_rows(folder: str | Path) -> tuple[pd.DataFrame, SourceRecord, RowReport
     """
     folder = Path(folder)
     try:
-        table = pa.parquet.read_table(folder / DATA_FILE)
-        record = json.loads(table.schema.metadata[_METADATA])
-        frame = pd.DataFrame({name: _column(table[name]) for name in table.column_names})
-        return (
-            frame,
-            record_of(record["source"], SourceRecord),
-            record_of(record["rows"], RowReport),
-        )
+        return _rows_of(pa.parquet.read_table(folder / DATA_FILE))
     except FileNotFoundError:
         raise _absent(folder / DATA_FILE) from None
     except (pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -99,12 +96,22 @@ def read_dataset(folder: str | Path) -> Dataset:
     DataError
         If the files are not there or not those of a dataset.
     """
+    return Dataset(*read_rows(folder), read_design(folder))
+
+
+def read_design(folder: str | Path) -> DesignDiagnosis:
+    """Read ``design.json``: how the grouping factors lie to each other.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or not one of ``write_dataset``.
+    """
     folder = Path(folder)
-    frame, source, rows = read_rows(folder)
     try:
         record = json.loads((folder / DESIGN_FILE).read_text(encoding="utf-8"))
         own = {name: record[name] for name in ("factors", "pairs", "notes")}
-        return Dataset(frame, source, rows, record_of(own, DesignDiagnosis))
+        return record_of(own, DesignDiagnosis)
     except FileNotFoundError:
         raise _absent(folder / DESIGN_FILE) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -117,6 +124,13 @@ def _absent(path: Path) -> DataError:
 
 def _unreadable(folder: Path, error: Exception) -> DataError:
     return DataError(f"{folder}: not a dataset of mmfit ({error}); run `mmfit data`")
+
+
+def _rows_of(table: pa.Table) -> Rows:
+    record = json.loads(table.schema.metadata[_METADATA])
+    frame = pd.DataFrame({name: _column(table[name]) for name in table.column_names})
+    source = record_of(record["source"], SourceRecord)
+    return frame, source, record_of(record["rows"], RowReport)
 
 
 def _column(values: pa.ChunkedArray) -> pd.Series:

@@ -18,9 +18,11 @@ from mmfit.selection.pair_tests.bootstrap_chunks import (
     chunk_to_json,
     join_chunks,
 )
-from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
-from mmfit.tables.frames import write_tables
+from mmfit.tables.comparison_tables import comparison_tables, comparisons_of
+from mmfit.tables.frames import read_tables, write_tables
 from tests.reference_cases import data, fits, matrices
+
+COMPARE = ("comparisons", "null_distributions")
 
 CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}
 
@@ -263,7 +265,11 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     )
     tables = comparison_tables(found)
     write_tables(tmp_path, "compare", tables)
-    read = {(c.null, c.alternative): c.distributions for c in read_comparisons(tmp_path) if c.valid}
+    read = {
+        (c.null, c.alternative): c.distributions
+        for c in comparisons_of(read_tables(tmp_path, COMPARE))
+        if c.valid
+    }
     valid = {(c.null, c.alternative): c.distributions for c in found if c.valid}
     assert list(read) == list(valid)
     for pair, laws in valid.items():
@@ -282,7 +288,7 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     ]
     (tmp_path / "null_distributions.csv").write_text("null,method\n")
     with pytest.raises(DataError, match="run `mmfit compare` again"):
-        read_comparisons(tmp_path)
+        comparisons_of(read_tables(tmp_path, COMPARE))
 
 
 @pytest.mark.parametrize(
