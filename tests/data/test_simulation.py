@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmfit.data import load_dataset, simulate
-from mmfit.data.diagnosis import diagnose_factors, factor_codes
+from mmfit.data.diagnosis import diagnose_factors, factor_partition
 from mmfit.data.simulation import Purpose, correlation_root, stream
 from mmfit.errors import DesignError
 from mmfit.formula import build
@@ -70,9 +70,10 @@ def test_labels_of_a_nested_factor_are_unique_unless_reused():
     factor = {"levels": 2, "within": "region", "labels": "reused"}
     reused = simulate(simulation(design=NESTED | {"clinic": factor}))
     assert list(reused["clinic"].cat.categories) == ["1", "2"]
-    codes, count = factor_codes(reused, ["region", "clinic"])
+    groups = factor_partition(reused, ["region", "clinic"])
+    codes, count = groups.codes, groups.levels
     assert count == 6
-    assert codes.tolist() == factor_codes(unique, ["clinic"])[0].tolist()
+    assert codes.tolist() == factor_partition(unique, ["clinic"]).codes.tolist()
 
 
 def test_a_factor_may_be_written_before_the_one_that_it_lies_within():
