@@ -266,6 +266,7 @@ def compare(
             names[key],
             model.matrices,
             {"REML": model.refit(reml=True).record, "ML": model.refit(reml=False).record},
+            model.model.system,
         )
         for key, model in models.items()
     ]
