@@ -160,9 +160,9 @@ class LinearMixedModel(InferenceMethods):
 
     @cached_property
     def _modes(self) -> tuple[GroupModes, ...]:
-        from mmfit.inference.prediction.untold import told_modes
+        from mmfit.inference.random_part.conditional_modes import identified_modes
 
-        return told_modes(self.model)
+        return identified_modes(self.model)
 
     @property
     def fitted(self) -> np.ndarray:
@@ -266,6 +266,7 @@ def compare(
             names[key],
             model.matrices,
             {"REML": model.refit(reml=True).record, "ML": model.refit(reml=False).record},
+            model.model.system,
         )
         for key, model in models.items()
     ]

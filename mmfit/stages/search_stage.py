@@ -47,7 +47,9 @@ def search(session: Session) -> None:
     with naming("the search"):
         models = task.models()
         outcome = task.run(Fits(models))
-        fits = fit_both(models.matrices(outcome.state))
+        session.built[SELECTED] = models.matrices(outcome.state)
+        system = session.system(SELECTED)
+        fits = fit_both(system.matrices, system.prepared)
         stability = None
         if asked.stability is not None:
             settings = asked.stability.model_dump()

@@ -115,10 +115,10 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
         note = inference.anova(model, kind, wanted.df).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []
     modes = inference.random_effects(model)
-    untold = int(modes["std_error"].isna().sum())
-    if untold:
+    unidentified = int(modes["std_error"].isna().sum())
+    if unidentified:
         text = "conditional modes, or their variances, follow by covariances that no data tell."
-        notes.append(("random_effects", f"{untold} of {len(modes)} {text}"))
+        notes.append(("random_effects", f"{unidentified} of {len(modes)} {text}"))
     return {"inference_notes": pd.DataFrame(notes, columns=["table", "text"])}
 
 

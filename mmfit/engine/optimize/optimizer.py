@@ -22,6 +22,7 @@ from mmfit.engine.optimize.second_starts import (
     second_starts,
     suspects,
 )
+from mmfit.engine.records import OUTCOMES
 
 MAX_EVALUATIONS = 400
 # A further Newton step that promises less than this (in -2 log-likelihood) is not taken.
@@ -95,14 +96,14 @@ class Optima:
 
     def message(self, i: int) -> str:
         """The outcome of one response in words."""
-        predicted = self.predicted_decrease[i]
-        if self.converged[i]:
-            return (
-                f"converged: a further step promises a decrease of {predicted:.1e}{self._others(i)}"
-            )
-        if self.restless[i]:
-            return "not converged: the search keeps returning to a boundary that is not a minimum"
-        return f"not converged: a further step still promises a decrease of {predicted:.1e}"
+        predicted, converged = self.predicted_decrease[i], bool(self.converged[i])
+        if converged:
+            detail = f"a further step promises a decrease of {predicted:.1e}{self._others(i)}"
+        elif self.restless[i]:
+            detail = "the search keeps returning to a boundary that is not a minimum"
+        else:
+            detail = f"a further step still promises a decrease of {predicted:.1e}"
+        return OUTCOMES[converged] + detail
 
     def _others(self, i: int) -> str:
         count, system = int(self.looked.starts[i]), self.evaluation.problem.system

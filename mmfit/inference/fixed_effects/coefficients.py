@@ -7,8 +7,8 @@ from mmfit.common.arguments import check_level
 from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.precision.degrees_of_freedom import (
-    untold_coefficients,
-    untold_note,
+    unidentified_coefficients,
+    unidentified_note,
 )
 
 
@@ -50,7 +50,7 @@ def tidy(
             "conf_high": fit.fixef + half,
         }
     )
-    lost = untold_coefficients(fit)
-    untold = untold_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
-    table.attrs["note"] = " ".join(note for note in (untold, known.note) if note)
+    lost = unidentified_coefficients(fit)
+    unidentified = unidentified_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
+    table.attrs["note"] = " ".join(note for note in (unidentified, known.note) if note)
     return table

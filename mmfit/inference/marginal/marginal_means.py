@@ -24,7 +24,7 @@ from mmfit.inference.marginal.adjustments import (
     critical_values,
 )
 from mmfit.inference.marginal.mean_tables import (
-    Estimates,
+    FunctionEstimates,
     estimates,
     labels,
     limits,
@@ -140,7 +140,7 @@ def contrasts(
 
 
 def _adjusted(
-    found: Estimates, families: list[list[int]], adjust: str, level: float
+    found: FunctionEstimates, families: list[list[int]], adjust: str, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """p-values and critical values (m,) of all pairs within each family, family after family."""
     p_value, critical = np.empty((2, len(found.estimate)))
