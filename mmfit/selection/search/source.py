@@ -9,7 +9,7 @@ import numpy as np
 from mmfit.errors import ComparisonError
 from mmfit.expression.columns import Columns
 from mmfit.expression.values import Factor, sort_codes
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, RandomTerm, build, parse
 from mmfit.formula.complete_rows import take_rows
 from mmfit.formula.partition import Partition
 
