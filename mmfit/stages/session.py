@@ -143,12 +143,9 @@ class Session:
 
     def write_tables(self, stage: str, frames: "Mapping[str, pd.DataFrame]") -> None:
         """The tables of a stage under tables/."""
-        from mmfit.tables.frames import frame_of, write_tables
-        from mmfit.tables.schema import tables_of
+        from mmfit.tables.frames import write_tables
 
-        write_tables(self.files.tables, stage, frames)
-        for schema in tables_of(stage):
-            self._tables[schema.name] = frame_of(schema.name, frames[schema.name])
+        self._tables.update(write_tables(self.files.tables, stage, frames))
 
     @property
     def tables(self) -> "Mapping[str, pd.DataFrame]":
