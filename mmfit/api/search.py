@@ -131,7 +131,7 @@ def search(
     from mmfit.selection.records import NullSettings
     from mmfit.selection.search.models import Fits
     from mmfit.selection.search.search import check_settings
-    from mmfit.selection.search.source import Source
+    from mmfit.selection.search.source import RowSource
     from mmfit.selection.search.stability import SearchTask
 
     by = criterion or ("aic" if search == "exhaustive" else "lrt")
@@ -140,7 +140,7 @@ def search(
     # Where no row is left out there is nothing but a view of the columns.
     frame = data if rows is None else frame
     settings = dict(contrast_map(contrasts)), name_list(categorical, "categorical")
-    source = Source(frame, given["weights"], given["offset"], *settings)
+    source = RowSource(frame, given["weights"], given["offset"], *settings)
     nulls = search_nulls(NullSettings(null_distribution, replicates, seed))
     task = SearchTask(source, formula, minimal, search, by, alpha, nulls)
     models = task.models()

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from mmfit.expression.labels import Labels, require_distinct
-from mmfit.expression.values import Factor
+from mmfit.expression.values import FactorValues
 from mmfit.formula.partition import Partition
 from mmfit.formula.variables import match_levels
 
@@ -38,7 +38,7 @@ class GroupCoding:
         """Per factor, its own levels."""
         return (self.factor, *(self.rest.parts if self.rest else ()))
 
-    def codes(self, factors: Sequence[Factor]) -> np.ndarray:
+    def codes(self, factors: Sequence[FactorValues]) -> np.ndarray:
         """The level of each row of new data; -1 where it is none of these. (n,) intp."""
         own = match_levels(factors[0], self.factor)
         if self.rest is None:
@@ -64,14 +64,14 @@ class Groups:
     coding: GroupCoding
 
 
-def code_groups(factor: Factor, rest: Groups | None = None) -> Groups:
+def code_groups(factor: FactorValues, rest: Groups | None = None) -> Groups:
     """The groups of a factor, or of its combinations with others that occur (lme4's ``%i%``).
 
     Of the combinations the factor is the slowest, before those that are combined in ``rest``.
 
     Parameters
     ----------
-    factor : Factor, nothing missing;  rest : Groups, those of the factors that follow it.
+    factor : FactorValues, nothing missing;  rest : Groups, those of the factors that follow it.
 
     Raises
     ------

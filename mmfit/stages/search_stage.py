@@ -15,7 +15,7 @@ from mmfit.spec.search import SELECTED
 from mmfit.stages.session import Session
 
 if TYPE_CHECKING:
-    from mmfit.selection.search.source import Source
+    from mmfit.selection.search.source import RowSource
     from mmfit.selection.search.stability_records import Stability
 
 
@@ -60,10 +60,10 @@ def search(session: Session) -> None:
     _write_tables(session, outcome.path, stability)
 
 
-def _source(frame: pd.DataFrame, spec: ModelSpec) -> "Source":
-    from mmfit.selection.search.source import Source
+def _source(frame: pd.DataFrame, spec: ModelSpec) -> "RowSource":
+    from mmfit.selection.search.source import RowSource
 
-    return Source(frame, spec.weights, spec.offset, spec.contrasts)
+    return RowSource(frame, spec.weights, spec.offset, spec.contrasts)
 
 
 def _ladder_stability(session: Session) -> "Stability | None":

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmfit import lmer
 from mmfit.expression import columns as expression_columns
-from mmfit.expression.values import Factor, as_factor
+from mmfit.expression.values import FactorValues, as_factor
 from mmfit.formula import build, parse
 from mmfit.formula.grouping import code_groups
 
@@ -74,8 +74,8 @@ def test_many_rows_nested_but_for_one(step, spread):
     check([outer, inner])
     codes = outer.codes.copy()
     codes[12_345] += 1 if codes[12_345] == 0 else -1
-    check([inner, Factor(codes, outer.levels)])
-    check([Factor(codes, outer.levels), inner])
+    check([inner, FactorValues(codes, outer.levels)])
+    check([FactorValues(codes, outer.levels), inner])
     check([as_factor(rows % 200 * spread), as_factor(rows // 200 * spread)])
 
 
@@ -85,7 +85,7 @@ def test_sparse_combinations_of_many_levels():
 
 
 def test_levels_that_occur_in_no_row():
-    unused = Factor(np.array([0, 2, 2, 0]), ("a", "b", "c"))
+    unused = FactorValues(np.array([0, 2, 2, 0]), ("a", "b", "c"))
     check([unused, as_factor(np.array([1, 1, 0, 0]))])
     check([unused, as_factor(np.array([1, 2, 2, 1]))])
     check([as_factor(np.array([1, 2, 3, 4])), unused])

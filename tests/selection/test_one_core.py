@@ -23,7 +23,7 @@ from mmfit.selection.relations import relations as relations_module
 from mmfit.selection.relations.relations import Relations
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.rounds import Settings, run_round
-from mmfit.selection.search.source import Source
+from mmfit.selection.search.source import RowSource
 
 LARGER = "y ~ x + (1 | a) + (1 | b)"
 SMALLER = {"a": "y ~ x + (1 | b)", "b": "y ~ x + (1 | a)"}
@@ -55,7 +55,7 @@ def numbers(test):
 
 def by_search(frame, settings, standing="forward"):
     """The tests of a search's first round, by the formula of the smaller model."""
-    models = Models(Source(frame).build, LARGER, None)
+    models = Models(RowSource(frame).build, LARGER, None)
     asked = Settings(forward=False, criterion="lrt", alpha=0.05, nulls=settings)
     steps = run_round(Fits(models), asked, "random", models.scope.maximal, 1).steps
     return {step.candidate: step for step in steps}

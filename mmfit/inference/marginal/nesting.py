@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmfit.expression.columns import Columns
-from mmfit.expression.values import Factor
+from mmfit.expression.values import FactorValues
 from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
 from mmfit.formula.partition import Partition
@@ -96,7 +96,7 @@ def _nested_in_formula(design: DesignInfo, names: Sequence[str]) -> dict[str, se
 def data_codes(design: DesignInfo, factor: Predictor) -> np.ndarray:
     """(rows,) the level of a factor in each row of the fit."""
     value = Columns(design.sources, design.categorical).value(factor.name)
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         place = {label: k for k, label in enumerate(factor.labels)}
         return np.array([place[label] for label in value.levels], dtype=np.intp)[value.codes]
     return np.searchsorted(factor.values, value)

@@ -8,14 +8,14 @@ import numpy as np
 
 from mmfit.errors import ComparisonError
 from mmfit.expression.columns import Columns
-from mmfit.expression.values import Factor, sort_codes
+from mmfit.expression.values import FactorValues, sort_codes
 from mmfit.formula import ModelMatrices, RandomTerm, build, parse
 from mmfit.formula.complete_rows import take_rows
 from mmfit.formula.partition import Partition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class RowSource:
     """Rows, and what turns a formula into matrices on them.
 
     Attributes
@@ -91,7 +91,7 @@ def _groups(term: RandomTerm) -> Partition:
     return Partition(term.codes, len(term.levels))
 
 
-def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
+def drawn(source: RowSource, known: Clusters, rng: np.random.Generator) -> RowSource:
     """As many levels as there are, drawn with replacement; each draw is a level of its own."""
     picked = rng.integers(len(known.rows), size=len(known.rows))
     rows = np.concatenate([known.rows[level] for level in picked])
@@ -110,7 +110,7 @@ def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
     return replace(source, frame=frame, **arrays)
 
 
-def _relabelled(factor: Factor, rows: np.ndarray, draw: np.ndarray):
+def _relabelled(factor: FactorValues, rows: np.ndarray, draw: np.ndarray):
     """A label for each combination of a draw and an old level."""
     import pandas as pd
 

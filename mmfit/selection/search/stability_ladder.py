@@ -15,7 +15,7 @@ from mmfit.selection.records import Candidate, NullSettings
 from mmfit.selection.search.batch import fit_all, member_fit
 from mmfit.selection.search.elements import make_scope
 from mmfit.selection.search.moves import parts_of
-from mmfit.selection.search.source import Source, clusters, drawn
+from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import (
     check_settings,
     cluster_words,
@@ -28,7 +28,7 @@ from mmfit.selection.search.stability_records import Choice, Stability, counted_
 
 def ladder_stability(
     candidates: Sequence[Candidate],
-    sources: dict[str, tuple[Source, str]],
+    sources: dict[str, tuple[RowSource, str]],
     chosen: str,
     *,
     alpha: float = 0.05,

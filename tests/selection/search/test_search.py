@@ -29,7 +29,7 @@ from mmfit.selection.search.moves import (
 )
 from mmfit.selection.search.records import STEP_FIELDS, search_from_json, search_to_json
 from mmfit.selection.search.search import search_models
-from mmfit.selection.search.source import Source
+from mmfit.selection.search.source import RowSource
 from mmfit.tables.search_tables import search_table
 from tests import reference_cases
 
@@ -369,7 +369,7 @@ def test_a_model_that_cannot_be_fitted_is_stepped_over(direction):
 
 
 def test_a_model_that_does_not_converge_is_not_stepped_to():
-    models = Models(Source(FRAME).build, "y ~ x + z + (1 | g)", "y ~ 1 + (1 | g)")
+    models = Models(RowSource(FRAME).build, "y ~ x + z + (1 | g)", "y ~ 1 + (1 | g)")
     fits = Troubled(models, lambda formula: formula == "y ~ x + (1 | g)")
     path = search_models(fits).path
     step = next(s for s in path.steps if s.move == "drop z")
@@ -381,7 +381,7 @@ def test_a_model_that_does_not_converge_is_not_stepped_to():
 
 
 def test_a_start_that_does_not_converge_is_left():
-    models = Models(Source(FRAME).build, "y ~ x + (x | g) + (1 | h)")
+    models = Models(RowSource(FRAME).build, "y ~ x + (x | g) + (1 | h)")
     fits = Troubled(models, lambda formula: "1 + x | g" in formula)
     path = search_models(fits).path
     first = [step for step in path.steps if step.step == 1]
@@ -391,7 +391,7 @@ def test_a_start_that_does_not_converge_is_left():
 
 
 def test_nothing_to_rank_is_an_error():
-    models = Models(Source(FRAME).build, "y ~ x + (1 | g)")
+    models = Models(RowSource(FRAME).build, "y ~ x + (1 | g)")
     with pytest.raises(ComputationError, match="none of the 4 models"):
         search_models(Troubled(models, lambda formula: True), "exhaustive", "aic")
 

@@ -13,7 +13,7 @@ from mmfit.selection import Candidate, select_model
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
-from mmfit.selection.search.source import Source, clusters, drawn
+from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import SearchTask, search_stability
 from mmfit.selection.search.stability_ladder import ladder_stability
 from mmfit.tables.schema import TABLES
@@ -38,7 +38,7 @@ FRAME = data()
 
 
 def task(source=None, criterion="lrt", how="backward", maximal=MAXIMAL):
-    return SearchTask(source or Source(FRAME), maximal, MINIMAL, how, criterion, 0.05)
+    return SearchTask(source or RowSource(FRAME), maximal, MINIMAL, how, criterion, 0.05)
 
 
 def audit(method, samples=12, seed=1, **more):
@@ -70,7 +70,7 @@ def test_the_parametric_bootstrap_searches_the_simulated_responses():
 
 @pytest.mark.parametrize("criterion", ["lrt", "aic"])
 def test_a_batch_gives_the_fits_that_single_models_give(criterion):
-    models = Models(Source(FRAME).build, MAXIMAL)
+    models = Models(RowSource(FRAME).build, MAXIMAL)
     responses = np.random.default_rng(4).normal(size=(3, len(FRAME))) + FRAME["x"].to_numpy()
     batch = Batch(models, responses)
     asked = task(criterion=criterion)
@@ -143,7 +143,7 @@ def test_drawn_levels_are_levels_of_their_own():
     rng = np.random.default_rng(3)
     picked = np.random.default_rng(3).integers(12, size=12)
     assert len(set(picked)) < 12
-    sample = drawn(Source(FRAME), known, rng).frame
+    sample = drawn(RowSource(FRAME), known, rng).frame
     assert len(sample) == len(FRAME)
     assert sample["g"].nunique() == 12
     for draw, (_, rows) in enumerate(sample.groupby("g", sort=False, observed=True)):
@@ -154,7 +154,7 @@ def test_drawn_levels_are_levels_of_their_own():
 def test_weights_and_offsets_go_with_their_rows():
     known = clusters([build("y ~ x + (1 | g)", FRAME)])
     weights, offset = FRAME["x"].to_numpy() ** 2, FRAME["z"].to_numpy()
-    source = drawn(Source(FRAME, weights, offset), known, np.random.default_rng(0))
+    source = drawn(RowSource(FRAME, weights, offset), known, np.random.default_rng(0))
     np.testing.assert_array_equal(source.weights, source.frame["x"] ** 2)
     np.testing.assert_array_equal(source.offset, source.frame["z"])
 
@@ -179,7 +179,7 @@ def test_a_factor_that_is_a_fixed_effect_too_is_not_relabelled():
 def test_samples_that_cannot_be_searched_are_counted_with_their_reason():
     # Only one group has the level "rare"; without it the factor has a single level.
     frame = FRAME.assign(f=np.where(FRAME["g"] == 3, "rare", "usual"))
-    asked = task(Source(frame), maximal="y ~ x + f + (1 | g)")
+    asked = task(RowSource(frame), maximal="y ~ x + f + (1 | g)")
     outcome = asked.run(Fits(asked.models()))
     stability = search_stability(asked, outcome, samples=20, method="cluster")
     (reason,) = counts(stability, "failure")
@@ -206,7 +206,7 @@ def declared(method, samples=10):
     for name, formula in FORMULAS.items():
         matrices = build(formula, FRAME)
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
-    sources = {name: (Source(FRAME), formula) for name, formula in FORMULAS.items()}
+    sources = {name: (RowSource(FRAME), formula) for name, formula in FORMULAS.items()}
     chosen = select_model(candidates).chosen
     stability = ladder_stability(candidates, sources, chosen, samples=samples, method=method)
     return candidates, chosen, stability
@@ -238,7 +238,7 @@ def test_declared_models_on_drawn_clusters():
 def a_slope(**how):
     """The audit of a choice between two models, where one rule and another part often."""
     names = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x || g)"}
-    sources = {name: (Source(FRAME), formula) for name, formula in names.items()}
+    sources = {name: (RowSource(FRAME), formula) for name, formula in names.items()}
     candidates = [Candidate(name, m := build(f, FRAME), fit_both(m)) for name, f in names.items()]
     return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
 
