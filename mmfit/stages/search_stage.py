@@ -84,6 +84,7 @@ def _ladder_stability(session: Session) -> "Stability | None":
             alpha=analysis.selection.alpha,
             settings=_nulls(analysis, analysis.null_distribution),
             per_pair={pair: _nulls(analysis, own) for pair, own in analysis.pair_methods.items()},
+            relations=session.relations,
             **asked.model_dump(),
         )
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mmfit.selection.pair_tests.bootstrap_chunks import Statistics
+    from mmfit.selection.relations.relations import Relations
     from mmfit.selection.search.records import SearchPath
 
 
@@ -114,6 +115,13 @@ class Session:
     def candidates(self) -> tuple[Candidate, ...]:
         """Every model with its matrices and both fits, in order."""
         return tuple(self._candidate(model) for model in self.completed.models)
+
+    @cached_property
+    def relations(self) -> "Relations[str]":
+        """What the candidates are to each other."""
+        from mmfit.selection.pair_tests.compare import by_name, relations_of
+
+        return relations_of(by_name(self.candidates))
 
     def _candidate(self, model: str) -> Candidate:
         if model not in self._candidates:

@@ -52,7 +52,9 @@ def bootstrap(session: Session, chunk: int) -> None:
 
     analysis, (settings, own) = session.analysis, _null_settings(session.analysis)
     chunks = analysis.bootstrap.chunks
-    found = bootstrap_chunk(session.candidates, analysis.comparisons, settings, chunk, chunks, own)
+    found = bootstrap_chunk(
+        session.candidates, analysis.comparisons, settings, chunk, chunks, own, session.relations
+    )
     session.write_chunk(chunk, found)
 
 
@@ -68,6 +70,7 @@ def compare(session: Session) -> None:
         settings=settings,
         per_pair=own,
         statistics=session.statistics,
+        relations=session.relations,
     )
     session.write_tables("compare", comparison_tables(comparisons))
 
@@ -81,7 +84,9 @@ def select(session: Session) -> None:
         from mmfit.spec import SELECTED
 
         alpha = session.analysis.selection.alpha
-        chosen = searched_selection(session.candidates, session.search, alpha, SELECTED)
+        chosen = searched_selection(
+            session.candidates, session.search, alpha, SELECTED, session.relations
+        )
     write_text(session.files.selection, selection_to_json(chosen))
     session.selection = chosen
 
@@ -95,6 +100,7 @@ def _selected(session: Session) -> Selection:
         session.comparisons,
         alpha=session.analysis.selection.alpha,
         settings=_null_settings(session.analysis)[0],
+        relations=session.relations,
     )
 
 

@@ -26,6 +26,7 @@ COUNTED = {
     "build": "mmfit.formula.build",
     "fit_from_json": "mmfit.engine.serialize",
     "read_rows": "mmfit.data.storage",
+    "structure": "mmfit.selection.relations.structure",
     "read_design": "mmfit.data.storage",
     "read_tables": "mmfit.tables.frames",
     "adjusted_covariance": "mmfit.engine.derived.kenward_roger",
@@ -66,6 +67,8 @@ def test_a_run_builds_and_prepares_every_model_once(calls, tmp_path):
     # Besides its own models: one without a random effect for each, and one with a square.
     assert calls["prepare", "prepared"] == MODELS
     assert calls["prepare", "fit_model"] == 2 * MODELS
+    # What it is to the others, and to those without one of its effects.
+    assert calls["structure", "structure"] == calls["structure", "ranova"] == MODELS
     # Simulated responses need systems of their own.
     assert (
         calls["prepare", "prepared"] + calls["prepare", "fit_model"]

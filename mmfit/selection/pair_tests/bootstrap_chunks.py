@@ -17,6 +17,7 @@ from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name,
 from mmfit.selection.pair_tests.fitted_pair import fitted_pair
 from mmfit.selection.pair_tests.null_choice import bootstrap_replicates
 from mmfit.selection.records import Candidate, NullSettings
+from mmfit.selection.relations.relations import Relations
 
 Statistics = Mapping[Pair, np.ndarray]
 
@@ -28,6 +29,7 @@ def bootstrap_chunk(
     chunk: int,
     chunks: int,
     per_pair: Mapping[Pair, NullSettings] | None = None,
+    relations: Relations[str] | None = None,
 ) -> dict[Pair, np.ndarray]:
     """The statistics of one part of the replicates of every pair that a bootstrap decides.
 
@@ -43,7 +45,7 @@ def bootstrap_chunk(
         raise ComparisonError(f"there is no chunk {chunk} of {chunks}; they count from 0")
     plan, named = Plan(settings, per_pair or {}), by_name(candidates)
     out: dict[Pair, np.ndarray] = {}
-    for pair in assessments(named, pairs):
+    for pair in assessments(named, pairs, relations):
         if pair.outcome != "valid":
             continue
         fits = converged_fits(pair, named)
