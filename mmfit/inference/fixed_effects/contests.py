@@ -23,7 +23,6 @@ from mmfit.common.arguments import check_level
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import distinct
-from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
@@ -35,6 +34,7 @@ from mmfit.inference.fixed_effects.f_tests import (
 )
 from mmfit.inference.fixed_effects.hypotheses import fixed_root
 from mmfit.inference.precision.degrees_of_freedom import FixedEffectPrecision, unidentified_note
+from mmfit.inference.precision.t_tests import t_columns
 
 # Largest weight of a contrast: its square, times a variance, is to be a number.
 _SIZES = (1e-100, 1e100)
@@ -126,11 +126,12 @@ def _one_by_one(
     known: FixedEffectPrecision, asked: _Contrasts, matrices: ModelMatrices, level: float
 ) -> pd.DataFrame:
     """A t test of each row; those that are not estimable hold no number."""
-    lost = ~asked.estimable
+    L, lost = asked.rows, ~asked.estimable
     with np.errstate(divide="ignore", invalid="ignore"):
-        table = _t_tests(known, asked.rows, asked.labels, asked.rhs, level)
+        tests = t_columns(L @ known.fit.fixef, known.std_error(L), known.df(L), level, asked.rhs)
+    table = pd.DataFrame({"contrast": asked.labels} | tests)
     table.loc[lost, table.columns[1:]] = np.nan
-    hidden = known.unidentified(asked.rows) & ~lost
+    hidden = known.unidentified(L) & ~lost
     missing = unidentified_note([asked.labels[k] for k in np.flatnonzero(hidden)])
     return _noted(table, asked.lost_note(matrices), known.note, missing)
 
@@ -148,24 +149,6 @@ def _in_the_fit(rows: np.ndarray, matrices: ModelMatrices) -> tuple[np.ndarray, 
     if not matrices.dropped:
         return rows, np.ones(len(rows), dtype=bool)
     return rows[:, matrices.design.kept], matrices.design.estimable(rows)
-
-
-def _t_tests(known: FixedEffectPrecision, L, labels, rhs, level: float) -> pd.DataFrame:
-    estimate, std_error, freedom = L @ known.fit.fixef, known.std_error(L), known.df(L)
-    statistic = (estimate - rhs) / std_error
-    half = t_quantile(0.5 + level / 2, freedom) * std_error
-    return pd.DataFrame(
-        {
-            "contrast": labels,
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": freedom,
-            "statistic": statistic,
-            "p_value": t_p_value(statistic, freedom),
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
-        }
-    )
 
 
 def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:

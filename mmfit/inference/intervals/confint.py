@@ -36,8 +36,7 @@ def confint(
     """Intervals: parameter, conf_low, conf_high, named and ordered as by lme4's ``confint``.
 
     - ``profile``: likelihood-ratio intervals of all parameters from the profiled ML criterion
-      (whatever ``fit`` was fitted by, as in lme4);
-      see :func:`mmfit.inference.profile_likelihood`.
+      (whatever the model was fitted by, as in lme4).
     - ``wald``: estimate and standard error, fixed effects only: those of standard deviations and
       correlations are too skewed for it. By default with the normal quantile, as in lme4, which
       is too short where there are few levels; ``df`` is ``normal`` or one of the methods of
@@ -60,8 +59,7 @@ def confint(
         raise MmfitError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
     check_level(level)
     if method == "wald":
-        table = tidy(model, df=df, level=level)
-        table = table.assign(parameter=fixed_parameters(fit))
+        table = tidy(model, df=df, level=level).assign(parameter=fixed_parameters(fit))
         return table[["parameter", "conf_low", "conf_high"]]
     if method == "profile":
         profile = profile_likelihood(model, level=level, steps=_STEPS)

@@ -94,11 +94,7 @@ class Profile:
 
 
 def profile_likelihood(
-    model: FittedModel,
-    *,
-    level: float = 0.99,
-    criterion: str = "ML",
-    steps: int = _STEPS,
+    model: FittedModel, *, level: float = 0.99, criterion: str = "ML", steps: int = _STEPS
 ) -> Profile:
     """Profile every parameter out to the ends of its interval of coverage ``level``.
 
@@ -113,7 +109,6 @@ def profile_likelihood(
     ComputationError
         When a curve leads below the minimum that the fit found.
     """
-    fit = model.fit
     reach = _cutoff(level) * _MARGIN
     if criterion not in CRITERIA:
         raise MmfitError(f"criterion={criterion!r} is not known; choose 'ML' or 'REML'")
@@ -132,9 +127,9 @@ def profile_likelihood(
         parameters=tuple(p.name for p in wanted),
         estimates=values,
         curves=_table(curves),
-        notes=_notes(curves, wanted, fit, criterion),
+        notes=_notes(curves, wanted, model.fit, criterion),
         _curves=curves,
-        _unidentified=unidentified_parameters(fit)[: len(wanted)],
+        _unidentified=unidentified_parameters(model.fit)[: len(wanted)],
     )
 
 
