@@ -13,7 +13,7 @@ from mmfit.common.arguments import name_list
 from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model
 from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComparisonError
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, build_matrices, parse
 from mmfit.formula.complete_rows import complete_rows
 from mmfit.formula.unidentified import Unidentified
 from mmfit.inference.fitted_model import FittedModel
@@ -310,7 +310,7 @@ def lmer(
     """
     parsed = parse(formula)
     data, rows, given = complete_rows(parsed, data, weights, offset)
-    matrices = build(
+    matrices = build_matrices(
         parsed,
         data,
         contrasts=contrasts,

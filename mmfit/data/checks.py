@@ -10,7 +10,7 @@ from mmfit.data.rows import rows_text
 from mmfit.errors import DataError, DesignError, MmfitError
 from mmfit.expression import evaluate, variables
 from mmfit.expression.nodes import Name
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, build_matrices, parse
 from mmfit.spec import Analysis, ModelSpec
 
 
@@ -49,7 +49,7 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> dict[str, ModelMatr
 
 def candidate_matrices(frame: pd.DataFrame, spec: ModelSpec) -> ModelMatrices:
     """The matrices of one candidate on the rows used; raises as ``mmfit.formula.build`` does."""
-    return build(
+    return build_matrices(
         parse(spec.formula),
         frame,
         weights=spec.weights,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mmfit.data.diagnosis import factor_partition
 from mmfit.errors import DataError
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 from mmfit.formula.matrices import RandomTerm
 from mmfit.formula.partition import Partition
 from mmfit.spec import RandomEffects, Simulation
@@ -54,7 +54,7 @@ def simulate(simulation: Simulation, replicate: int = 0) -> pd.DataFrame:
     formula = parse(simulation.formula)
     y = stream(seed, replicate, Purpose.RESIDUALS).standard_normal(len(frame))
     y *= simulation.residual_sd
-    matrices = build(formula, frame.assign(**{formula.response: y}))
+    matrices = build_matrices(formula, frame.assign(**{formula.response: y}))
     names = matrices.all_fixed_names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

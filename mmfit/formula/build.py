@@ -30,7 +30,7 @@ from mmfit.formula.variables import Coded, Coding, VariableReader, code_variable
 Column = str | Sequence[float] | np.ndarray | None
 
 
-def build(
+def build_matrices(
     formula: Formula | str,
     frame: Mapping[str, Any],
     *,
@@ -63,7 +63,7 @@ def build(
     DesignError
         A design that cannot identify the model.
     """
-    return build_with_design(
+    return build_matrices_with_design(
         formula,
         frame,
         weights=weights,
@@ -74,7 +74,7 @@ def build(
     )[0]
 
 
-def build_with_design(
+def build_matrices_with_design(
     formula: Formula | str,
     frame: Mapping[str, Any],
     *,

@@ -13,7 +13,7 @@ from mmfit.data import load_dataset, simulate
 from mmfit.data.diagnosis import diagnose_factors, factor_partition
 from mmfit.data.simulation import Purpose, correlation_root, stream
 from mmfit.errors import DesignError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.spec import RandomEffects, Simulation
 from tests.data.files import analysis
 
@@ -311,5 +311,5 @@ def test_many_nested_levels():
 
 def test_the_simulated_model_can_be_built_on_its_data():
     simulated = simulation(covariates={"x": {"distribution": "normal"}})
-    matrices = build(simulated.formula, simulate(simulated))
+    matrices = build_matrices(simulated.formula, simulate(simulated))
     assert [term.grouping for term in matrices.random] == ["clinic:region", "doctor", "region"]

@@ -9,7 +9,7 @@ import pytest
 import mmfit
 from mmfit.engine import fit_both
 from mmfit.errors import ComparisonError, DataError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, words
 from mmfit.selection.pair_tests import fitted_pair
 from mmfit.selection.pair_tests.bootstrap_chunks import (
@@ -28,7 +28,7 @@ CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}
 
 
 def named(name, text, source):
-    model = build(text, data(source), categorical=CATEGORICAL.get(source, ()))
+    model = build_matrices(text, data(source), categorical=CATEGORICAL.get(source, ()))
     return Candidate(name, model, fit_both(model))
 
 
@@ -52,8 +52,8 @@ def sleep():
 def singular():
     """A null fit without variance between batches, and one more fixed effect."""
     frame = data("dyestuff2").assign(half=["a", "b"] * 15)
-    null = build("Yield ~ 1 + (1 | Batch)", frame, categorical=["Batch"])
-    alternative = build("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
+    null = build_matrices("Yield ~ 1 + (1 | Batch)", frame, categorical=["Batch"])
+    alternative = build_matrices("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
     return tuple(
         Candidate(name, model, fit_both(model))
         for name, model in (("null", null), ("half", alternative))
@@ -182,7 +182,7 @@ def test_exact_beside_other_random_effects_is_an_approximation(sleep):
 
 def test_bootstrap_agrees_with_what_is_exact(sleep):
     frame = data("dyestuff").assign(Yield=data("dyestuff")["Yield"].to_numpy()[::-1])
-    models = [build(text, frame) for text in ("Yield ~ 1", "Yield ~ 1 + (1 | Batch)")]
+    models = [build_matrices(text, frame) for text in ("Yield ~ 1", "Yield ~ 1 + (1 | Batch)")]
     pair = [
         Candidate(name, m, fit_both(m)) for name, m in zip(("none", "batch"), models, strict=True)
     ]

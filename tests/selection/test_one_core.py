@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmfit.engine import fit_both
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection import (
     Candidate,
@@ -41,7 +41,7 @@ def drawn(seed):
 
 
 def candidate(name, formula, frame):
-    model = build(formula, frame)
+    model = build_matrices(formula, frame)
     return Candidate(name, model, fit_both(model))
 
 
@@ -172,7 +172,9 @@ def test_relations_are_found_once(monkeypatch):
 
 def test_a_relation_reads_the_same_from_both_sides():
     frame = drawn(1)
-    built = {name: build(text, frame) for name, text in {**SMALLER, "both": LARGER}.items()}
+    built = {
+        name: build_matrices(text, frame) for name, text in {**SMALLER, "both": LARGER}.items()
+    }
     kept, anew = Relations.of(built), Relations.of(built)
     for first in built:
         for second in built:

@@ -9,7 +9,7 @@ import numpy as np
 from mmfit.errors import ComparisonError
 from mmfit.expression.columns import Columns
 from mmfit.expression.values import FactorValues, sort_codes
-from mmfit.formula import ModelMatrices, RandomTerm, build, parse
+from mmfit.formula import ModelMatrices, RandomTerm, build_matrices, parse
 from mmfit.formula.complete_rows import take_rows
 from mmfit.formula.partition import Partition
 
@@ -34,7 +34,7 @@ class RowSource:
 
     def build(self, formula: str) -> ModelMatrices:
         """The matrices of a formula on these rows."""
-        return build(
+        return build_matrices(
             parse(formula),
             self.frame,
             weights=self.weights,

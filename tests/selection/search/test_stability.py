@@ -8,7 +8,7 @@ from scipy import stats
 from mmfit.api.search import search
 from mmfit.engine import fit_both, fit_model, simulate_responses
 from mmfit.errors import ComparisonError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, select_model
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search.batch import Batch, BatchFits
@@ -130,16 +130,16 @@ def test_the_true_model_is_chosen_mostly():
 
 
 def test_clusters_are_the_levels_of_the_coarsest_factor():
-    models = [build("y ~ x + (x | g) + (1 | c)", FRAME)]
+    models = [build_matrices("y ~ x + (x | g) + (1 | c)", FRAME)]
     known = clusters(models)
     assert (known.name, len(known.rows)) == ("g", 12)
     assert set(known.relabelled) == {"g", "c"}
-    crossed = clusters([build("y ~ x + (1 | g) + (1 | h)", FRAME)])
+    crossed = clusters([build_matrices("y ~ x + (1 | g) + (1 | h)", FRAME)])
     assert (crossed.name, crossed.relabelled) == ("h", ("h",))
 
 
 def test_drawn_levels_are_levels_of_their_own():
-    known = clusters([build("y ~ x + (1 | g) + (1 | c)", FRAME)])
+    known = clusters([build_matrices("y ~ x + (1 | g) + (1 | c)", FRAME)])
     rng = np.random.default_rng(3)
     picked = np.random.default_rng(3).integers(12, size=12)
     assert len(set(picked)) < 12
@@ -152,7 +152,7 @@ def test_drawn_levels_are_levels_of_their_own():
 
 
 def test_weights_and_offsets_go_with_their_rows():
-    known = clusters([build("y ~ x + (1 | g)", FRAME)])
+    known = clusters([build_matrices("y ~ x + (1 | g)", FRAME)])
     weights, offset = FRAME["x"].to_numpy() ** 2, FRAME["z"].to_numpy()
     source = drawn(RowSource(FRAME, weights, offset), known, np.random.default_rng(0))
     np.testing.assert_array_equal(source.weights, source.frame["x"] ** 2)
@@ -168,12 +168,12 @@ def test_mappings_of_arrays_serve_as_well_as_frames():
 
 
 def test_a_factor_that_is_a_fixed_effect_too_is_not_relabelled():
-    known = clusters([build("y ~ s + (1 | s:h)", FRAME)])
+    known = clusters([build_matrices("y ~ s + (1 | s:h)", FRAME)])
     assert known.relabelled == ("h",)
     with pytest.raises(ComparisonError, match="parametric"):
-        clusters([build("y ~ s + (1 | s)", FRAME)])
+        clusters([build_matrices("y ~ s + (1 | s)", FRAME)])
     with pytest.raises(ComparisonError, match="none here"):
-        clusters([build("y ~ x", FRAME)])
+        clusters([build_matrices("y ~ x", FRAME)])
 
 
 def test_samples_that_cannot_be_searched_are_counted_with_their_reason():
@@ -204,7 +204,7 @@ FORMULAS = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x | g)", "c": "y ~ x + z + (1
 def declared(method, samples=10):
     candidates = []
     for name, formula in FORMULAS.items():
-        matrices = build(formula, FRAME)
+        matrices = build_matrices(formula, FRAME)
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
     sources = {name: (RowSource(FRAME), formula) for name, formula in FORMULAS.items()}
     chosen = select_model(candidates).chosen
@@ -219,7 +219,7 @@ def test_the_selection_among_declared_models_is_repeated():
     expected = dict.fromkeys(FORMULAS, 0)
     for y in responses.T:
         again = [
-            Candidate(name, m := build(formula, FRAME.assign(y=y)), fit_both(m))
+            Candidate(name, m := build_matrices(formula, FRAME.assign(y=y)), fit_both(m))
             for name, formula in FORMULAS.items()
         ]
         expected[select_model(again).chosen] += 1
@@ -239,17 +239,21 @@ def a_slope(**how):
     """The audit of a choice between two models, where one rule and another part often."""
     names = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x || g)"}
     sources = {name: (RowSource(FRAME), formula) for name, formula in names.items()}
-    candidates = [Candidate(name, m := build(f, FRAME), fit_both(m)) for name, f in names.items()]
+    candidates = [
+        Candidate(name, m := build_matrices(f, FRAME), fit_both(m)) for name, f in names.items()
+    ]
     return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
 
 
 @pytest.mark.parametrize("method", ["chi2", "exact"])
 def test_the_audit_goes_by_the_null_distribution_of_the_selection(method):
-    origin = build("y ~ x + (1 | g)", FRAME)
+    origin = build_matrices("y ~ x + (1 | g)", FRAME)
     responses = simulate_responses(origin, fit_model(origin), 20, seed=1)
     expected = {"a": 0, "b": 0}
     for y in responses.T:
-        pair = [build(f, FRAME.assign(y=y)) for f in ("y ~ x + (1 | g)", "y ~ x + (x || g)")]
+        pair = [
+            build_matrices(f, FRAME.assign(y=y)) for f in ("y ~ x + (1 | g)", "y ~ x + (x || g)")
+        ]
         again = [Candidate(n, m, fit_both(m)) for n, m in zip("ab", pair, strict=True)]
         expected[select_model(again, alpha=0.3, settings=NullSettings(method)).chosen] += 1
     found = a_slope(settings=NullSettings(method))
@@ -298,4 +302,6 @@ def test_responses_do_not_change_with_the_memory_that_is_used(monkeypatch):
 
 def test_the_chosen_model_is_where_responses_come_from():
     result = search(MAXIMAL, FRAME, minimal=MINIMAL)
-    assert result.chosen.record.objective == fit_model(build(result.formula, FRAME)).objective
+    assert (
+        result.chosen.record.objective == fit_model(build_matrices(result.formula, FRAME)).objective
+    )
