@@ -23,7 +23,7 @@ from mmfit.tables.frames import read_tables
 COUNTED = {
     "prepare": "mmfit.engine.fit",
     "build_system": "mmfit.engine.system.whitened_system",
-    "build": "mmfit.formula.build",
+    "build_matrices": "mmfit.formula.build",
     "fit_from_json": "mmfit.engine.serialize",
     "read_rows": "mmfit.data.storage",
     "structure": "mmfit.selection.relations.structure",
@@ -63,7 +63,7 @@ def calls(monkeypatch):
 
 def test_a_run_builds_and_prepares_every_model_once(calls, tmp_path):
     assert main(["run", "config/analyses/sleepall.yaml", "--results", str(tmp_path)]) == 0
-    assert calls["build"] == MODELS
+    assert calls["build_matrices"] == MODELS
     # Besides its own models: one without a random effect for each, and one with a square.
     assert calls["prepare", "prepared"] == MODELS
     assert calls["prepare", "fit_model"] == 2 * MODELS
@@ -95,7 +95,7 @@ def test_every_question_shares_one_adjusted_covariance(calls, tmp_path):
 
 def test_the_model_of_a_search_is_built_and_prepared_with_it(calls, tmp_path):
     assert main(["run", "config/analyses/sleepsearch.yaml", "--results", str(tmp_path)]) == 0
-    assert calls["build", "candidate_matrices"] == 1
+    assert calls["build_matrices", "candidate_matrices"] == 1
     assert calls["prepare", "prepared"] == 1
     assert calls["prepare", "fit_both"] == 0
 
