@@ -14,7 +14,7 @@ from benchmarks.worker import Answer, collect, peak, reset_peak, serve, timed
 from mmfit.engine import fit_model, prepare
 from mmfit.engine.criterion import REML
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 
 
 class Worker:
@@ -34,7 +34,7 @@ class Worker:
 
     def matrices(self, formula: str) -> Answer:
         """The fit alone; the matrices are built before."""
-        matrices = build(parse(formula), self.data)
+        matrices = build_matrices(parse(formula), self.data)
         fit, seconds, cpu = timed(lambda: fit_model(matrices))
         return _answer(fit, seconds, cpu)
 
@@ -82,7 +82,7 @@ def _evaluation(data: pd.DataFrame, formula: str, count: int, repeats: int) -> A
 
     ``count`` is the number of thetas. The only function here that uses the engine's inside.
     """
-    matrices = build(parse(formula), data)
+    matrices = build_matrices(parse(formula), data)
     prepared, pass_seconds, _ = timed(lambda: prepare(matrices))
     problem = EstimationProblem(prepared.system, prepared.solver, REML)
     theta = np.full(count, 0.4)

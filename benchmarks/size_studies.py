@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.many_fits import ManyFits
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.formula.matrices import ModelMatrices
 
 # Groups of lme4's sleepstudy.
@@ -46,7 +46,7 @@ class Study:
     def matrices(self, formula: str) -> ModelMatrices:
         """The model matrices of either formula on the design."""
         stand_in = np.arange(len(self.frame), dtype=float)
-        return build(formula, self.frame, response=stand_in)
+        return build_matrices(formula, self.frame, response=stand_in)
 
 
 def studies() -> tuple[Study, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmfit.engine import fit_both
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 
 # The reference was made with lme4's own order of the departments, in which 15 comes first.
 DEPARTMENTS = [15, 5, 10, 12, 6, 7, 4, 8, 9, 14, 1, 3, 11, 2]
@@ -50,7 +50,7 @@ def matrices(case_id: str):
     frame = data(case["data"])
     variables = [v for v in frame.columns if v in case["formula"]]
     complete = frame[frame[variables].notna().all(axis=1)]
-    return build(
+    return build_matrices(
         case["formula"],
         complete,
         weights=case.get("weights"),

@@ -6,7 +6,7 @@ import pytest
 
 import mmfit
 from mmfit.errors import MmfitError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from tests.engine.definition import objective
 
 FORMULAS = (
@@ -78,7 +78,7 @@ def test_bases_levels_and_contrasts_are_those_of_the_whole_design(formula):
     rng = np.random.default_rng(FORMULAS.index(formula))
     data, reml = _data(rng), bool(rng.integers(2))
     responses = _responses(data, rng)
-    whole = build(formula, data, response=np.arange(72.0))
+    whole = build_matrices(formula, data, response=np.arange(72.0))
     many = mmfit.lmer_many(formula, data, responses, reml=reml)
     table, missing = many.tidy(), 0
     for name in responses:
@@ -120,7 +120,7 @@ def test_variances_of_effects_that_no_row_tells_of_are_missing(left, reml):
     names = {"without A": "A", "without C": "C", "everywhere": "none"}
     responses = pd.DataFrame({k: np.where(data["c"] == v, np.nan, y) for k, v in names.items()})
     many = mmfit.lmer_many(f"~ x + ({left} | g)", data, responses, reml=reml)
-    whole = build(f"~ x + ({left} | g)", data, response=np.arange(180.0)).random[0]
+    whole = build_matrices(f"~ x + ({left} | g)", data, response=np.arange(180.0)).random[0]
     for name in responses:
         keep = np.isfinite(responses[name].to_numpy())
         known = dict(zip(whole.effects, _estimable(whole.model[keep]), strict=True))
@@ -227,7 +227,7 @@ def test_the_criterion_of_a_subset_is_that_of_its_rows():
         )
         rows = data[~hidden]
         shown = {"weights": w[~hidden], "offset": rows["u"].to_numpy()}
-        matrices = build("y ~ c + x + (x | g)", rows.assign(y=y[~hidden]), **shown)
+        matrices = build_matrices("y ~ c + x + (x | g)", rows.assign(y=y[~hidden]), **shown)
         psi = many.varcorr["vcov"].to_numpy()
         root = np.linalg.cholesky([[psi[0], psi[2]], [psi[2], psi[1]]])
         theta = root[[0, 1, 1], [0, 0, 1]] / many.sigma["y"]

@@ -18,7 +18,7 @@ from mmfit.engine.many import fit_many
 from mmfit.engine.many_fits import ManyFits
 from mmfit.engine.system.whitened_system import fitted_exactly
 from mmfit.errors import DesignError, MmfitError
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 from mmfit.formula.checks import check_response
 from mmfit.formula.complete_rows import complete_rows
 from mmfit.formula.row_subset import RowSubset, RowSubsets
@@ -234,7 +234,7 @@ def lmer_many(
     names, columns = response_columns(responses, data)
     usable, rows, given = complete_rows(parsed, data, weights, offset)
     values = columns if rows is None else columns[:, rows]
-    whole = build(
+    whole = build_matrices(
         parsed,
         usable,
         response=stand_in(values.shape[1]),

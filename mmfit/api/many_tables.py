@@ -11,7 +11,7 @@ from mmfit.formula.row_subset import RowSubset
 from mmfit.inference.precision.degrees_of_freedom import (
     check_method,
     satterthwaite_df,
-    untold_note,
+    unidentified_note,
 )
 
 
@@ -50,7 +50,7 @@ def tidy_rows(subset: RowSubset, fits: ManyFits, df: str) -> dict:
     from mmfit.inference.distributions import t_p_value
 
     std_error, freedom = _precision(fits, df)
-    lost = _untold(subset)
+    lost = _unidentified(subset)
     if lost.any():
         std_error, freedom = (np.where(lost, np.nan, part) for part in (std_error, freedom))
     statistic = fits.fixef / std_error
@@ -66,7 +66,7 @@ def tidy_rows(subset: RowSubset, fits: ManyFits, df: str) -> dict:
     return {"term": np.tile(names, (len(statistic), 1))} | spread
 
 
-def _untold(subset: RowSubset) -> np.ndarray:
+def _unidentified(subset: RowSubset) -> np.ndarray:
     """(p,) bool: the coefficients of the subset's matrices whose variance no data tell."""
     found = design_confounding(subset.matrices)
     p = len(subset.matrices.fixed_names)
@@ -125,9 +125,9 @@ def missing_note(subset: RowSubset) -> str:
         if effects:
             parts.append(f"the variances of {', '.join(effects)} by {term.grouping}")
     text = f"its {subset.matrices.nobs} rows do not determine {' and '.join(parts)}"
-    untold = [
+    unidentified = [
         name
-        for name, lost in zip(subset.matrices.fixed_names, _untold(subset), strict=True)
+        for name, lost in zip(subset.matrices.fixed_names, _unidentified(subset), strict=True)
         if lost
     ]
-    return " ".join(filter(None, (text if parts else "", untold_note(untold))))
+    return " ".join(filter(None, (text if parts else "", unidentified_note(unidentified))))

@@ -13,7 +13,7 @@ from mmfit.common.arguments import name_list
 from mmfit.engine import Fit, GroupModes, OptimizerRecord, fit_model
 from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComparisonError
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, build_matrices, parse
 from mmfit.formula.complete_rows import complete_rows
 from mmfit.formula.unidentified import Unidentified
 from mmfit.inference.fitted_model import FittedModel
@@ -160,9 +160,9 @@ class LinearMixedModel(InferenceMethods):
 
     @cached_property
     def _modes(self) -> tuple[GroupModes, ...]:
-        from mmfit.inference.prediction.untold import told_modes
+        from mmfit.inference.random_part.conditional_modes import identified_modes
 
-        return told_modes(self.model)
+        return identified_modes(self.model)
 
     @property
     def fitted(self) -> np.ndarray:
@@ -266,6 +266,7 @@ def compare(
             names[key],
             model.matrices,
             {"REML": model.refit(reml=True).record, "ML": model.refit(reml=False).record},
+            model.model.system,
         )
         for key, model in models.items()
     ]
@@ -309,7 +310,7 @@ def lmer(
     """
     parsed = parse(formula)
     data, rows, given = complete_rows(parsed, data, weights, offset)
-    matrices = build(
+    matrices = build_matrices(
         parsed,
         data,
         contrasts=contrasts,

@@ -129,9 +129,8 @@ def search(
     """
     from mmfit.selection.pair_tests.likelihood_ratio import search_nulls
     from mmfit.selection.records import NullSettings
-    from mmfit.selection.search.models import Fits
     from mmfit.selection.search.search import check_settings
-    from mmfit.selection.search.source import Source
+    from mmfit.selection.search.source import RowSource
     from mmfit.selection.search.stability import SearchTask
 
     by = criterion or ("aic" if search == "exhaustive" else "lrt")
@@ -140,9 +139,14 @@ def search(
     # Where no row is left out there is nothing but a view of the columns.
     frame = data if rows is None else frame
     settings = dict(contrast_map(contrasts)), name_list(categorical, "categorical")
-    source = Source(frame, given["weights"], given["offset"], *settings)
+    source = RowSource(frame, given["weights"], given["offset"], *settings)
     nulls = search_nulls(NullSettings(null_distribution, replicates, seed))
-    task = SearchTask(source, formula, minimal, search, by, alpha, nulls)
+    return _searched(SearchTask(source, formula, minimal, search, by, alpha, nulls), rows)
+
+
+def _searched(task: SearchTask, rows: np.ndarray | None) -> SearchResult:
+    from mmfit.selection.search.models import Fits
+
     models = task.models()
     outcome = task.run(Fits(models))
     nobs = models.matrices(outcome.state).nobs

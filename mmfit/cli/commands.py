@@ -39,13 +39,14 @@ def stage(args: argparse.Namespace) -> None:
     (analysis,) = load_analyses([args.analysis])
     with _one_blas_thread(), naming(f"the analysis {analysis.path}"):
         from mmfit.stages.running import make
+        from mmfit.stages.session import Session
 
-        files = ResultFiles(args.results / analysis.name)
+        session = Session(analysis, ResultFiles(args.results / analysis.name))
         part = {"fit": "model", "bootstrap": "chunk"}.get(args.stage)
         job = job_of(analysis, args.stage, "" if part is None else str(getattr(args, part)))
-        make(job, analysis, files)
+        make(job, session)
         if job == DATA:
-            make(DESIGN, analysis, files)
+            make(DESIGN, session)
 
 
 def index(args: argparse.Namespace) -> None:
@@ -60,22 +61,19 @@ def index(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     """Do everything for these analyses, without Snakemake, to the same bytes."""
     from mmfit.spec import load_analyses
-    from mmfit.stages.paths import ResultFiles
 
     analyses = load_analyses(args.analyses)
     with _one_blas_thread():
-        from mmfit.stages import index_page, inputs, running
+        from mmfit.stages import index_page, running
 
         order = index_page.listed_first(analyses, args.results)
         for analysis in analyses:
             with naming(f"the analysis {analysis.path}"):
-                selection = running.run(analysis, args.results)
-            files = ResultFiles(args.results / analysis.name)
-            formula = inputs.completed(analysis, files).models[selection.chosen].formula
+                chosen, formula = running.run(analysis, args.results)
             report = args.results / analysis.name / "report.html"
             # Each time, so that the page speaks of what lies there even where a later one fails.
             index_page.index([analysis], args.results, order)
-            print(f"{analysis.name}: chose {selection.chosen}, {formula}: {report}", flush=True)
+            print(f"{analysis.name}: chose {chosen}, {formula}: {report}", flush=True)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,14 @@ from mmfit.data.diagnosis import DesignDiagnosis, DesignNote, FactorRecord, Pair
 from mmfit.data.loading import diagnose, load_dataset
 from mmfit.data.records import Dataset, MissingCount, RowReport, SourceRecord
 from mmfit.data.simulation import simulate
-from mmfit.data.storage import read_dataset, read_rows, write_dataset, write_design, write_rows
+from mmfit.data.storage import (
+    read_dataset,
+    read_design,
+    read_rows,
+    write_dataset,
+    write_design,
+    write_rows,
+)
 
 __all__ = [
     "Dataset",
@@ -20,6 +27,7 @@ __all__ = [
     "diagnose",
     "load_dataset",
     "read_dataset",
+    "read_design",
     "read_rows",
     "simulate",
     "write_dataset",

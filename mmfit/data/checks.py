@@ -10,12 +10,14 @@ from mmfit.data.rows import rows_text
 from mmfit.errors import DataError, DesignError, MmfitError
 from mmfit.expression import evaluate, variables
 from mmfit.expression.nodes import Name
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, build_matrices, parse
 from mmfit.spec import Analysis, ModelSpec
 
 
-def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
+def check_models(frame: pd.DataFrame, analysis: Analysis) -> dict[str, ModelMatrices]:
     """Refuse candidates that these rows cannot support, all of them in one message.
+
+    Returns the matrices of each model by its place in the file (``models.m1``).
 
     Parameters
     ----------
@@ -31,12 +33,15 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
         expressions without a finite value (see ``mmfit.formula.build``).
     """
     problems: list[tuple[str, MmfitError]] = []
+    built: dict[str, ModelMatrices] = {}
     for place, spec in analysis.specs.items():
-        found = next(_problems(frame, spec), None)
-        if found is not None:
+        found = next(_problems(frame, spec), None) or _built(frame, spec)
+        if isinstance(found, MmfitError):
             problems.append((f"{analysis.path}: {place}: {found}", found))
+        else:
+            built[place] = found
     if not problems:
-        return
+        return built
     messages = "\n".join(message for message, _ in problems)
     kind = type(problems[0][1])
     raise kind(messages)
@@ -44,7 +49,7 @@ def check_models(frame: pd.DataFrame, analysis: Analysis) -> None:
 
 def candidate_matrices(frame: pd.DataFrame, spec: ModelSpec) -> ModelMatrices:
     """The matrices of one candidate on the rows used; raises as ``mmfit.formula.build`` does."""
-    return build(
+    return build_matrices(
         parse(spec.formula),
         frame,
         weights=spec.weights,
@@ -58,12 +63,16 @@ def _problems(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[MmfitError]:
     yield from _response(frame, spec)
     yield from _constant(frame, spec)
     yield from _weights(frame, spec)
+
+
+def _built(frame: pd.DataFrame, spec: ModelSpec) -> ModelMatrices | MmfitError:
+    """The matrices of one model, or why there are none."""
     try:
-        candidate_matrices(frame, spec)
+        return candidate_matrices(frame, spec)
     except MmfitError as error:
         if len(frame) != frame.index[-1]:
-            error = type(error)(f"{error}\n(rows are counted among the {len(frame)} used)")
-        yield error
+            return type(error)(f"{error}\n(rows are counted among the {len(frame)} used)")
+        return error
 
 
 def _response(frame: pd.DataFrame, spec: ModelSpec) -> Iterator[DataError]:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 
 from mmfit.expression.labels import label_column
+from mmfit.formula.partition import Partition
 
 Columns = tuple[str, ...]
 """The data columns whose combinations are the levels of one grouping factor."""
@@ -94,14 +95,8 @@ class DesignDiagnosis:
     notes: tuple[DesignNote, ...]
 
 
-def factor_codes(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarray, int]:
-    """Level of each row (numbered by the columns' own orders) and the number of levels that occur.
-
-    Returns
-    -------
-    codes : (n,) int64 array.
-    count : int.
-    """
+def factor_partition(frame: pd.DataFrame, columns: Sequence[str]) -> Partition:
+    """The rows by the combinations of the columns that occur, in the columns' own orders."""
     codes = np.zeros(len(frame), dtype=np.int64)
     for column in columns:
         values = frame[label_column(frame, column)]
@@ -112,7 +107,7 @@ def factor_codes(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[np.ndarra
             size = len(distinct)
         # Recoding after each column keeps the products within the range of int64.
         codes, _ = _dense(codes * size + own)
-    return codes, int(codes.max()) + 1
+    return Partition(codes, int(codes.max()) + 1)
 
 
 def _dense(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,20 +115,18 @@ def _dense(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.int64), distinct
 
 
-def pair_relation(
-    first: tuple[str, np.ndarray, int], second: tuple[str, np.ndarray, int]
-) -> PairRecord:
-    """The relation of two factors, each given as name, codes and number of levels."""
-    if first[2] < second[2]:
+def pair_relation(first: tuple[str, Partition], second: tuple[str, Partition]) -> PairRecord:
+    """The relation of two factors, each given by its name and its partition of the rows."""
+    if first[1].levels < second[1].levels:
         first, second = second, first
-    (inner, a, n_a), (outer, b, n_b) = first, second
-    keys, rows = np.unique(a * n_b + b, return_counts=True)
-    count = len(keys)
+    (inner, fine), (outer, coarse) = first, second
+    n_a, n_b, met = fine.levels, coarse.levels, fine.meet(coarse)
+    count, rows = len(met.first), met.counts
     if count == n_a:
         relation = "identical" if n_a == n_b else "nested"
     else:
         relation = "crossed" if count == n_a * n_b else "partially crossed"
-    graph = coo_array((np.ones(count), (keys // n_b, n_a + keys % n_b)), shape=(n_a + n_b,) * 2)
+    graph = coo_array((np.ones(count), (met.first, n_a + met.second)), shape=(n_a + n_b,) * 2)
     # Here, because it takes 0.1 s that the fits, which read data only, need not pay.
     from scipy.sparse.csgraph import connected_components
 
@@ -150,7 +143,7 @@ def diagnose_factors(
     A pair of which one is a combination that contains the other (``region``, ``region:clinic``)
     is nested by construction; it counts for ``nested_in`` but is no entry of the pairs.
     """
-    coded = {name: (name, *factor_codes(frame, columns)) for name, columns in factors.items()}
+    coded = {name: (name, factor_partition(frame, columns)) for name, columns in factors.items()}
     related: dict[str, dict[str, list[str]]] = {
         name: {"identical": [], "nested": [], "crossed": []} for name in factors
     }
@@ -165,7 +158,7 @@ def diagnose_factors(
             related[pair.second][kind].append(pair.first)
     records = []
     for name, columns in factors.items():
-        rows = np.bincount(coded[name][1])
+        rows = coded[name][1].sizes
         low, high = int(rows.min()), int(rows.max())
         groups = (tuple(related[name][kind]) for kind in ("identical", "nested", "crossed"))
         records.append(FactorRecord(name, columns, len(rows), low, high, low == high, *groups))

@@ -34,8 +34,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from mmfit.data.diagnosis import DesignNote, Structure, factor_codes
+from mmfit.data.diagnosis import DesignNote, Structure, factor_partition
 from mmfit.expression.labels import is_text_column, label_column, level_labels
+from mmfit.formula.partition import Partition
 from mmfit.spec import Factor
 
 _COUNTED = re.compile(r"(.*?)(\d+)")
@@ -48,8 +49,7 @@ class _Combination:
 
     outer: str
     inner: str
-    codes: np.ndarray
-    count: int
+    groups: Partition
     outer_levels: int
     reused: bool
     restarts: bool
@@ -57,7 +57,7 @@ class _Combination:
     @property
     def rows(self) -> float:
         """Rows per combination that occurs, on average."""
-        return len(self.codes) / self.count
+        return len(self.groups.codes) / self.groups.levels
 
 
 def reuse_notes(
@@ -137,18 +137,17 @@ def _says_within(inner: str, outer: str) -> bool:
 
 
 def _combine(frame: pd.DataFrame, outer: str, inner: str) -> _Combination:
-    codes, count = factor_codes(frame, (outer, inner))
-    o, n_outer = factor_codes(frame, (outer,))
-    i, n_inner = factor_codes(frame, (inner,))
-    keys = np.unique(o * n_inner + i)
-    per_outer = np.bincount(keys // n_inner, minlength=n_outer)
-    per_inner = np.bincount(keys % n_inner, minlength=n_inner)
+    both = factor_partition(frame, (outer, inner))
+    around, within = factor_partition(frame, (outer,)), factor_partition(frame, (inner,))
+    n_outer, n_inner, met = around.levels, within.levels, around.meet(within)
+    per_outer = np.bincount(met.first, minlength=n_outer)
+    per_inner = np.bincount(met.second, minlength=n_inner)
     last = np.full(n_outer, -1)
-    np.maximum.at(last, keys // n_inner, keys % n_inner)
+    np.maximum.at(last, met.first, met.second)
     # Nested either way is no reuse. A counter restarts where each outer level has the first labels.
-    reused = count > max(n_outer, n_inner) and bool((per_inner > 1).mean() >= 0.5)
+    reused = both.levels > max(n_outer, n_inner) and bool((per_inner > 1).mean() >= 0.5)
     restarts = bool((last + 1 == per_outer).all() and (per_outer > 1).all())
-    return _Combination(outer, inner, codes, count, n_outer, reused, restarts)
+    return _Combination(outer, inner, both, n_outer, reused, restarts)
 
 
 def _known_sign(outer: str, inner: str, known: Mapping[str, Factor]) -> str | None:
@@ -184,10 +183,9 @@ def _refining(frame: pd.DataFrame, combination: _Combination) -> str | None:
         labels = isinstance(dtype, pd.CategoricalDtype) or types.is_integer_dtype(dtype)
         if not labels or column in (combination.outer, combination.inner):
             continue
-        if frame[column].isna().any() or frame[column].nunique() != combination.count:
+        if frame[column].isna().any() or frame[column].nunique() != combination.groups.levels:
             continue
-        codes, count = factor_codes(frame, (column,))
-        if len(np.unique(codes * combination.count + combination.codes)) == count:
+        if factor_partition(frame, (column,)).is_inside(combination.groups):
             return column
     return None
 

@@ -34,9 +34,9 @@ def load_dataset(analysis: Analysis) -> Dataset:
     """
     source, record = _source(analysis)
     frame, rows = prepare_rows(source, analysis)
-    check_models(frame, analysis)
+    built = check_models(frame, analysis)
     frame = frame.reset_index(drop=True)
-    return Dataset(frame, record, rows, diagnose(frame, analysis))
+    return Dataset(frame, record, rows, diagnose(frame, analysis), built)
 
 
 def diagnose(frame: pd.DataFrame, analysis: Analysis) -> DesignDiagnosis:

@@ -1,10 +1,12 @@
 """What the data stage hands on: the rows, and what became of the others."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from mmfit.data.diagnosis import DesignDiagnosis
+from mmfit.formula import ModelMatrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ class Dataset:
     source : SourceRecord.
     row_report : RowReport.
     design : DesignDiagnosis, how the grouping factors lie to each other.
+    built : ModelMatrices by the place of the model in the analysis file, of those that were built
+        on these rows to see that they can be.
     """
 
     frame: pd.DataFrame
     source: SourceRecord
     row_report: RowReport
     design: DesignDiagnosis
+    built: Mapping[str, ModelMatrices] = field(default_factory=dict, repr=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:

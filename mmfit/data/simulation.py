@@ -10,10 +10,11 @@ from enum import IntEnum
 import numpy as np
 import pandas as pd
 
-from mmfit.data.diagnosis import factor_codes
+from mmfit.data.diagnosis import factor_partition
 from mmfit.errors import DataError
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 from mmfit.formula.matrices import RandomTerm
+from mmfit.formula.partition import Partition
 from mmfit.spec import RandomEffects, Simulation
 from mmfit.spec.distributions import Sequence
 from mmfit.spec.simulation_checks import factor_set, terms_by_grouping
@@ -53,7 +54,7 @@ def simulate(simulation: Simulation, replicate: int = 0) -> pd.DataFrame:
     formula = parse(simulation.formula)
     y = stream(seed, replicate, Purpose.RESIDUALS).standard_normal(len(frame))
     y *= simulation.residual_sd
-    matrices = build(formula, frame.assign(**{formula.response: y}))
+    matrices = build_matrices(formula, frame.assign(**{formula.response: y}))
     names = matrices.all_fixed_names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -141,21 +142,21 @@ def _covariates(
         elif covariate.per is None:
             values = covariate.draw(rng, len(factors))
         else:
-            codes, count = _levels(simulation, factors, covariate.per)
-            values = covariate.draw(rng, count)[codes]
+            groups = _levels(simulation, factors, covariate.per)
+            values = covariate.draw(rng, groups.levels)[groups.codes]
         if covariate.distribution == "categorical":
             values = pd.Categorical(values, categories=sorted(covariate.levels))
         drawn[name] = values
     return drawn
 
 
-def _levels(simulation: Simulation, factors: pd.DataFrame, name: str) -> tuple[np.ndarray, int]:
-    """Codes of a factor's true levels: with reused labels, together with what it lies within."""
+def _levels(simulation: Simulation, factors: pd.DataFrame, name: str) -> Partition:
+    """The rows by a factor's true levels: with reused labels, together with what it lies within."""
     columns = [name]
     parents = simulation.factors
     while parents[columns[0]].labels == "reused":
         columns.insert(0, parents[columns[0]].within)
-    return factor_codes(factors, columns)
+    return factor_partition(factors, columns)
 
 
 def _random_part(

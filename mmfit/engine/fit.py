@@ -47,9 +47,12 @@ def fit_model(
     return without_unbounded(fits, doubtful).member(0)
 
 
-def fit_both(matrices: ModelMatrices) -> dict[str, Fit]:
-    """The REML and the ML fit from the same cross-products, ML started at the REML theta."""
-    prepared = prepare(matrices)
+def fit_both(matrices: ModelMatrices, prepared: Prepared | None = None) -> dict[str, Fit]:
+    """The REML and the ML fit from the same cross-products, ML started at the REML theta.
+
+    ``prepared`` is the result of :func:`prepare` for the same matrices, to share its work.
+    """
+    prepared = prepare(matrices) if prepared is None else prepared
     reml = fit_model(matrices, criterion=REML, prepared=prepared)
     ml = fit_model(matrices, criterion=ML, start=reml.theta, prepared=prepared)
     return {fit.criterion: fit for fit in (reml, ml)}

@@ -1,6 +1,7 @@
 """The frozen records that a fit consists of."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from mmfit.formula.unidentified import Unidentified
 
 # Share of a variance's slope along parameters that the data do not tell that is rounding.
 _UNTOLD = 1e-6
+
+
+OUTCOMES = MappingProxyType({True: "converged: ", False: "not converged: "})
+"""How the message of an optimizer begins where it has converged, and where it has not."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,11 @@ class OptimizerRecord(LazyRecord):
     converged: bool
     message: str
     first_search: int = 0
+
+    @property
+    def detail(self) -> str:
+        """``message`` without its beginning, which says no more than ``converged``."""
+        return self.message.removeprefix(OUTCOMES[self.converged])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from mmfit.errors import DataError
 from mmfit.expression.labels import LabelError, Labels, level_labels, number_order, text_column
 from mmfit.expression.values import (
-    Factor,
+    FactorValues,
     LabelledNumbers,
     Logical,
     Value,
@@ -36,7 +36,7 @@ class Columns:
         self._raw: dict[str, Any] = frame._raw if shared else {}
         self.categorical = frozenset(categorical)
         self._values: dict[str, Value] = {}
-        self._factors: dict[str, Factor] = {}
+        self._factors: dict[str, FactorValues] = {}
         self._length: int | None = None
 
     def __contains__(self, name: str) -> bool:
@@ -87,7 +87,7 @@ class Columns:
             self._values[name] = found
         return found
 
-    def factor(self, name: str) -> Factor:
+    def factor(self, name: str) -> FactorValues:
         """The column as a factor, whatever its type."""
         found = self._factors.get(name)
         if found is None:
@@ -98,7 +98,7 @@ class Columns:
             self._factors[name] = found
         return found
 
-    def _labelled(self, name: str) -> Factor:
+    def _labelled(self, name: str) -> FactorValues:
         column = self[name]
         if self.texts(name) is not None:
             return numeral_factor(self.texts(name))
@@ -107,7 +107,7 @@ class Columns:
             return as_factor(numbers)
         objects = _number_objects(column)
         if objects is not None:
-            return Factor(*code_objects(objects), kind="number")
+            return FactorValues(*code_objects(objects), kind="number")
         return as_factor(_read(column, name))
 
     def texts(self, name: str) -> Any:
@@ -146,13 +146,13 @@ _EXACT = 2**53
 _FEW = 10_000
 
 
-def numeral_factor(texts: Any) -> Factor:
+def numeral_factor(texts: Any) -> FactorValues:
     """A column of decimal numbers in the spelling of its source, by value and then by text."""
     factor = as_factor(_read(texts, "texts"))
     levels = tuple(factor.levels)
     order = np.array(number_order(levels), dtype=np.intp)
     codes = sort_codes(factor.codes, order)
-    return Factor(codes, tuple(levels[k] for k in order), kind="number")
+    return FactorValues(codes, tuple(levels[k] for k in order), kind="number")
 
 
 def _is_numeric(column: Any) -> bool:
@@ -213,12 +213,12 @@ def _read(column: Any, name: str) -> Value:
     return _categorical(values) if hasattr(values, "categories") else _convert(values, name)
 
 
-def _categorical(values: Any) -> Factor:
+def _categorical(values: Any) -> FactorValues:
     categories = values.categories
     labels = _category_labels(categories)
     # A copy where they have the type already: the codes belong to the frame.
     codes = values.codes.astype(np.intp)
-    return Factor(codes, labels, bool(values.ordered), "categorical").without_unused()
+    return FactorValues(codes, labels, bool(values.ordered), "categorical").without_unused()
 
 
 def _category_labels(categories: Any) -> Labels | tuple[str, ...]:
@@ -279,6 +279,6 @@ _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})
 _TEXTS = frozenset({"string", "mixed-integer", "mixed", "empty"})
 
 
-def _texts(values: Any) -> Factor:
+def _texts(values: Any) -> FactorValues:
     codes, levels = code_texts(values)
-    return Factor(codes, levels, kind="text")
+    return FactorValues(codes, levels, kind="text")

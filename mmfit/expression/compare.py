@@ -8,7 +8,7 @@ import numpy as np
 
 from mmfit.expression.labels import number_order, spellings, value_label
 from mmfit.expression.values import (
-    Factor,
+    FactorValues,
     LabelledNumbers,
     Logical,
     Value,
@@ -95,7 +95,7 @@ def compare(name: str, left: Value, right: Value) -> Truth:
         found = _compare_labelled(name, left, right)
         if found is not None:
             return found
-    if isinstance(left, Factor | str) or isinstance(right, Factor | str):
+    if isinstance(left, FactorValues | str) or isinstance(right, FactorValues | str):
         return _compare_labels(name, left, right)
     a, b = as_numbers(left), as_numbers(right)
     return _logical(_OPERATORS[name](a, b), np.isnan(a) | np.isnan(b))
@@ -115,7 +115,9 @@ def _compare_labelled(name: str, left: Value, right: Value) -> Truth | None:
         a, b = _by_value(left.factor), _by_value(right.factor)
         return _equal_labels(name, a, b) if equality else None
     if not isinstance(right, float):
-        return None if isinstance(right, str | bool | Factor) else _by_number(name, left, right)
+        return (
+            None if isinstance(right, str | bool | FactorValues) else _by_number(name, left, right)
+        )
     if equality and left.categorical:
         hits = np.array([*_is_label(left.factor.levels, right), False])
         equal = hits[left.factor.codes]
@@ -130,12 +132,14 @@ def _by_number(name: str, left: LabelledNumbers, right: Value) -> Truth:
     return _logical(_OPERATORS[name](a, b), np.isnan(a) | np.isnan(b))
 
 
-def _by_value(factor: Factor) -> Factor:
+def _by_value(factor: FactorValues) -> FactorValues:
     """The same factor, labelled by the values alone."""
     labels = [format(Decimal(label).normalize(), "f") for label in factor.levels]
     levels = tuple(dict.fromkeys(labels))
     place = {label: k for k, label in enumerate(levels)}
-    return Factor(np.array([*map(place.get, labels), -1], dtype=np.intp)[factor.codes], levels)
+    return FactorValues(
+        np.array([*map(place.get, labels), -1], dtype=np.intp)[factor.codes], levels
+    )
 
 
 def _is_label(levels: Sequence[str], value: float) -> list[bool]:
@@ -167,7 +171,7 @@ def _compare_labels(name: str, left: Value, right: Value) -> Truth:
     return _ordered_labels(name, factor, value_label(right))
 
 
-def _equal_labels(name: str, factor: Factor, right: Value) -> Truth:
+def _equal_labels(name: str, factor: FactorValues, right: Value) -> Truth:
     unknown = factor.codes < 0
     if isinstance(right, float | bool | str):
         known = set(factor.levels)
@@ -183,7 +187,7 @@ def _equal_labels(name: str, factor: Factor, right: Value) -> Truth:
     return _logical(equal if name == "==" else ~equal, unknown)
 
 
-def _ordered_labels(name: str, factor: Factor, label: str) -> Truth:
+def _ordered_labels(name: str, factor: FactorValues, label: str) -> Truth:
     unknown = factor.codes < 0
     if factor.kind == "text":
         hits = [_OPERATORS[name](level, label) for level in factor.levels]
@@ -206,7 +210,7 @@ def member(left: Value, values: list[float | bool | str]) -> Truth:
         for value in values[1:]:
             found = disjunction(found, compare("==", left, value))
         return found
-    if isinstance(left, Factor | str) or any(isinstance(value, str) for value in values):
+    if isinstance(left, FactorValues | str) or any(isinstance(value, str) for value in values):
         if isinstance(left, float | bool | str):
             labels = {value_label(value) for value in values}
             return value_label(left) in labels
@@ -223,7 +227,7 @@ def member(left: Value, values: list[float | bool | str]) -> Truth:
 
 def missing(value: Value) -> Truth:
     """Where a value is missing."""
-    if isinstance(value, Factor | LabelledNumbers):
+    if isinstance(value, FactorValues | LabelledNumbers):
         return as_factor(value).codes < 0
     if isinstance(value, Logical):
         return value.unknown
@@ -237,7 +241,7 @@ def choose(test: Truth, yes: Value, no: Value, length: int) -> Value:
     """``yes`` where the test is true, ``no`` where it is false, missing where it is unknown."""
     true, unknown = _parts(test)
     true = np.broadcast_to(true, length)
-    if isinstance(yes, Factor | str) or isinstance(no, Factor | str):
+    if isinstance(yes, FactorValues | str) or isinstance(no, FactorValues | str):
         return _choose_labels(true, unknown, yes, no, length)
     if isinstance(yes, LabelledNumbers) or isinstance(no, LabelledNumbers):
         return _choose_labelled(true, unknown, yes, no, length)
@@ -255,13 +259,13 @@ def _choose_labelled(
     factor = _choose_labels(true, unknown, *map(_spelt, (yes, no)), length)
     order = np.array(number_order(factor.levels), dtype=np.intp)
     levels = tuple(factor.levels[k] for k in order)
-    factor = Factor(sort_codes(factor.codes, order), levels, kind="number")
+    factor = FactorValues(sort_codes(factor.codes, order), levels, kind="number")
     numbers = np.where(np.broadcast_to(unknown, length), np.nan, numbers)
     categorical = any(isinstance(v, LabelledNumbers) and v.categorical for v in (yes, no))
     return LabelledNumbers(numbers, factor, categorical)
 
 
-def _spelt(value: Value) -> Factor | str:
+def _spelt(value: Value) -> FactorValues | str:
     """One side of a choice as labels, a constant as it is written."""
     if is_truth(value):
         value = as_numbers(value)
@@ -277,16 +281,16 @@ def is_truth(value: Value) -> bool:
 
 def _choose_labels(
     true: np.ndarray, unknown: np.ndarray | bool, yes: Value, no: Value, length: int
-) -> Factor:
+) -> FactorValues:
     sides = [_spread(side, length) for side in (yes, no)]
     levels = tuple(sorted({label for side in sides for label in side.levels}))
     place = {label: k for k, label in enumerate(levels)}
     a, b = (np.array([*(place[v] for v in s.levels), -1], dtype=np.intp)[s.codes] for s in sides)
     codes = np.where(true, a, b)
     codes[np.broadcast_to(unknown, length)] = -1
-    return Factor(codes, levels, kind="text").without_unused()
+    return FactorValues(codes, levels, kind="text").without_unused()
 
 
-def _spread(side: Factor | LabelledNumbers | str, length: int) -> Factor:
+def _spread(side: FactorValues | LabelledNumbers | str, length: int) -> FactorValues:
     constant = isinstance(side, str)
-    return Factor(np.zeros(length, dtype=np.intp), (side,)) if constant else as_factor(side)
+    return FactorValues(np.zeros(length, dtype=np.intp), (side,)) if constant else as_factor(side)

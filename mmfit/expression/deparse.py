@@ -9,13 +9,13 @@ from mmfit.expression.nodes import (
     Binary,
     Boolean,
     Call,
-    Group,
     Name,
     Node,
     Number,
-    Sequence,
+    Parentheses,
     Text,
     Unary,
+    ValueList,
 )
 
 _PLAIN = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*")
@@ -44,7 +44,7 @@ def deparse(node: Node) -> str:
             return spelling or ("TRUE" if value else "FALSE")
         case Name(name=name):
             return name if _is_plain(name) else f"`{name}`"
-        case Group(inner=inner):
+        case Parentheses(inner=inner):
             return f"({deparse(inner)})"
         case Unary(operator=operator, operand=operand):
             return operator + deparse(operand)
@@ -53,7 +53,7 @@ def deparse(node: Node) -> str:
             return f"{deparse(left)}{space}{operator}{space}{deparse(right)}"
         case Call(function=function, arguments=arguments):
             return f"{function}({', '.join(map(_argument, arguments))})"
-        case Sequence(items=items):
+        case ValueList(items=items):
             return f"c({', '.join(map(deparse, items))})"
 
 

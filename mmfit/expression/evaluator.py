@@ -16,15 +16,22 @@ from mmfit.expression.nodes import (
     Boolean,
     Call,
     Expression,
-    Group,
     Name,
     Node,
     Number,
-    Sequence,
+    Parentheses,
     Text,
     Unary,
+    ValueList,
 )
-from mmfit.expression.values import Factor, LabelledNumbers, Logical, Matrix, Value, as_numbers
+from mmfit.expression.values import (
+    FactorValues,
+    LabelledNumbers,
+    Logical,
+    Matrix,
+    Value,
+    as_numbers,
+)
 
 _ARITHMETIC: Mapping[str, Callable] = {
     "+": np.add,
@@ -61,7 +68,7 @@ class Evaluator:
                 return self.column(node)
             case Number(value=value) | Text(value=value) | Boolean(value=value):
                 return value
-            case Group(inner=inner):
+            case Parentheses(inner=inner):
                 return self.value(inner)
             case Binary():
                 return self.binary(node)
@@ -69,7 +76,7 @@ class Evaluator:
                 return self.unary(node)
             case Call():
                 return self.call(node)
-            case Sequence():
+            case ValueList():
                 self.fail("a list stands only to the right of 'in' or %in%", node)
 
     def column(self, node: Name) -> Value:
@@ -87,7 +94,7 @@ class Evaluator:
     def numbers(self, node: Node) -> np.ndarray | float:
         """The value of a tree as float64; truth values count as 0 and 1."""
         value = self.single(node)
-        if isinstance(value, Factor | str):
+        if isinstance(value, FactorValues | str):
             kind = "a text" if isinstance(value, str) else "categorical"
             self.fail(f"a number is needed here, but {deparse(node)} is {kind}", node)
         return as_numbers(value)
@@ -95,7 +102,7 @@ class Evaluator:
     def truth(self, node: Node) -> np.ndarray | bool | Logical:
         """The value of a tree as truth values; numbers other than zero are true."""
         value = self.single(node)
-        if isinstance(value, Factor | str):
+        if isinstance(value, FactorValues | str):
             self.fail(f"a truth value is needed here, but {deparse(node)} is a text", node)
         return compare.truth(value)
 
@@ -134,9 +141,9 @@ class Evaluator:
     def membership(self, node: Binary) -> Value:
         left = self.single(node.left)
         choices = node.right
-        while isinstance(choices, Group):
+        while isinstance(choices, Parentheses):
             choices = choices.inner
-        items = choices.items if isinstance(choices, Sequence) else (choices,)
+        items = choices.items if isinstance(choices, ValueList) else (choices,)
         values = [self.single(item) for item in items]
         for item, value in zip(items, values, strict=True):
             if not isinstance(value, float | bool | str):
@@ -170,9 +177,9 @@ class Evaluator:
         given = bind(node, names)
         test, yes, no = (given[name] for name in names)
         left, right = self.single(yes), self.single(no)
-        labels = [isinstance(side, Factor | str) for side in (left, right)]
+        labels = [isinstance(side, FactorValues | str) for side in (left, right)]
         if any(labels) and not all(
-            isinstance(v, Factor | str | LabelledNumbers) for v in (left, right)
+            isinstance(v, FactorValues | str | LabelledNumbers) for v in (left, right)
         ):
             self.fail("ifelse would mix numbers and texts in one column", node)
         return compare.choose(self.truth(test), left, right, self.columns.length)

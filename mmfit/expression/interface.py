@@ -11,7 +11,7 @@ from mmfit.expression.compare import is_truth
 from mmfit.expression.evaluator import evaluate_value
 from mmfit.expression.nodes import Expression, Name, walk
 from mmfit.expression.parser import parse
-from mmfit.expression.values import Factor, LabelledNumbers, Logical, Value
+from mmfit.expression.values import FactorValues, LabelledNumbers, Logical, Value
 
 
 def variables(expression: Expression | str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def condition(
     if isinstance(value, Logical):
         return value.true
     if not is_truth(value):
-        kind = "texts" if isinstance(value, Factor | str) else "numbers"
+        kind = "texts" if isinstance(value, FactorValues | str) else "numbers"
         message = f"a condition such as Days >= 2 is needed, but this gives {kind}"
         raise FormulaError(message, parsed.text, 0)
     return np.array(np.broadcast_to(value, columns.length))
@@ -93,7 +93,7 @@ def _result(value: Value, length: int) -> Any:
         from pandas.arrays import BooleanArray
 
         return BooleanArray(value.true.copy(), value.unknown.copy())
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         return _labels(value)
     if isinstance(value, LabelledNumbers):
         return value.numbers.copy()
@@ -105,7 +105,7 @@ def _result(value: Value, length: int) -> Any:
     return np.full(length, value)
 
 
-def _labels(factor: Factor) -> Any:
+def _labels(factor: FactorValues) -> Any:
     if factor.kind == "categorical":
         import pandas as pd
 

@@ -38,7 +38,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Parentheses:
     """Parentheses; kept, because R keeps them in the names of coefficients."""
 
     inner: "Node"
@@ -81,14 +81,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class ValueList:
     """A list of values: ``[1, 2]`` or ``c(1, 2)``."""
 
     items: tuple["Node", ...]
     position: int = field(default=0, compare=False)
 
 
-Node = Number | Text | Boolean | Name | Group | Unary | Binary | Call | Sequence
+Node = Number | Text | Boolean | Name | Parentheses | Unary | Binary | Call | ValueList
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Expression:
 def children(node: Node) -> tuple[Node, ...]:
     """The direct parts of a node, in the order in which they were written."""
     match node:
-        case Group(inner=inner):
+        case Parentheses(inner=inner):
             return (inner,)
         case Unary(operand=operand):
             return (operand,)
@@ -110,7 +110,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return (left, right)
         case Call(arguments=arguments):
             return tuple(argument.value for argument in arguments)
-        case Sequence(items=items):
+        case ValueList(items=items):
             return items
         case _:
             return ()

@@ -12,13 +12,13 @@ from mmfit.expression.nodes import (
     Boolean,
     Call,
     Expression,
-    Group,
     Name,
     Node,
     Number,
-    Sequence,
+    Parentheses,
     Text,
     Unary,
+    ValueList,
 )
 from mmfit.expression.scanner import Token, scan
 
@@ -140,7 +140,7 @@ class Parser:
         if self.operator() != "in":
             self.fail("'not' between two values must be 'not in'", token)
         inside = self.infix(left, _COMPARE)
-        return Group(Unary("!", inside, token.position), token.position)
+        return Parentheses(Unary("!", inside, token.position), token.position)
 
     def prefix(self) -> Node:
         token = self.advance()
@@ -156,7 +156,7 @@ class Parser:
             case "(":
                 return self.group(token)
             case "[":
-                return Sequence(self.items("]", token), token.position)
+                return ValueList(self.items("]", token), token.position)
             case "-" | "+":
                 return Unary(token.kind, self.expression(_SIGN), token.position)
             case "!":
@@ -182,7 +182,7 @@ class Parser:
     def group(self, opening: Token) -> Node:
         inner = self.expression(0)
         self.close(")", opening)
-        return Group(inner, opening.position)
+        return Parentheses(inner, opening.position)
 
     def call(self, token: Token) -> Node:
         opening = self.advance()
@@ -197,7 +197,7 @@ class Parser:
         self.close(")", opening)
         self.binding = outer
         if token.value == "c":
-            return Sequence(tuple(argument.value for argument in arguments), token.position)
+            return ValueList(tuple(argument.value for argument in arguments), token.position)
         return Call(token.value, tuple(arguments), token.position)
 
     def argument(self) -> Argument:

@@ -1,8 +1,9 @@
 """What an expression can be while it is evaluated.
 
 Numbers are float64 arrays (missing: NaN) or Python floats; truth values are bool arrays, or
-``Logical`` where some are unknown; texts are ``Factor`` (columns) or ``str`` (constants). Columns
-that are numbers and labels at once are ``LabelledNumbers`` in conditions and derived columns.
+``Logical`` where some are unknown; texts are ``FactorValues`` (columns) or ``str`` (constants).
+Columns that are numbers and labels at once are ``LabelledNumbers`` in conditions and derived
+columns.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from mmfit.expression.labels import Labels, level_labels, require_distinct, valu
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Factor:
+class FactorValues:
     """A column of labels.
 
     Attributes
@@ -35,7 +36,7 @@ class Factor:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def without_unused(self) -> "Factor":
+    def without_unused(self) -> "FactorValues":
         """The same column with only those levels that occur."""
         kept, position = present_codes(self.codes, len(self.levels))
         if position is None:
@@ -43,7 +44,7 @@ class Factor:
         levels = self.levels
         fewer = Labels(len(kept), lambda: map(tuple(levels).__getitem__, kept.tolist()))
         codes = position[self.codes]
-        return Factor(codes, fewer, self.ordered, self.kind, self.contrast)
+        return FactorValues(codes, fewer, self.ordered, self.kind, self.contrast)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +54,13 @@ class LabelledNumbers:
     Attributes
     ----------
     numbers : (n,) float64 array.
-    factor : Factor, the labels; each is a decimal number.
+    factor : FactorValues, the labels; each is a decimal number.
     categorical : bool, whether two spellings of one number are two labels; if not, ``==`` compares
         the numbers, with all their digits.
     """
 
     numbers: np.ndarray
-    factor: Factor
+    factor: FactorValues
     categorical: bool
 
     def __len__(self) -> int:
@@ -99,7 +100,7 @@ class Matrix:
         return len(self.columns)
 
 
-Value = np.ndarray | float | bool | str | Factor | LabelledNumbers | Logical | Matrix
+Value = np.ndarray | float | bool | str | FactorValues | LabelledNumbers | Logical | Matrix
 
 # Codes are renumbered through a table as long as it stays in proportion to the rows.
 TABLE_PER_ROW = 16
@@ -286,20 +287,20 @@ def _code_few(texts: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     return codes, tuple(levels)
 
 
-def as_factor(value: Value) -> Factor:
+def as_factor(value: Value) -> FactorValues:
     """Any column as a factor: numbers by value, truth values as FALSE and TRUE."""
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         return value
     if isinstance(value, LabelledNumbers):
         return value.factor
     if isinstance(value, Logical):
         codes = value.true.astype(np.intp)
         codes[value.unknown] = -1
-        return Factor(codes, ("FALSE", "TRUE")).without_unused()
+        return FactorValues(codes, ("FALSE", "TRUE")).without_unused()
     if value.dtype.kind == "b":
-        return Factor(value.astype(np.intp), ("FALSE", "TRUE")).without_unused()
+        return FactorValues(value.astype(np.intp), ("FALSE", "TRUE")).without_unused()
     codes, labels = code_numbers(value)
-    return Factor(codes, labels, kind="number")
+    return FactorValues(codes, labels, kind="number")
 
 
 def as_numbers(value: np.ndarray | float | bool | LabelledNumbers | Logical) -> np.ndarray | float:

@@ -11,11 +11,11 @@ from mmfit.expression.nodes import (
     Binary,
     Call,
     Expression,
-    Group,
     Name,
     Node,
-    Sequence,
+    Parentheses,
     Unary,
+    ValueList,
     children,
 )
 from mmfit.formula.names import column_names
@@ -75,7 +75,7 @@ def take_bars(items: Items, text: str) -> tuple[Items, list[Binary]]:
             fixed.append((sign, node))
             continue
         inner = node
-        while isinstance(inner, Group):
+        while isinstance(inner, Parentheses):
             inner = inner.inner
         if sign == "-":
             raise FormulaError(
@@ -103,7 +103,7 @@ def _find_bar(node: Node) -> Binary | None:
         current = pending.pop()
         if _is_bar(current):
             return current
-        if not isinstance(current, Call | Sequence):
+        if not isinstance(current, Call | ValueList):
             pending.extend(reversed(children(current)))
     return None
 
@@ -152,7 +152,7 @@ def expand_grouping(node: Node, text: str) -> list[Grouping]:
     ``a/b`` gives ``b:a`` and ``a``; ``a/b/c`` gives ``c:(b:a)``, ``b:a`` and ``a``.
     """
     match node:
-        case Group(inner=inner):
+        case Parentheses(inner=inner):
             return expand_grouping(inner, text)
         case Binary(operator="/"):
             outer = expand_grouping(node.left, text)

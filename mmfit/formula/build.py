@@ -15,6 +15,7 @@ from mmfit.expression.nodes import Expression, Name
 from mmfit.expression.parser import parse as parse_expression
 from mmfit.formula import checks
 from mmfit.formula.bars import Bar
+from mmfit.formula.checked_columns import checked_column, checked_weights
 from mmfit.formula.design import DesignInfo, RandomDesign, left_value, sum_offsets
 from mmfit.formula.formula import Formula, parse
 from mmfit.formula.grouping import Groups, code_groups, term_order, unique_names
@@ -29,7 +30,7 @@ from mmfit.formula.variables import Coded, Coding, VariableReader, code_variable
 Column = str | Sequence[float] | np.ndarray | None
 
 
-def build(
+def build_matrices(
     formula: Formula | str,
     frame: Mapping[str, Any],
     *,
@@ -62,7 +63,7 @@ def build(
     DesignError
         A design that cannot identify the model.
     """
-    return build_with_design(
+    return build_matrices_with_design(
         formula,
         frame,
         weights=weights,
@@ -73,7 +74,7 @@ def build(
     )[0]
 
 
-def build_with_design(
+def build_matrices_with_design(
     formula: Formula | str,
     frame: Mapping[str, Any],
     *,
@@ -148,7 +149,7 @@ def _response(formula: Formula, reader: VariableReader, given: np.ndarray | None
     label = formula.response or "response"
     if given is not None:
         values = aligned(given, reader.columns.frame, "the response")
-        y = checks.checked_column(values, label, reader.columns.length, "response")
+        y = checked_column(values, label, reader.columns.length, "response")
     elif formula.response_expression is None:
         raise DataError("the formula names no response, and none is given")
     else:
@@ -305,11 +306,11 @@ def _weights(weights: Column, columns: Columns) -> tuple[Variable | None, np.nda
         return None, None
     if not isinstance(weights, str):
         values = aligned(weights, columns.frame, "weights")
-        return None, checks.checked_weights(values, "given", columns.length)
+        return None, checked_weights(values, "given", columns.length)
     variable = _named_column(weights, columns, "weights")
     reader = VariableReader(columns, variable.expression.text, States())
     values = reader.numbers(variable, "weights")
-    return variable, checks.checked_weights(values, weights, columns.length)
+    return variable, checked_weights(values, weights, columns.length)
 
 
 def _offset(
@@ -322,4 +323,4 @@ def _offset(
     if isinstance(offset, str):
         return (*known, _named_column(offset, columns, "offset")), None
     values = aligned(offset, columns.frame, "offset")
-    return known, checks.checked_column(values, "given", columns.length, "offset")
+    return known, checked_column(values, "given", columns.length, "offset")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmfit.errors import DataError, DesignError
+from mmfit.errors import DesignError
 from mmfit.formula.identifiability import residual_confounded
 from mmfit.formula.matrices import RandomTerm
 
@@ -90,39 +90,3 @@ def check_response(response: str, y: np.ndarray) -> None:
     # Most responses differ in their first and last rows; only the others are looked through.
     if len(y) and y[0] == y[-1] and y.min() == y.max():
         raise DesignError(f"the response {response} is {y[0]:g} in every row; it has no variance")
-
-
-def checked_weights(values: np.ndarray, label: str, rows: int) -> np.ndarray:
-    """Prior weights, positive and finite, one per row.
-
-    Raises
-    ------
-    DataError
-    """
-    weights = checked_column(values, label, rows, "weights")
-    if len(weights) and not weights.min() > 0:
-        bad = np.flatnonzero(~(weights > 0))
-        where = f"row {bad[0] + 1}" + (f" ({len(bad)} rows in all)" if len(bad) > 1 else "")
-        value = weights[bad[0]]
-        raise DataError(f"the weights {label} must be positive, but are {value:g} in {where}")
-    return weights
-
-
-def checked_column(values: np.ndarray, label: str, rows: int, role: str) -> np.ndarray:
-    """One finite number per row.
-
-    Raises
-    ------
-    DataError
-    """
-    column = np.asarray(values)
-    if column.ndim != 1 or len(column) != rows:
-        shape = " x ".join(map(str, column.shape)) or "a single number"
-        raise DataError(f"the {role} {label} must be one number per row ({rows}), not {shape}")
-    if column.dtype.kind not in "iuf":
-        raise DataError(f"the {role} {label} must be numeric, not {column.dtype}")
-    if column.dtype.kind == "f" and not np.isfinite(column).all():
-        bad = np.flatnonzero(~np.isfinite(column))
-        value = column[bad[0]]
-        raise DataError(f"the {role} {label} must be finite, but is {value:g} in row {bad[0] + 1}")
-    return column.astype(np.float64)

@@ -11,7 +11,7 @@ from mmfit.common.arguments import check_columns
 from mmfit.errors import DataError
 from mmfit.expression.columns import Columns
 from mmfit.formula.bars import Bar
-from mmfit.formula.checks import checked_weights
+from mmfit.formula.checked_columns import checked_weights
 from mmfit.formula.estimability import Estimability
 from mmfit.formula.formula import Formula
 from mmfit.formula.grouping import GroupCoding

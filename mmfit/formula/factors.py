@@ -10,20 +10,20 @@ from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator, Special
 from mmfit.expression.functions import bind
 from mmfit.expression.labels import LabelError, require_distinct, spellings, value_label
-from mmfit.expression.nodes import Call, Name, Node, Sequence, Text
-from mmfit.expression.values import Factor, Logical, as_factor, compact
+from mmfit.expression.nodes import Call, Name, Node, Text, ValueList
+from mmfit.expression.values import FactorValues, Logical, as_factor, compact
 from mmfit.formula.contrasts import KINDS, ContrastChoice, contrast_kind
 from mmfit.formula.transforms import bspline, centered, natural_spline, polynomial, scaled, whole
 
 
-def factor_of(evaluator: Evaluator, node: Node) -> Factor:
+def factor_of(evaluator: Evaluator, node: Node) -> FactorValues:
     """The value of a tree as a factor; a bare column keeps its integers as labels."""
     if isinstance(node, Name) and node.name in evaluator.columns:
         return evaluator.columns.factor(node.name)
     value = evaluator.single(node)
     if isinstance(value, float | str | bool):
         evaluator.fail("a column is needed here, not a constant", node)
-    if not isinstance(value, Factor | Logical) and not is_truth(value):
+    if not isinstance(value, FactorValues | Logical) and not is_truth(value):
         _require_finite(evaluator, node, value)
     try:
         return as_factor(value)
@@ -37,17 +37,17 @@ def _require_finite(evaluator: Evaluator, node: Node, value: np.ndarray) -> None
         evaluator.fail(f"{deparse(node)} is {value[bad[0]]:g} in row {bad[0] + 1}", node)
 
 
-def plain_factor(evaluator: Evaluator, node: Call) -> Factor:
+def plain_factor(evaluator: Evaluator, node: Call) -> FactorValues:
     """``factor(x, levels, labels)``: x as a factor that is not ordered."""
     return _factor(evaluator, node, ordered=False)
 
 
-def ordered_factor(evaluator: Evaluator, node: Call) -> Factor:
+def ordered_factor(evaluator: Evaluator, node: Call) -> FactorValues:
     """``ordered(x, levels, labels)``: x as an ordered factor (polynomial contrasts)."""
     return _factor(evaluator, node, ordered=True)
 
 
-def _factor(evaluator: Evaluator, node: Call, ordered: bool) -> Factor:
+def _factor(evaluator: Evaluator, node: Call, ordered: bool) -> FactorValues:
     arguments = bind(node, ("x", "levels", "labels"))
     factor = factor_of(evaluator, arguments["x"])
     # R's factor() keeps the order of one that is ordered already.
@@ -63,7 +63,7 @@ def _factor(evaluator: Evaluator, node: Call, ordered: bool) -> Factor:
     return factor
 
 
-def _with_levels(evaluator: Evaluator, factor: Factor, node: Node) -> Factor:
+def _with_levels(evaluator: Evaluator, factor: FactorValues, node: Node) -> FactorValues:
     wanted = _labels(evaluator, node, factor.levels)
     lost = [label for label in factor.levels if label not in wanted]
     if lost or len(set(wanted)) != len(wanted):
@@ -75,7 +75,7 @@ def _with_levels(evaluator: Evaluator, factor: Factor, node: Node) -> Factor:
 
 def _labels(evaluator: Evaluator, node: Node, known: Collection[str] = ()) -> tuple[str, ...]:
     """Constants as labels: of those that they may mean, one that is known."""
-    items = node.items if isinstance(node, Sequence) else (node,)
+    items = node.items if isinstance(node, ValueList) else (node,)
     values = [evaluator.value(item) for item in items]
     if not all(isinstance(value, float | bool | str) for value in values):
         evaluator.fail("labels are needed here, such as c('a', 'b')", node)
@@ -86,12 +86,12 @@ def _labels(evaluator: Evaluator, node: Node, known: Collection[str] = ()) -> tu
     )
 
 
-def _shown(factor: Factor) -> str:
+def _shown(factor: FactorValues) -> str:
     more = ", ..." if len(factor.levels) > 12 else ""
     return ", ".join(map(repr, factor.levels[:12])) + more
 
 
-def releveled(evaluator: Evaluator, node: Call) -> Factor:
+def releveled(evaluator: Evaluator, node: Call) -> FactorValues:
     """``relevel(x, ref)``: x with one level moved to the front."""
     arguments = bind(node, ("x", "ref"))
     factor = factor_of(evaluator, arguments["x"])
@@ -102,10 +102,10 @@ def releveled(evaluator: Evaluator, node: Call) -> Factor:
         evaluator.fail("relevel is for factors that are not ordered", node)
     wanted = (label, *(other for other in factor.levels if other != label))
     place = np.array([wanted.index(level) for level in factor.levels] + [-1], dtype=np.intp)
-    return Factor(place[factor.codes], wanted, contrast=factor.contrast)
+    return FactorValues(place[factor.codes], wanted, contrast=factor.contrast)
 
 
-def crossed(evaluator: Evaluator, node: Call) -> Factor:
+def crossed(evaluator: Evaluator, node: Call) -> FactorValues:
     """``interaction(a, b, ...)``: the combinations that occur, ``a.b``, first factor fastest."""
     factors = [factor_of(evaluator, argument.value) for argument in node.arguments]
     codes, levels = factors[0].codes, factors[0].levels
@@ -124,10 +124,10 @@ def crossed(evaluator: Evaluator, node: Call) -> Factor:
             require_distinct(levels)
         except LabelError as error:
             evaluator.fail(f"{deparse(node)}: {error}", node)
-    return Factor(codes, levels)
+    return FactorValues(codes, levels)
 
 
-def with_contrast(evaluator: Evaluator, node: Call) -> Factor:
+def with_contrast(evaluator: Evaluator, node: Call) -> FactorValues:
     """``C(x, contrast, base)``: x with contrasts of its own."""
     arguments = bind(node, ("object", "contr", "base"))
     factor = factor_of(evaluator, arguments["object"])

@@ -8,12 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from mmfit.expression.labels import Labels, require_distinct
-from mmfit.expression.values import Factor, compact
+from mmfit.expression.values import FactorValues
+from mmfit.formula.partition import Partition
 from mmfit.formula.variables import match_levels
-
-# Rows in which it is tried first whether a factor is nested, and their share of all at most.
-_TRIAL = 4096
-_TRIAL_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +38,7 @@ class GroupCoding:
         """Per factor, its own levels."""
         return (self.factor, *(self.rest.parts if self.rest else ()))
 
-    def codes(self, factors: Sequence[Factor]) -> np.ndarray:
+    def codes(self, factors: Sequence[FactorValues]) -> np.ndarray:
         """The level of each row of new data; -1 where it is none of these. (n,) intp."""
         own = match_levels(factors[0], self.factor)
         if self.rest is None:
@@ -67,14 +64,14 @@ class Groups:
     coding: GroupCoding
 
 
-def code_groups(factor: Factor, rest: Groups | None = None) -> Groups:
+def code_groups(factor: FactorValues, rest: Groups | None = None) -> Groups:
     """The groups of a factor, or of its combinations with others that occur (lme4's ``%i%``).
 
     Of the combinations the factor is the slowest, before those that are combined in ``rest``.
 
     Parameters
     ----------
-    factor : Factor, nothing missing;  rest : Groups, those of the factors that follow it.
+    factor : FactorValues, nothing missing;  rest : Groups, those of the factors that follow it.
 
     Raises
     ------
@@ -114,34 +111,26 @@ def _combine(
     Where one of the two is nested in the other, its levels are the pairs: they are only put into
     order, without a look at the pairs of single rows.
     """
+    one, other = Partition(a, count_a), Partition(b, count_b)
     if count_a >= count_b:
-        parent = _parents(a, count_a, b)
+        parent = _occupied_parents(one, other)
         if parent is not None:
             return a, np.arange(count_a), parent
     else:
-        parent = _parents(b, count_b, a)
+        parent = _occupied_parents(other, one)
         if parent is not None:
             order = np.argsort(parent, kind="stable")
             place = np.empty(count_b, dtype=np.intp)
             place[order] = np.arange(count_b)
             return place[b], parent[order], order
-    codes, keys = compact(a * count_b + b, count_a * count_b)
-    return codes, *np.divmod(keys, count_b)
+    met = one.meet(other)
+    return met.place, met.first, met.second
 
 
-def _parents(inner: np.ndarray, count: int, outer: np.ndarray) -> np.ndarray | None:
-    """The level of ``outer`` that each level of ``inner`` lies in, or None where it is in two."""
-    step = len(inner) // _TRIAL
-    if step > _TRIAL_SHARE and not _nested(inner[::step], count, outer[::step])[1]:
-        return None
-    parent, nested = _nested(inner, count, outer)
-    return parent if nested and parent.min() >= 0 else None
-
-
-def _nested(inner: np.ndarray, count: int, outer: np.ndarray) -> tuple[np.ndarray, bool]:
-    parent = np.full(count, -1, dtype=np.intp)
-    parent[inner] = outer
-    return parent, bool((parent.take(inner) == outer).all())
+def _occupied_parents(inner: Partition, outer: Partition) -> np.ndarray | None:
+    """The parents of the levels, where every level has a row and one parent."""
+    parent = inner.parents(outer)
+    return parent if parent is not None and parent.min() >= 0 else None
 
 
 def term_order(level_counts: Sequence[int]) -> list[int]:

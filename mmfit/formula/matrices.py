@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmfit.expression.labels import Labels
-
-if TYPE_CHECKING:
-    from mmfit.formula.design import DesignInfo
+from mmfit.formula.design import DesignInfo
 
 
 @dataclass(frozen=True, slots=True)

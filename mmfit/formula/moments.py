@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.formula.matrices import RandomTerm
+from mmfit.formula.partition import Partition
 from mmfit.formula.rank import independent_columns
 
 # Share of a column's length below which it adds no direction to those before it: a clock that
@@ -144,8 +145,8 @@ def _common(a: Whitened, b: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarra
     elif a.levels == len(a.codes):
         first, second, place = a.codes, b.codes, np.arange(len(a.codes))
     else:
-        keys, place = np.unique(a.codes * np.int64(b.levels) + b.codes, return_inverse=True)
-        first, second = keys // b.levels, keys % b.levels
+        met = Partition(a.codes, a.levels).meet(Partition(b.codes, b.levels))
+        first, second, place = met.first, met.second, met.place
     S = np.empty((len(first), a.size, b.size))
     for i, row in enumerate(a.rows):
         for j, column in enumerate(b.rows):

@@ -1,97 +1,126 @@
-"""The grouping factors of all candidates as partitions of the rows: which lies inside which."""
+"""A partition of the rows, such as the levels of a grouping factor make: one type for all who ask
+which factors are the same, nested or crossed, and which levels meet.
+"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cached_property
 
 import numpy as np
 
-from mmfit.selection.records import Candidate
+from mmfit.expression.values import compact, present_codes
+
+# Of so many rows it is tried first whether a partition lies inside another one, where they are but
+# a small part of all.
+_TRIAL = 4096
+_TRIAL_SHARE = 8
+# Up to this many possible pairs of levels per row a table of all of them beats sorting the rows.
+_TABLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
-    """One partition of the rows.
+class Meeting:
+    """The pairs of levels of two partitions that have rows in common, ordered by the first.
 
     Attributes
     ----------
-    name : str, the grouping factor as written in the first candidate that uses it.
-    aliases : tuple of str, other names that group the rows in the same way.
-    levels : tuple of str, length L;  codes : (n,) array, the level of each row.
+    first, second : (c,) integer arrays, the levels of each pair.
+    place : (n,) integer array, the pair of each row.
     """
 
-    name: str
-    aliases: tuple[str, ...]
-    levels: tuple[str, ...]
+    first: np.ndarray
+    second: np.ndarray
+    place: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(c,): how many rows each pair has."""
+        return np.bincount(self.place, minlength=len(self.first))
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Which rows belong together.
+
+    Attributes
+    ----------
+    codes : (n,) integer array, the level of each row, from 0.
+    levels : int, how many there are; of most partitions each has a row.
+    """
+
     codes: np.ndarray
+    levels: int
 
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """(levels,): the number of rows of each level."""
+        return np.bincount(self.codes, minlength=self.levels)
 
-def groupings(candidates: Sequence[Candidate]) -> tuple[Grouping, ...]:
-    """Each different partition once, coarsest first (ties in the order of the candidates)."""
-    found: dict[bytes, Grouping] = {}
-    for candidate in candidates:
-        for term in candidate.matrices.random:
-            key = _canonical(term.codes).tobytes()
-            known = found.get(key)
-            if known is None:
-                found[key] = Grouping(term.grouping, (), term.levels, term.codes)
-            elif term.grouping not in (known.name, *known.aliases):
-                aliases = (*known.aliases, term.grouping)
-                found[key] = Grouping(known.name, aliases, known.levels, known.codes)
-    return tuple(sorted(found.values(), key=lambda grouping: len(grouping.levels)))
+    def parents(self, outer: "Partition") -> np.ndarray | None:
+        """(levels,): the level of ``outer`` that each level lies in (-1 where it has no row); None
+        where one lies in two of them.
+        """
+        step = len(self.codes) // _TRIAL
+        if step > _TRIAL_SHARE and self._assigned(outer, step) is None:
+            return None
+        return self._assigned(outer)
 
+    def is_inside(self, outer: "Partition") -> bool:
+        """Whether every level lies within one level of ``outer``: nested in it, or the same."""
+        return self.parents(outer) is not None
 
-def is_nested(inner: Grouping, outer: Grouping) -> bool:
-    """True where every level of ``inner`` occurs in one level of ``outer`` only."""
-    return len(_pairs(inner, outer)) == len(inner.levels)
+    def same_as(self, other: "Partition") -> bool:
+        """Whether the two put the same rows together, whatever the numbers of their levels.
 
+        Each level of either must have a row.
+        """
+        return self.levels == other.levels and self.is_inside(other)
 
-def chains(all_groupings: Sequence[Grouping]) -> tuple[tuple[Grouping, ...], ...]:
-    """Chains of nested groupings, outermost first, which together hold every grouping.
+    def crossed_with(self, other: "Partition") -> bool:
+        """Whether neither lies inside the other."""
+        return not self.is_inside(other) and not other.is_inside(self)
 
-    A grouping that is nested in several is put inside the finest of them. A chain that is the
-    beginning of a longer one is left out.
-    """
-    parents: dict[str, Grouping | None] = {}
-    for index, inner in enumerate(all_groupings):
-        outer = [g for g in all_groupings[:index] if is_nested(inner, g)]
-        parents[inner.name] = outer[-1] if outer else None
-    inside = {parent.name for parent in parents.values() if parent is not None}
-    lines = []
-    for leaf in all_groupings:
-        if leaf.name in inside:
-            continue
-        line = [leaf]
-        while (parent := parents[line[0].name]) is not None:
-            line.insert(0, parent)
-        lines.append(tuple(line))
-    return tuple(lines)
+    def meet(self, other: "Partition") -> Meeting:
+        """Which levels of the two have rows in common: the coarsest partition inside both."""
+        key = self.codes * np.int64(max(other.levels, 1)) + other.codes
+        span = self.levels * other.levels
+        if span <= _TABLE * len(key):
+            kept, position = present_codes(key, span)
+            occurring = np.arange(span) if kept is None else kept
+            place = key if position is None else position[key]
+        else:
+            place, occurring = compact(key, span)
+        first, second = np.divmod(occurring, max(other.levels, 1))
+        return Meeting(first, second, place)
 
+    def canonical(self) -> "Partition":
+        """The same with levels numbered by first appearance: equal partitions get equal codes."""
+        n = len(self.codes)
+        first = np.full(self.levels, n)
+        first[self.codes[::-1]] = np.arange(n)[::-1]  # of repeated indices the last one stays
+        occurring = np.flatnonzero(first < n)
+        number = np.empty(self.levels, dtype=np.intp)
+        number[occurring[np.argsort(first[occurring])]] = np.arange(len(occurring))
+        return Partition(number[self.codes], len(occurring))
 
-def crossed_pairs(all_groupings: Sequence[Grouping]) -> tuple[tuple[Grouping, Grouping], ...]:
-    """Pairs of which neither lies inside the other, the coarser one first."""
-    return tuple(
-        (coarse, fine)
-        for coarse, fine in combinations(all_groupings, 2)
-        if not is_nested(fine, coarse)
-    )
+    def occurring(self) -> tuple["Partition", np.ndarray | None]:
+        """The same without levels that have no row, and which levels remain (None: all)."""
+        found = self.sizes > 0
+        if found.all():
+            return self, None
+        codes = (np.cumsum(found) - 1)[self.codes]
+        return Partition(codes, int(found.sum())), np.flatnonzero(found)
 
+    def of_rows(self, rows: np.ndarray) -> "Partition":
+        """On some of the rows (indices or (n,) bool); levels may then have no row."""
+        return Partition(self.codes[rows], self.levels)
 
-def incidence(rows: Grouping, columns: Grouping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Combinations that occur: row level, column level and number of rows, each (c,)."""
-    pairs, counts = np.unique(
-        rows.codes.astype(np.int64) * len(columns.levels) + columns.codes, return_counts=True
-    )
-    return pairs // len(columns.levels), pairs % len(columns.levels), counts
+    def rows(self) -> tuple[np.ndarray, ...]:
+        """Per level the places of its rows, ascending."""
+        order = np.argsort(self.codes, kind="stable")
+        return tuple(np.split(order, np.cumsum(self.sizes)[:-1]))
 
-
-def _pairs(inner: Grouping, outer: Grouping) -> np.ndarray:
-    return np.unique(inner.codes.astype(np.int64) * len(outer.levels) + outer.codes)
-
-
-def _canonical(codes: np.ndarray) -> np.ndarray:
-    """Codes renumbered by first appearance, so that equal partitions give equal arrays."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]
+    def _assigned(self, outer: "Partition", step: int = 1) -> np.ndarray | None:
+        inner, above = self.codes[::step], outer.codes[::step]
+        parent = np.full(self.levels, -1, dtype=np.intp)
+        parent[inner] = above
+        return parent if np.array_equal(parent.take(inner), above) else None

@@ -17,6 +17,7 @@ from mmfit.expression.labels import Labels
 from mmfit.formula import checks
 from mmfit.formula.estimability import Estimability
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.formula.partition import Partition
 from mmfit.formula.rank import independent_columns
 
 
@@ -95,8 +96,9 @@ class RowSubsets:
         for t, term in enumerate(self.whole.random):
             if id(term.codes) not in coded:
                 # Terms that share their codes go on to share them.
-                coded[id(term.codes)] = _present(term.codes[keep], len(term.levels))
-            codes, present = coded[id(term.codes)]
+                some = Partition(term.codes[keep], len(term.levels))
+                coded[id(term.codes)] = some.occurring()
+            groups, present = coded[id(term.codes)]
             model, kept, place = _independent(_rows(term.model, keep), lambda t=t: self._ranks[t])
             effects.append(place)
             places.append(len(random) if len(kept) else -1)
@@ -107,7 +109,7 @@ class RowSubsets:
                         model=model,
                         effects=tuple(term.effects[k] for k in kept),
                         constant=tuple(term.constant[k] for k in kept),
-                        codes=codes,
+                        codes=groups.codes,
                         levels=_levels(term, present),
                     )
                 )
@@ -138,14 +140,6 @@ def _independent(
     place[kept] = np.arange(len(kept))
     place[~Estimability.of(matrix, kept).holds(np.eye(len(every)))] = -1
     return matrix.T[kept].T, kept, place
-
-
-def _present(codes: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes among the levels that occur, and which these are (None: all)."""
-    found = np.bincount(codes, minlength=levels) > 0
-    if found.all():
-        return codes, None
-    return (np.cumsum(found) - 1)[codes], np.flatnonzero(found)
 
 
 def _levels(term: RandomTerm, present: np.ndarray | None) -> tuple[str, ...] | Labels:

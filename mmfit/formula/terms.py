@@ -13,13 +13,13 @@ from mmfit.expression.nodes import (
     Boolean,
     Call,
     Expression,
-    Group,
     Name,
     Node,
     Number,
-    Sequence,
+    Parentheses,
     Text,
     Unary,
+    ValueList,
 )
 
 MAX_TERMS = 5000
@@ -122,7 +122,7 @@ class Encoder:
         match node:
             case Number():
                 return self.constant(node)
-            case Group(inner=inner):
+            case Parentheses(inner=inner):
                 return self.sum(flatten(inner))
             case Unary(operator="+" | "-") | Binary(operator="+" | "-"):
                 return self.sum(flatten(node))
@@ -163,7 +163,7 @@ class Encoder:
 
     def power(self, node: Binary) -> list[int]:
         exponent = node.right
-        while isinstance(exponent, Group):
+        while isinstance(exponent, Parentheses):
             exponent = exponent.inner
         if not isinstance(exponent, Number) or exponent.value < 1 or exponent.value % 1:
             message = "among the terms ^ needs a whole number from 1; a power of x is I(x^2)"
@@ -177,7 +177,7 @@ class Encoder:
         return masks
 
     def variable(self, node: Node) -> int:
-        if isinstance(node, Text | Boolean | Sequence):
+        if isinstance(node, Text | Boolean | ValueList):
             self.fail("a column or a function of columns is expected here", node)
         if isinstance(node, Name) and node.name == ".":
             self.fail("'.' (all other columns) is not supported; name the columns", node)

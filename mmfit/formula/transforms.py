@@ -12,7 +12,7 @@ from mmfit.expression.columns import Columns
 from mmfit.expression.deparse import deparse
 from mmfit.expression.evaluator import Evaluator
 from mmfit.expression.functions import FUNCTIONS, Function, bind
-from mmfit.expression.nodes import Boolean, Call, Group, Name, Node, Number, Unary
+from mmfit.expression.nodes import Boolean, Call, Name, Node, Number, Parentheses, Unary
 from mmfit.expression.values import Matrix, as_numbers
 from mmfit.formula.orthogonal import OrthogonalBasis, orthogonal_basis
 from mmfit.formula.splines import SplineBasis, evaluate_basis, interior_knots
@@ -90,7 +90,7 @@ def column_argument(evaluator: Evaluator, node: Call, argument: Node) -> np.ndar
 def constant(evaluator: Evaluator, node: Node) -> float:
     """A number that is written out."""
     sign = 1.0
-    while isinstance(node, Group | Unary):
+    while isinstance(node, Parentheses | Unary):
         if isinstance(node, Unary):
             sign = -sign if node.operator == "-" else sign
             node = node.operand

@@ -9,7 +9,7 @@ from mmfit.errors import DataError, DesignError
 from mmfit.expression.columns import Columns
 from mmfit.expression.labels import Labels
 from mmfit.expression.nodes import Name
-from mmfit.expression.values import Factor, Logical, Matrix, Value
+from mmfit.expression.values import FactorValues, Logical, Matrix, Value
 from mmfit.formula.contrasts import Contrast, ContrastChoice, make_contrast, read_choice
 from mmfit.formula.factors import SPECIAL, factor_of
 from mmfit.formula.names import column_names
@@ -82,7 +82,7 @@ class VariableReader:
             self._values[variable.label] = value
         return value
 
-    def factor(self, variable: Variable) -> Factor:
+    def factor(self, variable: Variable) -> FactorValues:
         """A variable as a factor, whatever it holds."""
         node = variable.expression.root
         factor = factor_of(self.evaluator, node)
@@ -104,7 +104,7 @@ class VariableReader:
             if isinstance(value, str):
                 self.evaluator.fail("a text is no term", variable.expression.root)
             value = np.full(self.columns.length, float(value))
-        if isinstance(value, Factor):
+        if isinstance(value, FactorValues):
             if len(value.codes) and value.codes.min() < 0:
                 raise DataError(_missing_message(variable, value.codes < 0))
         elif isinstance(value, Logical):
@@ -145,7 +145,7 @@ def _missing_message(variable: Variable, where: np.ndarray) -> str:
 def _kind(value: Value) -> str:
     if isinstance(value, Matrix):
         return "several columns"
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         return "text" if value.kind == "text" else "categorical"
     return "a truth value"
 
@@ -167,8 +167,8 @@ def code_variable(
     """
     chosen = _chosen(variable, contrasts) if contrasts else None
     if isinstance(value, np.ndarray) and value.dtype.kind == "b":
-        value = Factor(value.astype(np.intp), ("FALSE", "TRUE"))
-    if not isinstance(value, Factor):
+        value = FactorValues(value.astype(np.intp), ("FALSE", "TRUE"))
+    if not isinstance(value, FactorValues):
         if chosen is not None:
             raise DataError(f"contrasts are given for {variable.label}, which is numeric")
         if isinstance(value, Matrix):
@@ -213,8 +213,8 @@ def align(coding: Coding, value: Value) -> Coded:
     """
     label = coding.variable.label
     if isinstance(value, np.ndarray) and value.dtype.kind == "b":
-        value = Factor(value.astype(np.intp), ("FALSE", "TRUE")).without_unused()
-    if (coding.levels is None) == isinstance(value, Factor):
+        value = FactorValues(value.astype(np.intp), ("FALSE", "TRUE")).without_unused()
+    if (coding.levels is None) == isinstance(value, FactorValues):
         raise DataError(f"{label} is a factor in one of fit and new data, and numeric in the other")
     if coding.levels is None:
         return Coded(coding, value.columns if isinstance(value, Matrix) else value)
@@ -227,7 +227,7 @@ def align(coding: Coding, value: Value) -> Coded:
     return Coded(coding, codes)
 
 
-def match_levels(factor: Factor, levels: tuple[str, ...] | Labels) -> np.ndarray:
+def match_levels(factor: FactorValues, levels: tuple[str, ...] | Labels) -> np.ndarray:
     """Codes of a factor among other levels; -1 for a label that is not among them."""
     place = {level: k for k, level in enumerate(levels)}
     codes = np.array([place.get(label, -1) for label in factor.levels] + [-1], dtype=np.intp)

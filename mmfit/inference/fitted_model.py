@@ -15,7 +15,7 @@ from mmfit.engine.preparation import Prepared, prepare
 from mmfit.engine.records import Fit
 from mmfit.engine.system.whitened_system import System, build_system
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.precision.degrees_of_freedom import Precision, check_method
+from mmfit.inference.precision.degrees_of_freedom import FixedEffectPrecision, check_method
 
 
 class ModelSystem:
@@ -68,7 +68,7 @@ class FittedModel:
     def __init__(self, fit: Fit, matrices: ModelMatrices, system: ModelSystem | None = None):
         self.fit, self.matrices = fit, matrices
         self.system = ModelSystem(matrices) if system is None else system
-        self._precisions: dict[str, Precision] = {}
+        self._precisions: dict[str, FixedEffectPrecision] = {}
 
     def __reduce__(self) -> tuple:
         return FittedModel, (self.fit, self.matrices)
@@ -87,7 +87,7 @@ class FittedModel:
         """(n,) conditional fitted values, offset included, in units of the response."""
         return fitted_values(self.matrices, self.fit)
 
-    def precision(self, method: str = "satterthwaite") -> Precision:
+    def precision(self, method: str = "satterthwaite") -> FixedEffectPrecision:
         """How precisely ``method`` takes the fixed effects to be known.
 
         Raises
@@ -102,11 +102,11 @@ class FittedModel:
             self._precisions[method] = self._precision(method)
         return self._precisions[method]
 
-    def _precision(self, method: str) -> Precision:
+    def _precision(self, method: str) -> FixedEffectPrecision:
         if method != "kenward-roger":
-            return Precision(self.fit, method, None)
+            return FixedEffectPrecision(self.fit, method, None)
         # Here, because only this method needs more of the engine than the record of the fit.
         from mmfit.inference.precision.kenward_roger import kenward_roger, require_reml
 
         require_reml(self.fit.criterion)
-        return Precision(self.fit, method, kenward_roger(self.fit, self.prepared))
+        return FixedEffectPrecision(self.fit, method, kenward_roger(self.fit, self.prepared))

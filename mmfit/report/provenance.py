@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmfit.common.digests import CODE, SOFTWARE, TEMPLATES, package_digest, versions
 from mmfit.common.files import write_text
+from mmfit.common.json_records import to_json
 
 if TYPE_CHECKING:
     from mmfit.data import Dataset
@@ -45,8 +46,7 @@ def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
 
 def write_provenance(path: str | Path, analysis: "Analysis", dataset: "Dataset") -> None:
     """Write ``provenance.json``."""
-    text = json.dumps(provenance(analysis, dataset), indent=2, ensure_ascii=False)
-    write_text(Path(path), text + "\n")
+    write_text(Path(path), to_json(provenance(analysis, dataset)))
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -8,19 +8,27 @@ from typing import Any
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
-from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.fitted_model import FittedModel, ModelSystem
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A named model: its matrices and its fits by criterion (``"REML"``, ``"ML"``)."""
+    """A named model: its matrices and its fits by criterion (``"REML"``, ``"ML"``).
+
+    ``system`` is what follows from the matrices, where that has been begun elsewhere.
+    """
 
     name: str
     matrices: ModelMatrices
     fits: Mapping[str, Fit]
+    system: ModelSystem | None = field(default=None, repr=False, compare=False)
     _models: dict[str, FittedModel] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self):
+        if self.system is None or self.system.matrices is not self.matrices:
+            object.__setattr__(self, "system", ModelSystem(self.matrices))
 
     def fit_by(self, criterion: str) -> Fit:
         """The fit by ``criterion``.
@@ -39,9 +47,8 @@ class Candidate:
         What follows from the matrices alone is shared by the models of all criteria.
         """
         if criterion not in self._models:
-            fit, other = self.fit_by(criterion), next(iter(self._models.values()), None)
-            known = None if other is None else other.system
-            self._models[criterion] = FittedModel(fit, self.matrices, known)
+            fit = self.fit_by(criterion)
+            self._models[criterion] = FittedModel(fit, self.matrices, self.system)
         return self._models[criterion]
 
     @property

@@ -1,15 +1,12 @@
 """A selection to JSON and back."""
 
-import json
-from dataclasses import asdict
-
-from mmfit.errors import DataError
-from mmfit.selection.records import RankedModel, Ranking, Selection, SelectionStep
+from mmfit.common.json_records import from_json, to_json
+from mmfit.selection.records import Selection
 
 
 def selection_to_json(selection: Selection) -> str:
     """One object, keys in the order of the records' fields, full double precision."""
-    return json.dumps(asdict(selection), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return to_json(selection)
 
 
 def selection_from_json(text: str) -> Selection:
@@ -19,22 +16,4 @@ def selection_from_json(text: str) -> Selection:
     ------
     DataError : the text is not a selection written by this version.
     """
-    try:
-        raw = json.loads(text)
-        return Selection(
-            alpha=raw["alpha"],
-            chosen=raw["chosen"],
-            steps=tuple(_step(step) for step in raw["steps"]),
-            rankings=tuple(_ranking(ranking) for ranking in raw["rankings"]),
-        )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DataError(f"not a selection written by this version of mmfit: {error}") from None
-
-
-def _step(raw: dict) -> SelectionStep:
-    lists = {"candidates": tuple(raw["candidates"]), "aic": tuple(raw["aic"])}
-    return SelectionStep(**{**raw, **lists})
-
-
-def _ranking(raw: dict) -> Ranking:
-    return Ranking(**{**raw, "models": tuple(RankedModel(**model) for model in raw["models"])})
+    return from_json(text, Selection, "a selection")

@@ -1,10 +1,10 @@
 """Which columns of a source are labels, so that their texts count and not their numbers."""
 
 from mmfit.expression import variables
-from mmfit.expression.nodes import Binary, Name, Sequence, walk
+from mmfit.expression.nodes import Binary, Name, ValueList, walk
 from mmfit.expression.parser import parse as parse_expression
 from mmfit.formula import parse
-from mmfit.formula.names import label_and_number_columns
+from mmfit.formula.column_uses import label_and_number_columns
 from mmfit.spec.analysis import Analysis
 
 _EQUALITIES = frozenset({"==", "!=", "%in%"})
@@ -58,6 +58,6 @@ def _compared(text: str) -> set[str]:
     for node in walk(parse_expression(text).root):
         if isinstance(node, Binary) and node.operator in _EQUALITIES:
             sides = [node.left, node.right]
-            sides += [i for side in sides if isinstance(side, Sequence) for i in side.items]
+            sides += [i for side in sides if isinstance(side, ValueList) for i in side.items]
             found |= {side.name for side in sides if isinstance(side, Name)}
     return found

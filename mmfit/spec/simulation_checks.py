@@ -6,7 +6,7 @@ import numpy as np
 
 from mmfit.errors import MmfitError
 from mmfit.expression import variables
-from mmfit.formula import Formula, build, parse
+from mmfit.formula import Formula, build_matrices, parse
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 from mmfit.spec.base import VARIABLE
 from mmfit.spec.distributions import Covariate, Sequence
@@ -106,7 +106,7 @@ def _check_model(simulation: Simulation) -> Iterator[Problem]:
     if full_rows(simulation) * simulation.fraction > _MOST_ROWS:
         return
     try:
-        matrices = build(formula, skeleton(simulation, formula))
+        matrices = build_matrices(formula, skeleton(simulation, formula))
     except MmfitError as error:
         yield Problem(path, str(error), "a model of the simulated columns is needed")
         return

@@ -8,7 +8,7 @@ records of what the job read, so that the one of the report vouches for everythi
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mmfit.common.digests import (
     versions,
 )
 from mmfit.common.files import write_text
+from mmfit.common.json_records import plain, to_json
 from mmfit.errors import StaleError
 from mmfit.spec import Analysis
 from mmfit.stages import jobs
@@ -156,8 +157,8 @@ class ContentRecords:
 def enter(origin: Origin, folder: Path, name: str, outputs: Iterable[Path]) -> None:
     """Write the record of a job whose ``outputs`` have just been made below ``folder``."""
     sums = {path.relative_to(folder).as_posix(): file_digest(path) for path in outputs}
-    record = {"format": FORMAT, **asdict(origin), "outputs": dict(sorted(sums.items()))}
-    write_text(record_path(folder, name), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    record = {"format": FORMAT, **plain(origin), "outputs": dict(sorted(sums.items()))}
+    write_text(record_path(folder, name), to_json(record))
 
 
 def record_path(folder: Path, name: str) -> Path:
@@ -180,7 +181,7 @@ def difference(
         same = False
     if not same:
         return "not a record that this version of mmfit wrote"
-    found = _differing(record, asdict(origin), sources)
+    found = _differing(record, plain(origin), sources)
     if found is not None:
         return found
     for file, digest in outputs:

@@ -4,17 +4,20 @@ from pathlib import Path
 
 from mmfit.common.files import recording, replacing_folder
 from mmfit.errors import StaleError
-from mmfit.selection.records import Selection
 from mmfit.spec import Analysis
-from mmfit.stages import inputs, stages
+from mmfit.stages import stages
 from mmfit.stages.content_records import ContentRecords, enter, refuse_edited_package
 from mmfit.stages.jobs import REPORT, Job, all_jobs, behind
 from mmfit.stages.paths import OURS, ResultFiles
+from mmfit.stages.session import Session
 
 
-def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -> None:
+def make(job: Job, session: Session, alone: bool = True) -> None:
     """Make the results of one job anew and enter them; ``alone`` where no others follow that are
     refused together with this one.
+
+    The session may have what jobs before made in this process; their files are checked all the
+    same.
 
     Raises
     ------
@@ -24,13 +27,14 @@ def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -
     MmfitError
         As the stage raises it.
     """
+    analysis, files = session.analysis, session.files
     books = ContentRecords(analysis, files)
     # Where the data have changed since they were read, all that is made from them is of one piece;
     # only the report speaks of the file.
     books.refuse_stale(behind(analysis, job), sources=job == REPORT)
     origin = books.origin(job)
     with recording() as written:
-        stages.perform(job, analysis, files)
+        stages.perform(job, session)
     if ContentRecords(analysis, files).origin(job) != origin:
         raise StaleError(
             f"{files.folder}: what `{job.command}` reads has changed while it ran; run it again"
@@ -40,13 +44,16 @@ def make(job: Job, analysis: Analysis, files: ResultFiles, alone: bool = True) -
     enter(origin, files.folder, job.name, written)
 
 
-def run(analysis: Analysis, results: Path) -> Selection:
-    """Every job of one analysis, in a folder of its own; moved into place when all is done."""
+def run(analysis: Analysis, results: Path) -> tuple[str, str]:
+    """Every job of one analysis, in a folder of its own; moved into place when all is done.
+
+    Gives the chosen model's name and formula.
+    """
     results.mkdir(parents=True, exist_ok=True)
     with replacing_folder(results / analysis.name, OURS) as folder:
-        files = ResultFiles(folder)
+        session = Session(analysis, ResultFiles(folder))
         for job in all_jobs(analysis):
-            make(job, analysis, files, alone=False)
-        selection = inputs.selection(files)
+            make(job, session, alone=False)
         refuse_edited_package()
-    return selection
+    chosen = session.selection.chosen
+    return chosen, session.completed.models[chosen].formula

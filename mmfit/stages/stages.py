@@ -1,8 +1,8 @@
-"""The stages: each reads the files of those before it, computes, and writes its own.
+"""The stages: each takes the results of those before it, computes, and writes its own.
 
-Each computes everything that it writes before it writes the first file, so that a failure leaves
-nothing of the stage behind. In the workflow each stage is a process of its own, so what only some
-stages need is imported by those.
+Where those results come from, the session knows. Each stage computes everything that it writes
+before it writes the first file, so that a failure leaves nothing of the stage behind. In the
+workflow each is a process of its own, so what only some stages need is imported by those.
 """
 
 from dataclasses import replace
@@ -10,151 +10,143 @@ from types import MappingProxyType
 
 from mmfit.common.digests import file_digest
 from mmfit.common.files import write_text
-from mmfit.data import (
-    candidate_matrices,
-    diagnose,
-    load_dataset,
-    read_dataset,
-    read_rows,
-    write_design,
-    write_rows,
-)
+from mmfit.data import diagnose, load_dataset, write_design, write_rows
 from mmfit.data.records import Dataset
-from mmfit.engine import fit_both, fit_to_json
+from mmfit.engine import fit_both
 from mmfit.errors import StaleError, naming
 from mmfit.selection.records import NullSettings, Selection
 from mmfit.selection.serialize import selection_to_json
 from mmfit.spec import Analysis
-from mmfit.stages import inputs
 from mmfit.stages.jobs import Job
-from mmfit.stages.paths import CRITERIA, ResultFiles
+from mmfit.stages.paths import ResultFiles
+from mmfit.stages.session import Session
 
 
-def data(analysis: Analysis, files: ResultFiles) -> None:
+def data(session: Session) -> None:
     """data.parquet."""
-    write_rows(load_dataset(analysis), files.folder)
+    dataset = load_dataset(session.analysis)
+    session.rows = write_rows(dataset, session.files.folder)
+    # Models that were built on the same columns need not be built again.
+    if dataset.frame.dtypes.equals(session.rows[0].dtypes):
+        models = session.analysis.models
+        session.built = {model: dataset.built[f"models.{model}"] for model in models}
 
 
-def design(analysis: Analysis, files: ResultFiles) -> None:
+def design(session: Session) -> None:
     """design.json, from data.parquet."""
-    frame, source, rows = read_rows(files.folder)
-    write_design(Dataset(frame, source, rows, diagnose(frame, analysis)), files.folder)
+    session.design = diagnose(session.rows[0], session.analysis)
+    write_design(session.dataset, session.files.folder)
 
 
-def fit(analysis: Analysis, files: ResultFiles, model: str) -> None:
+def fit(session: Session, model: str) -> None:
     """fits/<model>.REML.json, fits/<model>.ML.json."""
-    frame, _, _ = read_rows(files.folder)
+    system = session.system(model)
     with naming(f"the model {model!r}"):
-        fits = fit_both(candidate_matrices(frame, analysis.models[model]))
-    texts = {files.fit(model, criterion): fit_to_json(fits[criterion]) for criterion in CRITERIA}
-    for path, text in texts.items():
-        write_text(path, text)
+        fits = fit_both(system.matrices, system.prepared)
+    session.write_fits(model, fits)
 
 
-def bootstrap(analysis: Analysis, files: ResultFiles, chunk: int) -> None:
+def bootstrap(session: Session, chunk: int) -> None:
     """bootstrap/chunk.<chunk>.json: that part of the bootstrap replicates of all tests."""
-    from mmfit.selection.pair_tests.bootstrap_chunks import bootstrap_chunk, chunk_to_json
+    from mmfit.selection.pair_tests.bootstrap_chunks import bootstrap_chunk
 
-    candidates = inputs.candidates(analysis, files)
-    settings, own = _null_settings(analysis)
+    analysis, (settings, own) = session.analysis, _null_settings(session.analysis)
     chunks = analysis.bootstrap.chunks
-    found = bootstrap_chunk(candidates, analysis.comparisons, settings, chunk, chunks, own)
-    write_text(files.chunk(chunk), chunk_to_json(found))
+    found = bootstrap_chunk(
+        session.candidates, analysis.comparisons, settings, chunk, chunks, own, session.relations
+    )
+    session.write_chunk(chunk, found)
 
 
-def compare(analysis: Analysis, files: ResultFiles) -> None:
+def compare(session: Session) -> None:
     """tables/comparisons.csv, tables/null_distributions.csv."""
     from mmfit.selection import compare_all
     from mmfit.tables.comparison_tables import comparison_tables
-    from mmfit.tables.frames import write_tables
 
-    candidates = inputs.candidates(analysis, files)
-    settings, own = _null_settings(analysis)
+    settings, own = _null_settings(session.analysis)
     comparisons = compare_all(
-        candidates,
-        pairs=analysis.comparisons,
+        session.candidates,
+        pairs=session.analysis.comparisons,
         settings=settings,
         per_pair=own,
-        statistics=inputs.statistics(analysis, files),
+        statistics=session.statistics,
+        relations=session.relations,
     )
-    write_tables(files.tables, "compare", comparison_tables(comparisons))
+    session.write_tables("compare", comparison_tables(comparisons))
 
 
-def select(analysis: Analysis, files: ResultFiles) -> None:
+def select(session: Session) -> None:
     """selection.json."""
-    if analysis.selection.search is None:
-        chosen = _selected(analysis, files)
+    if session.analysis.selection.search is None:
+        chosen = _selected(session)
     else:
         from mmfit.selection.search.searched_selection import searched_selection
         from mmfit.spec import SELECTED
-        from mmfit.stages.search_stage import read_search
 
-        candidates = inputs.candidates(analysis, files)
+        alpha = session.analysis.selection.alpha
         chosen = searched_selection(
-            candidates, read_search(files), analysis.selection.alpha, SELECTED
+            session.candidates, session.search, alpha, SELECTED, session.relations
         )
-    write_text(files.selection, selection_to_json(chosen))
+    write_text(session.files.selection, selection_to_json(chosen))
+    session.selection = chosen
 
 
-def _selected(analysis: Analysis, files: ResultFiles) -> Selection:
+def _selected(session: Session) -> Selection:
     """The selection among the models of the file."""
     from mmfit.selection import select_model
 
     return select_model(
-        inputs.candidates(analysis, files),
-        inputs.comparisons(files),
-        alpha=analysis.selection.alpha,
-        settings=_null_settings(analysis)[0],
+        session.candidates,
+        session.comparisons,
+        alpha=session.analysis.selection.alpha,
+        settings=_null_settings(session.analysis)[0],
+        relations=session.relations,
     )
 
 
-def search(analysis: Analysis, files: ResultFiles) -> None:
+def search(session: Session) -> None:
     """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
     from mmfit.stages import search_stage
 
-    search_stage.search(analysis, files)
+    search_stage.search(session)
 
 
-def tables(analysis: Analysis, files: ResultFiles) -> None:
+def tables(session: Session) -> None:
     """The tables of the fits under tables/."""
-    from mmfit.tables.frames import write_tables
     from mmfit.tables.model_tables import model_tables
 
-    computed = model_tables(inputs.candidates(analysis, files), analysis.df)
-    write_tables(files.tables, "tables", computed)
+    session.write_tables("tables", model_tables(session.candidates, session.analysis.df))
 
 
-def inference(analysis: Analysis, files: ResultFiles) -> None:
+def inference(session: Session) -> None:
     """The tables of the inference under tables/: what the analysis asks of every model."""
     from mmfit.data.new_rows import read_new_rows
-    from mmfit.tables.frames import write_tables
     from mmfit.tables.inference_pieces import Wanted
     from mmfit.tables.inference_tables import inference_tables
 
-    frame, _, _ = read_rows(files.folder)
-    new_rows = read_new_rows(analysis, frame)
+    analysis = session.analysis
+    new_rows = read_new_rows(analysis, session.rows[0])
     searched = analysis.selection.search is not None
     wanted = Wanted(analysis.inference, analysis.bootstrap, analysis.df, new_rows, searched)
-    computed = inference_tables(inputs.candidates(analysis, files), wanted)
-    write_tables(files.tables, "inference", computed)
+    session.write_tables("inference", inference_tables(session.candidates, wanted))
 
 
-def report(analysis: Analysis, files: ResultFiles) -> None:
+def report(session: Session) -> None:
     """report.html, provenance.json."""
     from mmfit.report.html.render import write_report
     from mmfit.report.provenance import write_provenance
     from mmfit.report.records import ReportInput
     from mmfit.tables.residuals import residuals
 
-    dataset = read_dataset(files.folder)
+    analysis, files, dataset = session.analysis, session.files, session.dataset
     _refuse_other_data(analysis, dataset, files)
     content = ReportInput(
-        analysis=inputs.completed(analysis, files),
+        analysis=session.completed,
         dataset=dataset,
-        candidates=inputs.candidates(analysis, files),
-        comparisons=inputs.comparisons(files),
-        selection=inputs.selection(files),
-        tables=inputs.tables(files),
+        candidates=session.candidates,
+        comparisons=session.comparisons,
+        selection=session.selection,
+        tables=session.tables,
     )
     write_report(files.report, replace(content, residuals=residuals(content.chosen)))
     write_provenance(files.provenance, analysis, dataset)
@@ -184,14 +176,14 @@ STAGES = MappingProxyType(
 )
 
 
-def perform(job: Job, analysis: Analysis, files: ResultFiles) -> None:
+def perform(job: Job, session: Session) -> None:
     """Do the stage of a job."""
     if job.stage == "fit":
-        fit(analysis, files, job.part)
+        fit(session, job.part)
     elif job.stage == "bootstrap":
-        bootstrap(analysis, files, int(job.part))
+        bootstrap(session, int(job.part))
     else:
-        STAGES[job.stage](analysis, files)
+        STAGES[job.stage](session)
 
 
 def _null_settings(

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mmfit.selection import words
 from mmfit.selection.records import Comparison, NullDistribution, Remark
-from mmfit.tables.frames import Frames, frame_of_rows, read_tables
+from mmfit.tables.frames import Frames, frame_of_rows
 from mmfit.tables.schema import TABLES
 
 
@@ -24,18 +23,12 @@ def comparison_tables(comparisons: Iterable[Comparison]) -> Frames:
     }
 
 
-def read_comparisons(folder: str | Path) -> tuple[Comparison, ...]:
-    """The records behind both tables.
+def comparisons_of(tables: Frames) -> tuple[Comparison, ...]:
+    """The records behind ``comparisons`` and ``null_distributions``.
 
     Without loss but for the null distributions: weights of mixtures have the digits that are
     printed, conditions are the words that are there.
-
-    Raises
-    ------
-    FileNotFoundError : one of the files is not there.
-    DataError : a file is not such a table as this version writes it.
     """
-    tables = read_tables(folder, ("comparisons", "null_distributions"))
     laws: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in _rows(tables["null_distributions"]):
         laws.setdefault((row["null"], row["alternative"]), []).append(row)

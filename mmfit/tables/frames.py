@@ -52,20 +52,23 @@ def stacked(name: str, frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else empty_frame(name)
 
 
-def write_tables(folder: str | Path, stage: str, frames: Frames) -> None:
+def write_tables(folder: str | Path, stage: str, frames: Frames) -> Frames:
     """Write the tables of a stage into ``folder`` (``results/<analysis>/tables``).
+
+    They are given back as :func:`read_tables` reads them.
 
     Raises
     ------
     KeyError : a table of the stage is not there.
     """
-    for schema in tables_of(stage):
-        write_csv(Path(folder) / schema.file, as_written(schema.name, frames[schema.name]))
+    written = {table.name: frame_of(table.name, frames[table.name]) for table in tables_of(stage)}
+    for name, frame in written.items():
+        write_csv(Path(folder) / TABLES[name].file, as_written(name, frame))
+    return written
 
 
 def as_written(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The table as its file holds it: declared columns, integers without a decimal point."""
-    frame = frame_of(name, frame)
+    """The table as its file holds it: integers without a decimal point."""
     whole = [column for column, kind in TABLES[name].kinds.items() if kind in ("integer", "count")]
     return frame.astype(dict.fromkeys(whole, "Int64"))
 

@@ -16,7 +16,7 @@ from mmfit.expression import variables
 from mmfit.expression.labels import require_distinct
 from mmfit.formula.names import column_names
 from mmfit.inference.intervals.parameters import estimates, fixed_parameters, parameters
-from mmfit.inference.marginal.predictors import COVARIATE, label_text, predictors
+from mmfit.inference.marginal.predictors import label_text
 from mmfit.selection.pair_tests.ranova import ranova
 from mmfit.selection.records import Candidate, NullSettings
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
@@ -115,10 +115,10 @@ def coefficient_notes(candidate: Candidate, wanted: Wanted) -> Rows:
         note = inference.anova(model, kind, wanted.df).attrs["note"]
         notes += [("anova", f"type {kind}: {note}")] if note else []
     modes = inference.random_effects(model)
-    untold = int(modes["std_error"].isna().sum())
-    if untold:
+    unidentified = int(modes["std_error"].isna().sum())
+    if unidentified:
         text = "conditional modes, or their variances, follow by covariances that no data tell."
-        notes.append(("random_effects", f"{untold} of {len(modes)} {text}"))
+        notes.append(("random_effects", f"{unidentified} of {len(modes)} {text}"))
     return {"inference_notes": pd.DataFrame(notes, columns=["table", "text"])}
 
 
@@ -303,7 +303,7 @@ def _factors(candidate: Candidate, asked: str | Sequence[str]) -> Sequence[str]:
     """The factors to take means by: those asked for, or every factor of the fixed part."""
     if asked != "all":
         return asked
-    return [p.name for p in predictors(candidate.matrices.design) if p.kind != COVARIATE]
+    return inference.mean_factors(candidate.matrices)
 
 
 def _labelled(table: pd.DataFrame, first: str) -> pd.DataFrame:

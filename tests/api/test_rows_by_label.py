@@ -6,7 +6,7 @@ import pytest
 
 from mmfit import lmer, search
 from mmfit.errors import DataError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 
 N = 60
 RNG = np.random.default_rng(11)
@@ -34,7 +34,7 @@ def test_a_series_goes_by_its_labels(role):
         rows = shuffled(seed)
         given = {role: VALUES.iloc[rows]}
         assert lmer(FORMULA, FRAME, **given).objective == wanted
-        assert build(FORMULA, FRAME, **given).y.tolist() == FRAME["y"].tolist()
+        assert build_matrices(FORMULA, FRAME, **given).y.tolist() == FRAME["y"].tolist()
         mapping = {name: FRAME[name] for name in FRAME}
         assert lmer(FORMULA, mapping, **given).objective == wanted
         # Reversed data, too, and the rows without a missing value.

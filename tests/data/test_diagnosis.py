@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmfit.data import diagnose
-from mmfit.data.diagnosis import diagnose_factors, factor_codes, pair_relation
+from mmfit.data.diagnosis import diagnose_factors, factor_partition, pair_relation
 from tests.data.files import analysis
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "data"
@@ -103,7 +103,9 @@ CODES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, ma
 @given(CODES)
 def test_relations_agree_with_their_definitions(rows):
     frame = pd.DataFrame(rows, columns=["a", "b"])
-    pair = pair_relation(("a", *factor_codes(frame, ["a"])), ("b", *factor_codes(frame, ["b"])))
+    pair = pair_relation(
+        ("a", factor_partition(frame, ["a"])), ("b", factor_partition(frame, ["b"]))
+    )
     combinations = set(rows)
     of_a = {a: {q for p, q in combinations if p == a} for a, _ in rows}
     of_b = {b: {p for p, q in combinations if q == b} for _, b in rows}
@@ -135,5 +137,6 @@ def _components(of_a):
 @pytest.mark.parametrize("kind", ["category", "str", "int64"])
 def test_codes_do_not_depend_on_how_a_column_is_held(kind):
     frame = pd.DataFrame({"a": [3, 1, 2, 1], "b": [1, 1, 2, 2]}).astype(kind)
-    codes, count = factor_codes(frame, ["a", "b"])
+    groups = factor_partition(frame, ["a", "b"])
+    codes, count = groups.codes, groups.levels
     assert (codes.tolist(), count) == ([3, 0, 2, 1], 4)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmfit.data import load_dataset, simulate
-from mmfit.data.diagnosis import diagnose_factors, factor_codes
+from mmfit.data.diagnosis import diagnose_factors, factor_partition
 from mmfit.data.simulation import Purpose, correlation_root, stream
 from mmfit.errors import DesignError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.spec import RandomEffects, Simulation
 from tests.data.files import analysis
 
@@ -70,9 +70,10 @@ def test_labels_of_a_nested_factor_are_unique_unless_reused():
     factor = {"levels": 2, "within": "region", "labels": "reused"}
     reused = simulate(simulation(design=NESTED | {"clinic": factor}))
     assert list(reused["clinic"].cat.categories) == ["1", "2"]
-    codes, count = factor_codes(reused, ["region", "clinic"])
+    groups = factor_partition(reused, ["region", "clinic"])
+    codes, count = groups.codes, groups.levels
     assert count == 6
-    assert codes.tolist() == factor_codes(unique, ["clinic"])[0].tolist()
+    assert codes.tolist() == factor_partition(unique, ["clinic"]).codes.tolist()
 
 
 def test_a_factor_may_be_written_before_the_one_that_it_lies_within():
@@ -310,5 +311,5 @@ def test_many_nested_levels():
 
 def test_the_simulated_model_can_be_built_on_its_data():
     simulated = simulation(covariates={"x": {"distribution": "normal"}})
-    matrices = build(simulated.formula, simulate(simulated))
+    matrices = build_matrices(simulated.formula, simulate(simulated))
     assert [term.grouping for term in matrices.random] == ["clinic:region", "doctor", "region"]

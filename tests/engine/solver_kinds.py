@@ -5,7 +5,6 @@ from unittest.mock import patch
 
 from mmfit.engine.solvers.crossed import coupling, pair_map
 from mmfit.engine.solvers.crossed.chain import chain_solver
-from mmfit.engine.solvers.crossed.choice import is_nested
 from mmfit.engine.solvers.crossed.products import neighbours
 from mmfit.engine.solvers.crossed.remainder import by_member
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
@@ -47,7 +46,7 @@ def _chain(system):
     """With the largest group eliminated, then one that it is nested in; None without."""
     first, *rest = elimination_order(system)
     inner = system.groups[first]
-    outer = [g for g in rest if is_nested(inner, system.groups[g])]
+    outer = [g for g in rest if inner.partition.is_inside(system.groups[g].partition)]
     if not outer or len(rest) == 1:
         return None
     return chain_solver(system, [first, outer[0], *(g for g in rest if g != outer[0])])

@@ -13,7 +13,7 @@ from mmfit.engine.fit import fit_model
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import optimize
 from mmfit.engine.preparation import prepare
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from tests.oracle.designs import accepted, random_design
 from tests.oracle.minimum import minimum
 from tests.oracle.trial import trials
@@ -113,7 +113,7 @@ def test_uncentred_years_as_terms_of_their_own(reml):
     assert larger.converged
     smaller = mmfit.lmer("y ~ 1 + (1 | g)", frame, reml=reml)
     assert larger.objective <= smaller.objective + 1e-9
-    m = build("y ~ 1 + (x + t || g)", frame)
+    m = build_matrices("y ~ 1 + (x + t || g)", frame)
     assert larger.objective <= minimum(m, reml).objective + 1e-9
 
 
@@ -136,7 +136,7 @@ def test_without_an_intercept_the_lowest_of_one_theta_is_found():
         frame = pd.DataFrame({"g": rng.integers(0, 4, n), "x": rng.integers(1, 8, n)})
         frame["y"] = np.round(8 + 0.2 * frame["x"] + rng.normal(size=4)[frame["g"]], 0)
         frame["y"] += rng.integers(0, 2, n)
-        m = build("y ~ 0 + x + (1 | g)", frame)
+        m = build_matrices("y ~ 0 + x + (1 | g)", frame)
         for reml in (True, False):
             fit = fit_model(m, criterion=REML if reml else ML)
             assert fit.objective <= minimum(m, reml).objective + 1e-7
@@ -193,7 +193,7 @@ def test_the_order_of_rows_effects_and_the_origin_do_not_matter():
 
 @pytest.mark.parametrize("theta", [1e12, 1e200, np.inf, np.nan, -1e30])
 def test_an_absurd_start_is_replaced(theta):
-    m = build("y ~ x1 + (x1 | ff)", _frame(TWELVE_ROWS))
+    m = build_matrices("y ~ x1 + (x1 | ff)", _frame(TWELVE_ROWS))
     fit, given = fit_model(m), fit_model(m, start=np.array([theta, theta, theta]))
     assert given.objective == pytest.approx(fit.objective, abs=1e-7)
 
@@ -218,7 +218,7 @@ def test_a_start_that_cannot_be_evaluated_is_replaced(limit):
     g = np.repeat(np.arange(8), 4)
     y = rng.normal(size=32) - 0.6 * rng.normal(size=8)[g]
     y = y - 0.99 * np.array([y[g == i].mean() for i in range(8)])[g]
-    prepared = prepare(build("y ~ 1 + (1 | g)", {"y": y, "g": g}))
+    prepared = prepare(build_matrices("y ~ 1 + (1 | g)", {"y": y, "g": g}))
     problem = EstimationProblem(prepared.system, _Narrow(prepared.solver, limit), REML)
     at, outcomes = optimize(problem, np.array([[3.0]]), unmodelled=True)
     assert outcomes.converged.all()
@@ -231,9 +231,9 @@ def test_an_ordinary_design_is_searched_once():
     rng = np.random.default_rng(9)
     g, x = rng.integers(0, 15, 120), rng.normal(size=120)
     y = x + rng.normal(size=(15, 2))[g, 0] + rng.normal(size=120)
-    prepared = prepare(build("y ~ x + (x | g)", {"y": y, "g": g, "x": x}))
+    prepared = prepare(build_matrices("y ~ x + (x | g)", {"y": y, "g": g, "x": x}))
     problem = EstimationProblem(prepared.system, prepared.solver, REML)
     _, outcomes = optimize(problem, starting_theta(problem), prepared.unmodelled)
     assert outcomes.others.tolist() == [0]
-    without = prepare(build("y ~ 1 + (x | g)", {"y": y, "g": g, "x": x}))
+    without = prepare(build_matrices("y ~ 1 + (x | g)", {"y": y, "g": g, "x": x}))
     assert (prepared.unmodelled, without.unmodelled) == (False, True)

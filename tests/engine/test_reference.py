@@ -9,7 +9,7 @@ from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.optimize.minque_start import starting_theta
 from mmfit.engine.optimize.optimizer import optimize
 from mmfit.engine.preparation import prepare
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from tests.reference_cases import cases, data, fits, matrices
 
 # A criterion may be better than lme4's by more than rounding only if lme4 was not at the optimum,
@@ -101,7 +101,7 @@ def test_scaled_residuals(case):
 
 def test_a_search_far_from_the_average_information_ends_soon():
     """Without a fixed intercept the random one has a mean: average information is far off."""
-    m = build("Reaction ~ 0 + Days + (Days | Subject)", data("sleepstudy"))
+    m = build_matrices("Reaction ~ 0 + Days + (Days | Subject)", data("sleepstudy"))
     prepared = prepare(m)
     problem = EstimationProblem(prepared.system, prepared.solver, REML)
     at, once = optimize(problem, starting_theta(problem), unmodelled=False)

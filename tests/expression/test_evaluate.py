@@ -13,12 +13,12 @@ from mmfit.expression.nodes import (
     Binary,
     Boolean,
     Call,
-    Group,
     Name,
     Number,
-    Sequence,
+    Parentheses,
     Text,
     Unary,
+    ValueList,
 )
 
 N = np.nan
@@ -195,14 +195,14 @@ LEAVES = st.one_of(
 
 
 def _grown(children):
-    inner = children.map(Group)
+    inner = children.map(Parentheses)
     operators = st.sampled_from(["+", "-", "*", "/", "^", "%%", "==", "<", "&", "|"])
     return st.one_of(
         inner,
         st.builds(Binary, operators, inner, inner),
         st.builds(Unary, st.sampled_from(["-", "!"]), inner),
         st.builds(
-            Binary, st.just("%in%"), inner, st.lists(LEAVES, max_size=3).map(tuple).map(Sequence)
+            Binary, st.just("%in%"), inner, st.lists(LEAVES, max_size=3).map(tuple).map(ValueList)
         ),
         st.builds(
             Call,

@@ -9,7 +9,7 @@ import pytest
 
 from mmfit.expression.columns import Columns
 from mmfit.expression.labels import number_label
-from mmfit.formula import build_with_design, full_dummy_matrix
+from mmfit.formula import build_matrices_with_design, full_dummy_matrix
 from mmfit.formula.build import _fixed
 from mmfit.formula.formula import parse
 from mmfit.formula.rank import independent_columns
@@ -51,7 +51,7 @@ def test_fixed_part(case, frame):
 @pytest.mark.parametrize("case", named(R["contrasts"]))
 def test_contrasts_argument(case, frame):
     formula = f"y ~ {case['formula']} + (1 | doctor)"
-    matrices, _ = build_with_design(formula, frame, contrasts=case["contrasts"])
+    matrices, _ = build_matrices_with_design(formula, frame, contrasts=case["contrasts"])
     assert list(matrices.all_fixed_names) == case["names"]
     np.testing.assert_allclose(matrices.X, case["matrix"], **TOLERANCE)
 
@@ -60,7 +60,7 @@ def test_contrasts_argument(case, frame):
 def test_full_dummy_matrix(case, frame):
     formula = f"y ~ {case['formula']} + (1 | doctor)"
     contrasts = {"f": "sum"} if " f" in formula else None
-    matrices, design = build_with_design(formula, frame, contrasts=contrasts)
+    matrices, design = build_matrices_with_design(formula, frame, contrasts=contrasts)
     full = full_dummy_matrix(design)
     assert list(full.names) == case["names"]
     np.testing.assert_array_equal(full.matrix, case["matrix"])
@@ -80,14 +80,14 @@ def test_new_rows(case, frame):
             "day": [10, 0, 2],
         }
     )
-    _, design = build_with_design(f"y ~ {case['formula']} + (1 | doctor)", frame)
+    _, design = build_matrices_with_design(f"y ~ {case['formula']} + (1 | doctor)", frame)
     rebuilt = design.rebuild(new, random=False)
     np.testing.assert_allclose(rebuilt.X, case["matrix"], rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("case", named(R["random"]))
 def test_random_terms(case, frame):
-    matrices, _ = build_with_design(f"y ~ x + {case['formula']}", frame)
+    matrices, _ = build_matrices_with_design(f"y ~ x + {case['formula']}", frame)
     assert [term.group for term in matrices.random] == np.atleast_1d(case["groups"]).tolist()
     for term, wanted in zip(matrices.random, case["terms"], strict=True):
         assert term.grouping == wanted["grouping"]

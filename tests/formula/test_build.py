@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mmfit.errors import DataError
-from mmfit.formula import RandomTerm, build, build_with_design, parse
+from mmfit.formula import RandomTerm, build_matrices, build_matrices_with_design, parse
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "expected.json").read_text())
@@ -27,7 +27,7 @@ def reference_frame(name):
 def test_reference_cases_have_the_names_of_lme4(case):
     formula = parse(case["formula"])
     frame = reference_frame(case["data"]).dropna(subset=list(formula.variables))
-    matrices = build(
+    matrices = build_matrices(
         formula,
         frame,
         weights=case["weights"],
@@ -88,7 +88,7 @@ def test_parse_gives_the_same_object_again():
 
 def test_parentheses_group_factors_that_lme4_cannot_read(frame):
     for text in ("(1 | (region/clinic))", "(1 | region/clinic)"):
-        names = [t.group for t in build(f"y ~ x + {text}", frame).random]
+        names = [t.group for t in build_matrices(f"y ~ x + {text}", frame).random]
         assert names == ["clinic:region", "region"]
     deep = parse("y ~ 1 + (1 | a/(b/c))").random
     assert [bar.grouping.name for bar in deep] == ["c:b:a", "b:a", "a"]
@@ -97,12 +97,14 @@ def test_parentheses_group_factors_that_lme4_cannot_read(frame):
 
 
 def test_double_bar_over_an_intercept_alone(frame):
-    (term,) = build("y ~ x + (1 || region)", frame).random
+    (term,) = build_matrices("y ~ x + (1 || region)", frame).random
     assert (term.group, term.effects) == ("region", ("(Intercept)",))
 
 
 def test_functions_as_grouping_factors(frame):
-    terms = build("y ~ x + (1 | factor(region)) + (1 | interaction(region, clinic))", frame).random
+    terms = build_matrices(
+        "y ~ x + (1 | factor(region)) + (1 | interaction(region, clinic))", frame
+    ).random
     assert [term.group for term in terms] == ["interaction(region, clinic)", "factor(region)"]
     assert terms[0].factors == ("region", "clinic")
     assert terms[0].levels[:3] == ("3.1", "20.1", "100.1")
@@ -110,14 +112,16 @@ def test_functions_as_grouping_factors(frame):
 
 
 def test_the_fixed_part_alone_may_be_empty(frame):
-    matrices = build("y ~ 0 + (1 | region)", frame)
+    matrices = build_matrices("y ~ 0 + (1 | region)", frame)
     assert matrices.X.shape == (60, 0)
     assert matrices.fixed_names == matrices.fixed_terms == ()
-    assert build("y ~ (1 | region)", frame).fixed_names == ("(Intercept)",)
+    assert build_matrices("y ~ (1 | region)", frame).fixed_names == ("(Intercept)",)
 
 
 def test_dropped_columns_are_named(frame):
-    matrices = build("y ~ x + I(2 * x) + z + I(x + z) + one + (1 | region)", frame.assign(one=1.0))
+    matrices = build_matrices(
+        "y ~ x + I(2 * x) + z + I(x + z) + one + (1 | region)", frame.assign(one=1.0)
+    )
     assert matrices.fixed_names == ("(Intercept)", "x", "z")
     assert matrices.dropped == ("I(2 * x)", "I(x + z)", "one")
     assert matrices.all_fixed_names == ("(Intercept)", "x", "I(2 * x)", "z", "I(x + z)", "one")
@@ -127,7 +131,7 @@ def test_dropped_columns_are_named(frame):
 
 def test_empty_cells_drop_their_columns(frame):
     thin = frame[~((frame.f == "c") & (frame.clinic == 4))]
-    matrices = build("y ~ f * clinic + (1 | region)", thin, categorical=["clinic"])
+    matrices = build_matrices("y ~ f * clinic + (1 | region)", thin, categorical=["clinic"])
     assert matrices.dropped == ("fc:clinic4",)
     assert matrices.fixed_terms[-1].variables == ("f", "clinic")
     assert len(matrices.fixed_terms[-1].columns) == 6
@@ -162,7 +166,7 @@ LEVELS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_levels_of_each_kind_of_column(kind):
     frame = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 7], "g": KINDS[kind]})
-    (term,) = build("y ~ 1 + (1 | g)", frame).random
+    (term,) = build_matrices("y ~ 1 + (1 | g)", frame).random
     assert term.levels == LEVELS[kind]
     labels = np.array(term.levels)[term.codes]
     for first in range(6):
@@ -173,7 +177,7 @@ def test_levels_of_each_kind_of_column(kind):
 
 def test_floats_equal_to_fifteen_digits_are_two_levels():
     frame = pd.DataFrame({"y": [1.0, 2, 3, 5], "g": [0.1 + 0.2, 0.3, 0.5, 0.5]})
-    (term,) = build("y ~ 1 + (1 | g)", frame).random
+    (term,) = build_matrices("y ~ 1 + (1 | g)", frame).random
     levels = ("0.3", "0.30000000000000004", "0.5")
     assert (term.levels, term.codes.tolist()) == (levels, [1, 0, 2, 2])
 
@@ -186,7 +190,9 @@ def test_long_columns_are_coded_as_short_ones():
     short["y"] = rng.normal(size=500)
     long = pd.concat([short] * 20, ignore_index=True)
     for formula in ("y ~ 1 + (1 | g)", "y ~ 1 + (1 | v)", "y ~ 1 + (1 | g:v)", "y ~ 1 + (1 | v/g)"):
-        for a, b in zip(build(formula, short).random, build(formula, long).random, strict=True):
+        for a, b in zip(
+            build_matrices(formula, short).random, build_matrices(formula, long).random, strict=True
+        ):
             assert a.levels == b.levels
             np.testing.assert_array_equal(np.tile(a.codes, 20), b.codes)
 
@@ -195,7 +201,7 @@ def test_interaction_codes_only_what_occurs_first_factor_slowest():
     frame = pd.DataFrame(
         {"y": [1.0, 2, 3, 4, 6], "a": ["q", "p", "q", "p", "p"], "b": [10, 9, 9, 9, 9]}
     )
-    (term,) = build("y ~ 1 + (1 | a:b)", frame).random
+    (term,) = build_matrices("y ~ 1 + (1 | a:b)", frame).random
     assert term.levels == ("p:9", "q:9", "q:10")
     assert term.codes.tolist() == [2, 0, 1, 0, 0]
 
@@ -203,11 +209,11 @@ def test_interaction_codes_only_what_occurs_first_factor_slowest():
 def test_weights_and_offset_by_name_expression_or_array(frame):
     formula = "y ~ x + offset(x / 2) + (1 | region)"
     for weights in ("z", "z * 1", frame["z"].to_numpy(), frame["z"]):
-        matrices = build("y ~ x + (1 | region)", frame, weights=weights)
+        matrices = build_matrices("y ~ x + (1 | region)", frame, weights=weights)
         np.testing.assert_array_equal(matrices.weights, frame["z"])
         assert matrices.offset is None
     for offset in ("z", "1 * z", frame["z"].to_numpy()):
-        matrices = build(formula, frame, offset=offset)
+        matrices = build_matrices(formula, frame, offset=offset)
         np.testing.assert_allclose(matrices.offset, frame["x"] / 2 + frame["z"], rtol=1e-15)
         assert matrices.fixed_names == ("(Intercept)", "x")
 
@@ -216,21 +222,24 @@ def test_a_column_name_that_reads_like_an_expression_is_a_column_unless_it_is_on
     odd = frame.assign(**{"z - 1": 2.0})
     for given in ({"weights": "z - 1"}, {"offset": "z - 1"}):
         with pytest.raises(DataError, match="'z - 1' is a column of the data and an expression"):
-            build("y ~ x + (1 | region)", odd, **given)
+            build_matrices("y ~ x + (1 | region)", odd, **given)
     for data, text in ((odd, "`z - 1`"), (odd.drop(columns="z"), "z - 1")):
-        assert build("y ~ x + (1 | region)", data, weights=text).weights.tolist() == [2.0] * 60
+        assert (
+            build_matrices("y ~ x + (1 | region)", data, weights=text).weights.tolist()
+            == [2.0] * 60
+        )
 
 
 def test_a_response_may_be_given(frame):
     given = np.arange(60.0)
     for formula in ("~ x + (1 | region)", "y ~ x + (1 | region)"):
-        matrices = build(formula, frame, response=given)
+        matrices = build_matrices(formula, frame, response=given)
         np.testing.assert_array_equal(matrices.y, given)
-    assert build("~ x + (1 | region)", frame, response=given).response == ""
+    assert build_matrices("~ x + (1 | region)", frame, response=given).response == ""
 
 
 def test_contrasts_leave_random_terms_alone_and_ignore_unused_columns(frame):
-    matrices = build(
+    matrices = build_matrices(
         "y ~ f + (0 + f | clinic) + (f | region)", frame, contrasts={"f": "sum", "z": "sum"}
     )
     assert matrices.fixed_names == ("(Intercept)", "f1", "f2")
@@ -242,7 +251,7 @@ def test_contrasts_leave_random_terms_alone_and_ignore_unused_columns(frame):
 
 def test_matrices_do_not_share_memory_with_the_frame(frame):
     before = frame.copy()
-    matrices = build("y ~ x + (x | region)", frame, weights="z", offset="z")
+    matrices = build_matrices("y ~ x + (x | region)", frame, weights="z", offset="z")
     for array in (matrices.y, matrices.X, matrices.weights, matrices.offset):
         array[:] = 0
     matrices.random[0].model[:] = 0
@@ -260,7 +269,7 @@ FORMULAS = [
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("copy", ["whole", "part"])
 def test_rebuilding_on_the_rows_of_the_fit_gives_the_fit(formula, copy, frame):
-    matrices, design = build_with_design(formula, frame, offset="x")
+    matrices, design = build_matrices_with_design(formula, frame, offset="x")
     rows = np.arange(60) if copy == "whole" else np.array([59, 3, 17])
     new = design.rebuild(frame.iloc[rows].drop(columns="y"))
     np.testing.assert_array_equal(new.X, matrices.X[rows])
@@ -272,7 +281,7 @@ def test_rebuilding_on_the_rows_of_the_fit_gives_the_fit(formula, copy, frame):
 
 
 def test_unknown_levels_of_grouping_factors_are_coded_minus_one(frame):
-    _, design = build_with_design("y ~ x + (1 | region/clinic)", frame)
+    _, design = build_matrices_with_design("y ~ x + (1 | region/clinic)", frame)
     new = pd.DataFrame({"x": 0.0, "region": [3, 20, 7, 100], "clinic": [1, 9, 1, 4]})
     inner, outer = design.rebuild(new).random
     assert outer.codes.tolist() == [0, 1, -1, 2]
@@ -280,7 +289,7 @@ def test_unknown_levels_of_grouping_factors_are_coded_minus_one(frame):
 
 
 def test_levels_and_dummy_columns_of_fixed_factors(frame):
-    matrices, design = build_with_design("y ~ x * f + (1 | region)", frame)
+    matrices, design = build_matrices_with_design("y ~ x * f + (1 | region)", frame)
     assert design.factor_levels == {"f": ("a", "b", "c")}
     assert design.factor_columns == {"f": ("fa", "fb", "fc")}
     assert matrices.design is design
@@ -289,13 +298,15 @@ def test_levels_and_dummy_columns_of_fixed_factors(frame):
 def test_a_design_survives_pickling(frame):
     import pickle
 
-    _, design = build_with_design(FORMULAS[0], frame)
+    _, design = build_matrices_with_design(FORMULAS[0], frame)
     again = pickle.loads(pickle.dumps(design))
     np.testing.assert_array_equal(again.rebuild(frame).X, design.rebuild(frame).X)
 
 
 def test_constant_columns_of_random_terms_are_marked(frame):
-    terms = build("y ~ x + (x + f | region) + (0 + x | clinic) + (1 | clinic)", frame).random
+    terms = build_matrices(
+        "y ~ x + (x + f | region) + (0 + x | clinic) + (1 | clinic)", frame
+    ).random
     marked = {(t.grouping, t.effects[0]): t.constant for t in terms}
     assert marked == {
         ("region", "(Intercept)"): (True, False, False, False),
@@ -307,6 +318,6 @@ def test_constant_columns_of_random_terms_are_marked(frame):
 
 
 def test_nothing_is_said_to_be_constant_by_default(frame):
-    (term,) = build("y ~ x + (x | region)", frame).random
+    (term,) = build_matrices("y ~ x + (x | region)", frame).random
     plain = RandomTerm("g", "g", ("g",), term.effects, term.model, term.codes, term.levels)
     assert plain.constant == (False, False)

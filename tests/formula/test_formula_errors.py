@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmfit.errors import DataError, DesignError, FormulaError
-from mmfit.formula import build, build_with_design, parse
+from mmfit.formula import build_matrices, build_matrices_with_design, parse
 
 ROWS = 24
 FRAME = pd.DataFrame(
@@ -113,10 +113,10 @@ def test_malformed(text, message, position):
 @pytest.mark.parametrize(("text", "message", "position"), UNSUITABLE)
 def test_unsuitable(text, message, position):
     if message is None:
-        assert build(text, FRAME).fixed_names[1:3] == ("I(poly(x, 2))1", "I(poly(x, 2))2")
+        assert build_matrices(text, FRAME).fixed_names[1:3] == ("I(poly(x, 2))1", "I(poly(x, 2))2")
         return
     with pytest.raises(FormulaError) as caught:
-        build(text, FRAME)
+        build_matrices(text, FRAME)
     assert message in caught.value.reason
     assert caught.value.position == position
 
@@ -153,7 +153,7 @@ def test_unsuitable(text, message, position):
 )
 def test_data_errors(formula, options, message):
     with pytest.raises(DataError, match=message):
-        build(formula, FRAME, **options)
+        build_matrices(formula, FRAME, **options)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_data_errors(formula, options, message):
 )
 def test_design_errors(formula, message):
     with pytest.raises(DesignError, match=message):
-        build(formula, FRAME)
+        build_matrices(formula, FRAME)
 
 
 def test_a_dummy_expansion_without_bounds_is_refused_before_it_is_made():
@@ -180,12 +180,12 @@ def test_a_dummy_expansion_without_bounds_is_refused_before_it_is_made():
     )
     message = r"id\) would take 39999 columns over 40000 rows; was a grouping factor meant"
     with pytest.raises(DesignError, match=message):
-        build("y ~ factor(id) + (1 | g)", frame)
+        build_matrices("y ~ factor(id) + (1 | g)", frame)
 
 
 def test_an_empty_frame_is_refused():
     with pytest.raises(DataError, match="the data have no rows"):
-        build("y ~ x + (1 | g)", FRAME.iloc[:0])
+        build_matrices("y ~ x + (1 | g)", FRAME.iloc[:0])
 
 
 @pytest.mark.parametrize(
@@ -199,14 +199,14 @@ def test_an_empty_frame_is_refused():
     ],
 )
 def test_new_rows_that_do_not_fit(change, error, message):
-    _, design = build_with_design("y ~ x + f + (1 | g)", FRAME)
+    _, design = build_matrices_with_design("y ~ x + f + (1 | g)", FRAME)
     new = FRAME.head(2).assign(**change)
     with pytest.raises(error, match=message):
         design.rebuild(new)
 
 
 def test_new_rows_without_the_grouping_factor():
-    _, design = build_with_design("y ~ x + (1 | g)", FRAME)
+    _, design = build_matrices_with_design("y ~ x + (1 | g)", FRAME)
     with pytest.raises(DataError, match="lack the column 'g' of the grouping factor g"):
         design.rebuild(FRAME[["x"]])
     assert design.rebuild(FRAME[["x"]], random=False).X.shape == (ROWS, 2)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mmfit import lmer
 from mmfit.expression import columns as expression_columns
-from mmfit.expression.values import Factor, as_factor
-from mmfit.formula import build, parse
+from mmfit.expression.values import FactorValues, as_factor
+from mmfit.formula import build_matrices, parse
 from mmfit.formula.grouping import code_groups
 
 
@@ -74,8 +74,8 @@ def test_many_rows_nested_but_for_one(step, spread):
     check([outer, inner])
     codes = outer.codes.copy()
     codes[12_345] += 1 if codes[12_345] == 0 else -1
-    check([inner, Factor(codes, outer.levels)])
-    check([Factor(codes, outer.levels), inner])
+    check([inner, FactorValues(codes, outer.levels)])
+    check([FactorValues(codes, outer.levels), inner])
     check([as_factor(rows % 200 * spread), as_factor(rows // 200 * spread)])
 
 
@@ -85,7 +85,7 @@ def test_sparse_combinations_of_many_levels():
 
 
 def test_levels_that_occur_in_no_row():
-    unused = Factor(np.array([0, 2, 2, 0]), ("a", "b", "c"))
+    unused = FactorValues(np.array([0, 2, 2, 0]), ("a", "b", "c"))
     check([unused, as_factor(np.array([1, 1, 0, 0]))])
     check([unused, as_factor(np.array([1, 2, 2, 1]))])
     check([as_factor(np.array([1, 2, 3, 4])), unused])
@@ -115,7 +115,7 @@ def test_nested_chain_by_every_kind_of_column(coding, kind):
     frame = nested_frame(coding)
     if kind != "int64":
         frame[names] = frame[names].astype(str).astype(kind)
-    terms = build("y ~ x + (1 | region/clinic/patient)", frame).random
+    terms = build_matrices("y ~ x + (1 | region/clinic/patient)", frame).random
     assert [term.group for term in terms] == [
         "patient:(clinic:region)",
         "clinic:region",
@@ -137,7 +137,7 @@ def test_labels_of_categories_are_not_formed_by_building(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(expression_columns, "level_labels", refuse)
-        terms = build("y ~ x + (1 | region/clinic/patient)", frame).random
+        terms = build_matrices("y ~ x + (1 | region/clinic/patient)", frame).random
         assert [len(term.levels) for term in terms] == [60, 12, 3]
     assert terms[2].levels == ("0", "1", "2")
     assert terms[1].levels[:2] == ("0:0", "1:1")
@@ -145,11 +145,11 @@ def test_labels_of_categories_are_not_formed_by_building(monkeypatch):
 
 def test_new_rows_find_the_levels_of_a_nested_chain():
     frame = nested_frame("restarting")
-    design = build("y ~ x + (1 | region/clinic/patient)", frame).design
+    design = build_matrices("y ~ x + (1 | region/clinic/patient)", frame).design
     new = frame.iloc[[5, 0, 7]].copy()
     new.loc[new.index[0], "patient"] = 99
     (first, second, third) = design.rebuild(new).random
-    terms = build("y ~ x + (1 | region/clinic/patient)", frame).random
+    terms = build_matrices("y ~ x + (1 | region/clinic/patient)", frame).random
     assert first.codes.tolist() == [-1, *terms[0].codes[[0, 7]].tolist()]
     assert second.codes.tolist() == terms[1].codes[[5, 0, 7]].tolist()
     assert third.codes.tolist() == terms[2].codes[[5, 0, 7]].tolist()
@@ -158,7 +158,7 @@ def test_new_rows_find_the_levels_of_a_nested_chain():
 def test_equal_left_sides_share_their_matrix_and_others_do_not():
     frame = nested_frame("unique")
     text = "y ~ x + (x | region) + (x | clinic) + (0 + clinic | clinic) + (0 + clinic | region)"
-    terms = build(text, frame).random
+    terms = build_matrices(text, frame).random
     shapes = {(term.grouping, term.effects[0]): term.model for term in terms}
     assert shapes["region", "(Intercept)"] is shapes["clinic", "(Intercept)"]
     # A column that groups its own bar is a factor there, and a number elsewhere.
@@ -169,7 +169,7 @@ def test_equal_left_sides_share_their_matrix_and_others_do_not():
 def test_variables_that_were_removed_again_do_not_confuse_equal_sides():
     frame = nested_frame("unique")
     text = "y ~ x + (patient + x + patient - patient | clinic) + (x | region)"
-    first, second = build(text, frame).design.rebuild(frame).random
+    first, second = build_matrices(text, frame).design.rebuild(frame).random
     assert first.effects == second.effects == ("(Intercept)", "x")
     assert np.array_equal(first.model, second.model)
     assert parse(text).random[0].terms.labels == ("x",)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmfit.errors import DesignError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.formula.identifiability import null_moves, residual_confounded
 from mmfit.formula.unidentified import unidentified
 from tests.engine.designs import matrices, term
@@ -230,7 +230,7 @@ def frame(n=48, seed=3):
     ],
 )
 def test_words(formula, texts):
-    assert [record.text for record in unidentified(build(formula, frame()))] == texts
+    assert [record.text for record in unidentified(build_matrices(formula, frame()))] == texts
 
 
 @pytest.mark.parametrize(
@@ -243,23 +243,23 @@ def test_words(formula, texts):
 )
 def test_a_random_part_with_the_residual_variance_inside_is_refused(formula, message):
     with pytest.raises(DesignError, match=message):
-        build(formula, frame())
+        build_matrices(formula, frame())
 
 
 def test_a_saturated_square_is_refused_by_all_of_its_terms():
     square = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "a": list("pqpq"), "b": list("ppqq")})
     square["c"] = list("uvvu")
     with pytest.raises(DesignError, match=r" by .* and .* by .* and .* by .* 6 random effects"):
-        build("y ~ 1 + (1 | a) + (1 | b) + (1 | c)", square)
+        build_matrices("y ~ 1 + (1 | a) + (1 | b) + (1 | c)", square)
     twice = pd.concat([square, square], ignore_index=True)
-    assert not unidentified(build("y ~ 1 + (1 | a) + (1 | b) + (1 | c)", twice))
+    assert not unidentified(build_matrices("y ~ 1 + (1 | a) + (1 | b) + (1 | c)", twice))
 
 
 def test_as_many_effects_as_rows_are_told_from_the_residual_where_times_differ():
     rng = np.random.default_rng(8)
     own = pd.DataFrame({"y": rng.normal(size=40), "T": rng.uniform(0, 3, 40)})
     own["id"] = [f"i{i // 2}" for i in range(40)]
-    assert not unidentified(build("y ~ T + (T | id)", own))
+    assert not unidentified(build_matrices("y ~ T + (T | id)", own))
     own["T"] = np.tile([0.0, 1.0], 20)
     with pytest.raises(DesignError, match="by id has 40 random effects"):
-        build("y ~ T + (T | id)", own)
+        build_matrices("y ~ T + (T | id)", own)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmfit import lmer
 from mmfit.errors import DataError, FormulaError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection.records import Candidate
 from mmfit.spec import BootstrapSpec, InferenceSpec
 from mmfit.tables.inference_pieces import Wanted, means
@@ -36,7 +36,7 @@ def test_codes_and_new_rows(design, text):
     rows, rng = design
     frame, names = frame_of(rows, text)
     frame["y"] = rng.normal(size=len(rows))
-    built = build(f"y ~ 1 + (1 | {':'.join(names)})", frame)
+    built = build_matrices(f"y ~ 1 + (1 | {':'.join(names)})", frame)
     (term,) = built.random
     labels = [":".join(map(str, row)) for row in rows.tolist()]
     assert [term.levels[code] for code in term.codes] == labels
@@ -55,7 +55,7 @@ def test_interaction_codes_what_occurs(design):
     rows, rng = design
     frame, names = frame_of(rows, True)
     frame["y"] = rng.normal(size=len(rows))
-    (term,) = build(f"y ~ 1 + (1 | interaction({', '.join(names)}))", frame).random
+    (term,) = build_matrices(f"y ~ 1 + (1 | interaction({', '.join(names)}))", frame).random
     assert [term.levels[code] for code in term.codes] == [".".join(map(str, r)) for r in rows]
     # The first factor varies fastest.
     order = sorted(set(map(tuple, frame[names].to_numpy())), key=lambda row: row[::-1])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmfit.errors import DesignError
-from mmfit.formula import build, full_dummy_matrix
+from mmfit.formula import build_matrices, full_dummy_matrix
 from mmfit.formula.rank import independent_columns
 
 FACTORS = [
@@ -35,7 +35,7 @@ def frame():
 
 
 def fixed(text, frame):
-    return build(f"y ~ {text} + (1 | g)", frame)
+    return build_matrices(f"y ~ {text} + (1 | g)", frame)
 
 
 @pytest.mark.parametrize("text", FACTORS)
@@ -74,7 +74,7 @@ def test_products_of_numbers_and_factors_keep_their_order(frame):
 
 @pytest.mark.parametrize("text", ["x * f", "poly(x, 2) + h", "f * h", "1"])
 def test_columns_are_contiguous(frame, text):
-    matrices = build(f"y ~ {text} + (x | g)", frame)
+    matrices = build_matrices(f"y ~ {text} + (x | g)", frame)
     assert matrices.X.T.flags.c_contiguous
     assert matrices.random[0].model.T.flags.c_contiguous
 
@@ -90,7 +90,7 @@ def test_a_response_that_differs_in_the_middle_alone(frame):
 def test_matrices_do_not_share_memory_with_the_columns(frame):
     names = ["y", "x", "g"]
     columns = {name: frame[name].to_numpy().copy() for name in names}
-    matrices = build("y ~ x + (x | g)", columns)
+    matrices = build_matrices("y ~ x + (x | g)", columns)
     term = matrices.random[0]
     for array in (matrices.y, matrices.X, term.model, term.codes):
         assert not any(np.shares_memory(array, column) for column in columns.values())

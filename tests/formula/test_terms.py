@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 
 VARIABLES = ["a", "b", "c", "d"]
 LEAF = st.sampled_from(VARIABLES)
@@ -118,7 +118,7 @@ def frame():
     ],
 )
 def test_formulaic_spans_the_same_space(text, frame):
-    ours = build(f"y ~ {text} + (1 | g)", frame).X
+    ours = build_matrices(f"y ~ {text} + (1 | g)", frame).X
     theirs = np.asarray(formulaic.model_matrix(text, frame), dtype=float)
     together = np.column_stack([ours, theirs])
     assert ours.shape[1] == np.linalg.matrix_rank(theirs) == np.linalg.matrix_rank(together)
@@ -126,6 +126,6 @@ def test_formulaic_spans_the_same_space(text, frame):
 
 @pytest.mark.parametrize("text", ["x", "x + a", "0 + x + b", "x:z", "scale(z) + x", "a + b"])
 def test_formulaic_gives_the_same_columns(text, frame):
-    ours = build(f"y ~ {text} + (1 | g)", frame).X
+    ours = build_matrices(f"y ~ {text} + (1 | g)", frame).X
     theirs = np.asarray(formulaic.model_matrix(text, frame), dtype=float)
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.errors import MmfitError
-from mmfit.formula import ModelMatrices, build
+from mmfit.formula import ModelMatrices, build_matrices
 
 # {a} and {b} stand for left-hand sides.
 STRUCTURES = {
@@ -68,7 +68,7 @@ class Design:
 
     def matrices(self) -> ModelMatrices:
         """The model's matrices; raises what ``build`` raises of a design that it refuses."""
-        return build(self.formula, self.data, **self.given)
+        return build_matrices(self.formula, self.data, **self.given)
 
 
 def random_design(seed: int, *, most_rows: int = 40) -> Design:

@@ -14,7 +14,7 @@ from mmfit.engine.evaluation import EstimationProblem
 from mmfit.engine.solvers import choose_solver
 from mmfit.engine.system.whitened_system import build_system
 from mmfit.errors import MmfitError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from tests.oracle.designs import Design, accepted
 
 SEEDS = range(1000, 1026)
@@ -143,7 +143,7 @@ def test_nor_on_contrasts():
                 continue
             for name in ("sum", "helmert"):
                 given = design.given | {"contrasts": {"f": name}}
-                m = build(design.formula, design.data, **given)
+                m = build_matrices(design.formula, design.data, **given)
                 system = build_system(m)
                 white = np.linalg.solve(system.theta_jacobian(), fit.theta)
                 found = (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mmfit.engine.records import Fit, GroupModes, OptimizerRecord, VarianceTerm, VarianceUncertainty
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.formula import ModelMatrices, build_matrices, parse
 from mmfit.selection.records import Candidate
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -37,7 +37,7 @@ def matrices(case: str) -> ModelMatrices:
     columns = factors(record["data"])
     frame = data_set(record["data"]).astype(dict.fromkeys(columns, str))
     frame = frame.astype(dict.fromkeys(columns, "category"))
-    return build(parse(record["formula"]), frame)
+    return build_matrices(parse(record["formula"]), frame)
 
 
 def fit(case: str, criterion: str, model: ModelMatrices) -> Fit:

@@ -3,15 +3,19 @@ import re
 import numpy as np
 import pytest
 
-from mmfit.formula.partition import Grouping, groupings
+from mmfit.formula.grouping_factors import GroupingFactor, grouping_factors
 from mmfit.report.figures import structure
 from tests.report.builders import nested_candidates, penicillin_candidates
 from tests.report.markup import Page
 
 
-def grouping(name: str, codes, prefix: str = "") -> Grouping:
+def grouping(name: str, codes, prefix: str = "") -> GroupingFactor:
     codes = np.unique(codes, return_inverse=True)[1]
-    return Grouping(name, (), tuple(f"{prefix}{i}" for i in range(codes.max() + 1)), codes)
+    return GroupingFactor(name, (), tuple(f"{prefix}{i}" for i in range(codes.max() + 1)), codes)
+
+
+def factors_of(candidates):
+    return grouping_factors(term for c in candidates for term in c.matrices.random)
 
 
 def marks(figure) -> int:
@@ -20,7 +24,7 @@ def marks(figure) -> int:
 
 
 def test_nested_factors_become_one_tree_with_every_level():
-    (figure,) = structure.structure_figures(groupings(nested_candidates()), 240)
+    (figure,) = structure.structure_figures(factors_of(nested_candidates()), 240)
     text = Page(figure.svg).plain
     for label in ("all rows", "region (4)", "clinic:region (12)", "12:4"):
         assert label in text
@@ -29,7 +33,7 @@ def test_nested_factors_become_one_tree_with_every_level():
 
 
 def test_crossed_factors_become_a_grid_and_no_tree():
-    (figure,) = structure.structure_figures(groupings(penicillin_candidates()), 144)
+    (figure,) = structure.structure_figures(factors_of(penicillin_candidates()), 144)
     assert figure.caption == ("Crossed: sample by plate; all 144 combinations occur, 1 row each.")
     assert marks(figure) == 144
 
@@ -73,5 +77,5 @@ def test_labels_of_the_data_are_escaped():
 
 
 def test_same_input_same_bytes():
-    first = structure.structure_of(nested_candidates())
-    assert first == structure.structure_of(nested_candidates())
+    first = structure.structure_figures(factors_of(nested_candidates()), 240)
+    assert first == structure.structure_figures(factors_of(nested_candidates()), 240)

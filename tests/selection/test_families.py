@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mmfit.formula.partition import Partition
 from mmfit.selection.relations.families import covariance_family, embed_family, image
 from mmfit.selection.relations.structure import random_relation, structure
-from mmfit.selection.relations.term_coordinates import canonical_codes
 from tests.selection.designs import Bar, dummies, matrices
 
 RNG = np.random.default_rng(11)
@@ -155,7 +155,8 @@ def test_scale_and_shift_of_a_covariate_do_not_matter():
 
 
 def test_canonical_codes_number_by_first_appearance():
-    codes, levels = canonical_codes(np.array([7, 2, 2, 9, 7]))
+    found = Partition(np.array([7, 2, 2, 9, 7]), 10).canonical()
+    codes, levels = found.codes, found.levels
     assert codes.tolist() == [0, 1, 1, 2, 0]
     assert levels == 3
 

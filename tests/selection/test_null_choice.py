@@ -9,7 +9,7 @@ import pytest
 import mmfit
 from mmfit.engine import fit_both
 from mmfit.errors import ComparisonError, DataError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, NullSettings, compare_all, compare_candidates, words
 from mmfit.selection.pair_tests import fitted_pair
 from mmfit.selection.pair_tests.bootstrap_chunks import (
@@ -18,15 +18,17 @@ from mmfit.selection.pair_tests.bootstrap_chunks import (
     chunk_to_json,
     join_chunks,
 )
-from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
-from mmfit.tables.frames import write_tables
+from mmfit.tables.comparison_tables import comparison_tables, comparisons_of
+from mmfit.tables.frames import read_tables, write_tables
 from tests.reference_cases import data, fits, matrices
+
+COMPARE = ("comparisons", "null_distributions")
 
 CATEGORICAL = {"sleepstudy": ["Subject"], "dyestuff2": ["Batch"]}
 
 
 def named(name, text, source):
-    model = build(text, data(source), categorical=CATEGORICAL.get(source, ()))
+    model = build_matrices(text, data(source), categorical=CATEGORICAL.get(source, ()))
     return Candidate(name, model, fit_both(model))
 
 
@@ -50,8 +52,8 @@ def sleep():
 def singular():
     """A null fit without variance between batches, and one more fixed effect."""
     frame = data("dyestuff2").assign(half=["a", "b"] * 15)
-    null = build("Yield ~ 1 + (1 | Batch)", frame, categorical=["Batch"])
-    alternative = build("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
+    null = build_matrices("Yield ~ 1 + (1 | Batch)", frame, categorical=["Batch"])
+    alternative = build_matrices("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
     return tuple(
         Candidate(name, model, fit_both(model))
         for name, model in (("null", null), ("half", alternative))
@@ -180,7 +182,7 @@ def test_exact_beside_other_random_effects_is_an_approximation(sleep):
 
 def test_bootstrap_agrees_with_what_is_exact(sleep):
     frame = data("dyestuff").assign(Yield=data("dyestuff")["Yield"].to_numpy()[::-1])
-    models = [build(text, frame) for text in ("Yield ~ 1", "Yield ~ 1 + (1 | Batch)")]
+    models = [build_matrices(text, frame) for text in ("Yield ~ 1", "Yield ~ 1 + (1 | Batch)")]
     pair = [
         Candidate(name, m, fit_both(m)) for name, m in zip(("none", "batch"), models, strict=True)
     ]
@@ -263,7 +265,11 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     )
     tables = comparison_tables(found)
     write_tables(tmp_path, "compare", tables)
-    read = {(c.null, c.alternative): c.distributions for c in read_comparisons(tmp_path) if c.valid}
+    read = {
+        (c.null, c.alternative): c.distributions
+        for c in comparisons_of(read_tables(tmp_path, COMPARE))
+        if c.valid
+    }
     valid = {(c.null, c.alternative): c.distributions for c in found if c.valid}
     assert list(read) == list(valid)
     for pair, laws in valid.items():
@@ -282,7 +288,7 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
     ]
     (tmp_path / "null_distributions.csv").write_text("null,method\n")
     with pytest.raises(DataError, match="run `mmfit compare` again"):
-        read_comparisons(tmp_path)
+        comparisons_of(read_tables(tmp_path, COMPARE))
 
 
 @pytest.mark.parametrize(

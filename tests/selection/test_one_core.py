@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmfit.engine import fit_both
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection import (
     Candidate,
@@ -23,7 +23,7 @@ from mmfit.selection.relations import relations as relations_module
 from mmfit.selection.relations.relations import Relations
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.rounds import Settings, run_round
-from mmfit.selection.search.source import Source
+from mmfit.selection.search.source import RowSource
 
 LARGER = "y ~ x + (1 | a) + (1 | b)"
 SMALLER = {"a": "y ~ x + (1 | b)", "b": "y ~ x + (1 | a)"}
@@ -41,7 +41,7 @@ def drawn(seed):
 
 
 def candidate(name, formula, frame):
-    model = build(formula, frame)
+    model = build_matrices(formula, frame)
     return Candidate(name, model, fit_both(model))
 
 
@@ -55,7 +55,7 @@ def numbers(test):
 
 def by_search(frame, settings, standing="forward"):
     """The tests of a search's first round, by the formula of the smaller model."""
-    models = Models(Source(frame).build, LARGER, None)
+    models = Models(RowSource(frame).build, LARGER, None)
     asked = Settings(forward=False, criterion="lrt", alpha=0.05, nulls=settings)
     steps = run_round(Fits(models), asked, "random", models.scope.maximal, 1).steps
     return {step.candidate: step for step in steps}
@@ -172,7 +172,9 @@ def test_relations_are_found_once(monkeypatch):
 
 def test_a_relation_reads_the_same_from_both_sides():
     frame = drawn(1)
-    built = {name: build(text, frame) for name, text in {**SMALLER, "both": LARGER}.items()}
+    built = {
+        name: build_matrices(text, frame) for name, text in {**SMALLER, "both": LARGER}.items()
+    }
     kept, anew = Relations.of(built), Relations.of(built)
     for first in built:
         for second in built:

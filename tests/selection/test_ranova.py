@@ -7,7 +7,7 @@ import pytest
 from mmfit.engine import fit_both, fit_model
 from mmfit.engine.criterion import ML, REML
 from mmfit.errors import ComparisonError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.null_distributions.mixtures import half_space
 from mmfit.selection import Candidate, NullSettings, compare_candidates, ranova
@@ -34,7 +34,7 @@ FRAME = data()
 
 
 def table(formula, reml=True, **more):
-    model = build(formula, FRAME, **more)
+    model = build_matrices(formula, FRAME, **more)
     return ranova(FittedModel(fit_model(model, criterion=REML if reml else ML), model)).set_index(
         "term"
     )
@@ -100,7 +100,7 @@ def test_agrees_with_a_comparison_of_the_two_models(formula, reml):
         "y ~ (x | g) + (1 | h)": {"x in (x | g)": "(1 | g) + (1 | h)", "(1 | h)": "(x | g)"},
     }[formula]
     for term, random in smaller.items():
-        models = [build(f, FRAME) for f in (fixed + random, formula)]
+        models = [build_matrices(f, FRAME) for f in (fixed + random, formula)]
         fits = [fit_model(m, criterion=REML if reml else ML) for m in models]
         chisq = fits[0].objective - fits[1].objective
         assert found.loc[term, "chisq"] == pytest.approx(chisq, abs=1e-6)
@@ -139,7 +139,7 @@ def test_a_factor_alone_leaves_an_intercept():
 def test_factors_without_an_intercept_are_coded_anew():
     # Without f the factor that stays takes a column per level.
     found = table("y ~ x + (0 + f + two | g)")
-    expected = fit_model(build("y ~ x + (0 + two | g)", FRAME))
+    expected = fit_model(build_matrices("y ~ x + (0 + two | g)", FRAME))
     assert found.loc["f in (0 + f + two | g)", "log_lik"] == pytest.approx(
         expected.log_lik, abs=1e-6
     )
@@ -151,7 +151,7 @@ def test_a_lone_slope_is_removed_whole_and_says_so():
     row = table("y ~ x + (0 + x | g)").loc["x in (0 + x | g)"]
     assert row["df"] == 1
     assert "removed whole" in row["note"]
-    linear = fit_model(build("y ~ x", FRAME))
+    linear = fit_model(build_matrices("y ~ x", FRAME))
     assert row["log_lik"] == pytest.approx(linear.log_lik, abs=1e-8)
     beside = table("y ~ x + (1 | g) + (0 + x | g)").loc["x in (0 + x | g)"]
     assert "removed whole" not in beside["note"]
@@ -159,9 +159,9 @@ def test_a_lone_slope_is_removed_whole_and_says_so():
 
 def test_weights_offset_and_rank_deficient_columns_are_kept():
     frame = FRAME.assign(twice=2 * FRAME["x"])
-    model = build("y ~ x + twice + (x | g)", frame, weights="w", offset="z")
+    model = build_matrices("y ~ x + twice + (x | g)", frame, weights="w", offset="z")
     found = ranova(FittedModel(fit_model(model), model)).set_index("term")
-    smaller = build("y ~ x + twice + (1 | g)", frame, weights="w", offset="z")
+    smaller = build_matrices("y ~ x + twice + (1 | g)", frame, weights="w", offset="z")
     expected = fit_model(smaller)
     assert found.loc["x in (x | g)", "log_lik"] == pytest.approx(expected.log_lik, abs=1e-7)
 
@@ -171,7 +171,7 @@ def test_a_singular_null_has_the_plain_p_value_alone_where_no_bootstrap_is_made(
     frame = FRAME.assign(k=np.tile(np.arange(9), len(FRAME) // 9))
     for column in ("x", "y"):
         frame[column] -= frame.groupby("k")[column].transform("mean")
-    model = build("y ~ 1 + (1 | k) + (x | g)", frame)
+    model = build_matrices("y ~ 1 + (1 | k) + (x | g)", frame)
     fit = fit_model(model)
     assert fit.singular
     found = ranova(FittedModel(fit, model), NullSettings(replicates=0)).set_index("term")
@@ -185,7 +185,7 @@ def test_a_singular_null_has_the_plain_p_value_alone_where_no_bootstrap_is_made(
 
 
 def test_refuses_what_has_no_random_term_or_no_formula():
-    linear = build("y ~ x", FRAME)
+    linear = build_matrices("y ~ x", FRAME)
     with pytest.raises(ComparisonError, match="no random term"):
         ranova(FittedModel(fit_model(linear), linear))
     rng = np.random.default_rng(2)
@@ -203,7 +203,7 @@ def test_a_singular_smaller_model_leaves_the_bootstrap():
     rng = np.random.default_rng(3)
     g, h = np.repeat(np.arange(12), 6), np.tile(np.arange(6), 12)
     frame = pd.DataFrame({"g": g, "h": h, "y": rng.normal(size=72)})
-    model = build("y ~ 1 + (1 | g) + (1 | h)", frame)
+    model = build_matrices("y ~ 1 + (1 | g) + (1 | h)", frame)
     fit = fit_model(model)
     assert fit.singular
     found = ranova(FittedModel(fit, model)).set_index("term")

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from mmfit.engine import fit_both
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, compare_all, compare_candidates, select_model
 from tests.reference_cases import cases, data, expected, fits, matrices
 
@@ -21,7 +21,7 @@ def candidate(case_id):
 @functools.cache
 def written(name, formula):
     categorical = [c for c in expected()["categorical"][name] if c in data(name).columns]
-    model = build(formula, data(name), categorical=categorical)
+    model = build_matrices(formula, data(name), categorical=categorical)
     return Candidate(formula, model, fit_both(model))
 
 
@@ -145,8 +145,8 @@ def test_contrasts_change_the_reml_criterion_but_not_the_test():
     formulas = ["Reaction ~ half + (1 | Subject)", "Reaction ~ half + (Days | Subject)"]
     chisq = {}
     for contrasts in ("treatment", "sum"):
-        null = build(formulas[0], frame, categorical=["Subject"])
-        alternative = build(
+        null = build_matrices(formulas[0], frame, categorical=["Subject"])
+        alternative = build_matrices(
             formulas[1], frame, categorical=["Subject"], contrasts={"half": contrasts}
         )
         found = compare_candidates(
@@ -170,7 +170,7 @@ def test_factor_slopes_contain_intercepts_by_combination():
 def test_a_singular_null_is_named_and_goes_to_the_bootstrap():
     null = written("dyestuff2", "Yield ~ 1 + (1 | Batch)")
     frame = data("dyestuff2").assign(half=["a", "b"] * 15)
-    model = build("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
+    model = build_matrices("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
     found = compare_candidates(null, Candidate("half", model, fit_both(model)))
     assert found.valid
     assert "is singular (Batch)" in found.note

@@ -20,6 +20,7 @@ from mmfit.stages import settings_read as reads
 from mmfit.stages.content_records import ContentRecords, record_path
 from mmfit.stages.jobs import Job, all_jobs, behind, needed
 from mmfit.stages.paths import ResultFiles
+from mmfit.stages.session import Session
 
 ANALYSIS = """\
 data:
@@ -207,9 +208,9 @@ def meanwhile(monkeypatch, stage, change):
     """Let something happen while a stage computes."""
     own = stages.STAGES[stage]
 
-    def changed(analysis, files):
+    def changed(session):
         change()
-        own(analysis, files)
+        own(session)
 
     monkeypatch.setattr(stages, "STAGES", {**stages.STAGES, stage: changed})
 
@@ -353,12 +354,12 @@ def test_what_is_due_brings_everything_up_to_date(finished, seed):
         if state not in known:
             shutil.rmtree(fresh.folder, ignore_errors=True)
             for job in jobs:
-                running.make(job, analysis, fresh)
+                running.make(job, Session(analysis, fresh))
             known[state] = _outputs(fresh, jobs)
         for job in jobs if draw.random() < 0.6 else draw.sample(jobs, 1):
             if ContentRecords(analysis, files).due(job) is not None:
                 try:
-                    running.make(job, analysis, files)
+                    running.make(job, Session(analysis, files))
                 except books.StaleError:
                     assert any(seen.due(other) for other in behind(analysis, job))
         current = [job for job in jobs if ContentRecords(analysis, files).due(job) is None]

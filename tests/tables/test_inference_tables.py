@@ -10,7 +10,7 @@ import pytest
 from mmfit import inference
 from mmfit.engine import fit_both
 from mmfit.errors import DataError
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.selection import Candidate, ranova
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
@@ -59,7 +59,7 @@ def frame():
 def candidates(frame):
     made = []
     for name, formula in FORMULAS.items():
-        matrices = build(parse(formula), frame)
+        matrices = build_matrices(parse(formula), frame)
         made.append(Candidate(name, matrices, fit_both(matrices)))
     return tuple(made)
 
@@ -254,7 +254,7 @@ def test_predictions_keep_the_rows_of_the_file(tables, candidates, wanted):
 def test_rows_that_lack_what_varies_or_weighs_are_left_out(frame, wanted):
     """A slope's covariate, the weights and the offset count as variables of the model."""
     data = frame.assign(w=1.0 + (frame["x"] > 0), o=0.5)
-    matrices = build("y ~ a + (x | g)", data, weights="w", offset="o")
+    matrices = build_matrices("y ~ a + (x | g)", data, weights="w", offset="o")
     candidate = Candidate("slope", matrices, fit_both(matrices))
     rows = data.iloc[:5].drop(columns="y").set_axis(range(1, 6))
     rows.loc[2, "x"], rows.loc[3, "w"], rows.loc[4, "o"] = np.nan, np.nan, np.nan

@@ -9,7 +9,7 @@ import pytest
 from mmfit import inference
 from mmfit.engine import fit_both
 from mmfit.errors import ComputationError, DataError, MmfitError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate
 from mmfit.spec import BootstrapSpec, PredictionSpec
 from mmfit.tables.inference_pieces import Wanted
@@ -26,7 +26,7 @@ def candidates():
     y, x = rng.normal(size=(2, 48)) + rng.normal(size=8)[g]
     columns = {"y": y, "x": x, "a": np.tile(["p", "q", "r"], 16), "b": np.tile(["s", "t"], 24)}
     frame = pd.DataFrame(columns | {"g": [f"g{k}" for k in g]})
-    made = {name: build(formula, frame) for name, formula in FORMULAS.items()}
+    made = {name: build_matrices(formula, frame) for name, formula in FORMULAS.items()}
     return [Candidate(name, matrices, fit_both(matrices)) for name, matrices in made.items()]
 
 

@@ -5,8 +5,10 @@ import pytest
 
 from mmfit.errors import DataError
 from mmfit.selection.records import Comparison
-from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
-from mmfit.tables.frames import write_tables
+from mmfit.tables.comparison_tables import comparison_tables, comparisons_of
+from mmfit.tables.frames import read_tables, write_tables
+
+COMPARE = ("comparisons", "null_distributions")
 
 VALID = Comparison(
     null="m1",
@@ -37,7 +39,7 @@ REFUSED = Comparison("m2", "m3", None, False, "neither contains the other, in\nt
 )
 def test_comparisons_come_back_as_they_were(tmp_path, comparisons):
     write_tables(tmp_path, "compare", comparison_tables(comparisons))
-    assert read_comparisons(tmp_path) == comparisons
+    assert comparisons_of(read_tables(tmp_path, COMPARE)) == comparisons
 
 
 @pytest.mark.parametrize(
@@ -52,4 +54,4 @@ def test_another_table_is_refused(tmp_path, text):
     path = tmp_path / "comparisons.csv"
     path.write_text(text or path.read_text().replace(",true,", ",yes,"))
     with pytest.raises(DataError, match=r"comparisons\.csv: not a table written by this version"):
-        read_comparisons(tmp_path)
+        comparisons_of(read_tables(tmp_path, COMPARE))

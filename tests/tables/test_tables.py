@@ -9,8 +9,8 @@ import pytest
 from mmfit.errors import DataError
 from mmfit.selection import Candidate, Comparison, compare_all
 from mmfit.tables import model_tables as tables
-from mmfit.tables.comparison_tables import comparison_tables, read_comparisons
-from mmfit.tables.frames import write_tables
+from mmfit.tables.comparison_tables import comparison_tables, comparisons_of
+from mmfit.tables.frames import read_tables, write_tables
 from mmfit.tables.residuals import residuals
 from mmfit.tables.schema import tables_of
 from tests.reference_cases import cases, fits, matrices
@@ -20,6 +20,8 @@ from tests.report.builders import (
     reference,
     sleep_candidates,
 )
+
+COMPARE = ("comparisons", "null_distributions")
 
 REFUSED = Comparison("a", "b", None, False, 'not nested: "x", y', outcome="random_not_nested")
 
@@ -164,7 +166,7 @@ def test_models_without_fixed_terms_or_pairs_leave_only_headers(tmp_path):
 
 def test_comparisons_come_back_without_loss(written):
     expected = (*compare_all(sleep_candidates()), REFUSED)
-    read = read_comparisons(written)
+    read = comparisons_of(read_tables(written, COMPARE))
     assert [replace(one, distributions=()) for one in read] == [
         replace(one, distributions=()) for one in expected
     ]
@@ -182,14 +184,14 @@ def test_a_refused_pair_has_a_reason_and_no_number(written):
 def test_another_table_is_no_table_of_comparisons(tmp_path, text):
     (tmp_path / "comparisons.csv").write_text(text)
     with pytest.raises(DataError, match="run `mmfit compare` again"):
-        read_comparisons(tmp_path)
+        comparisons_of(read_tables(tmp_path, COMPARE))
 
 
 def test_damaged_rows_are_refused(written, tmp_path):
     text = (written / "comparisons.csv").read_text()
     (tmp_path / "comparisons.csv").write_text(text.replace(",true,", ",perhaps,"))
     with pytest.raises(DataError, match="not a table written by this version"):
-        read_comparisons(tmp_path)
+        comparisons_of(read_tables(tmp_path, COMPARE))
 
 
 def test_same_input_same_bytes(written, candidates, tmp_path):

@@ -21,6 +21,7 @@ import numpy as np
 
 from mmfit.engine.covariance.roots import lower_roots
 from mmfit.engine.derived.spherical_precision import Precision
+from mmfit.formula.partition import Partition
 
 # Numbers in the stacks that are formed at once.
 _AT_ONCE = 2_000_000
@@ -91,18 +92,16 @@ def _starts(codes: np.ndarray, count: int) -> np.ndarray:
 
 def _touched(codes: np.ndarray, other: np.ndarray, count: int) -> Touched:
     width = int(other.max(initial=0)) + 1
-    key, inverse = np.unique(codes * width + other, return_inverse=True)
-    which, levels = np.divmod(key, width)
-    start = np.searchsorted(which, np.arange(count + 1))
-    return Touched(levels, start, inverse.reshape(-1) - start[codes])
+    met = Partition(codes, count).meet(Partition(other, width))
+    start = np.searchsorted(met.first, np.arange(count + 1))
+    return Touched(met.second, start, met.place - start[codes])
 
 
 def are_blocks(precision: Precision, codes: np.ndarray) -> bool:
     """Whether every connected block of V lies within one set."""
     component = precision.row_component
-    of_block = np.empty(int(component.max()) + 1, dtype=np.intp)
-    of_block[component] = codes
-    return bool((of_block[component] == codes).all())
+    blocks = Partition(component, int(component.max()) + 1)
+    return blocks.is_inside(Partition(codes, int(codes.max()) + 1))
 
 
 def block_losses(codes: np.ndarray, count: int, R: np.ndarray, U: np.ndarray) -> np.ndarray:

@@ -222,17 +222,15 @@ def _pairs(groups, rows, e, others, offsets):
     keys, values = [], []
     width = int(sum(groups[g].levels * groups[g].size for g in others))
     for g, offset in zip(others, offsets, strict=True):
-        key, inverse = np.unique(
-            groups[e].codes * groups[g].levels + groups[g].codes, return_inverse=True
-        )
-        if len(key) * groups[g].size * q > LARGEST:
+        met = groups[e].partition.meet(groups[g].partition)
+        level, other, inverse = met.first, met.second, met.place
+        if len(level) * groups[g].size * q > LARGEST:
             return None
-        level, other = np.divmod(key, groups[g].levels)
         for b in range(groups[g].size):
             keys.append(level * width + offset + other * groups[g].size + b)
-            block = np.empty((len(key), q))
+            block = np.empty((len(level), q))
             for a in range(q):
-                block[:, a] = np.bincount(inverse, rows[e][:, a] * rows[g][:, b], len(key))
+                block[:, a] = np.bincount(inverse, rows[e][:, a] * rows[g][:, b], len(level))
             values.append(block)
     if not keys:
         empty = np.zeros(0, dtype=np.intp)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from mmfit.engine.records import OUTCOMES
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcomes:
@@ -41,13 +43,15 @@ class SearchOutcomes:
         ``saturated``: whether the random effects are as many as the rows beside the fixed ones;
         ``several``: whether there are several thetas.
         """
-        predicted = self.predicted_decrease[i]
-        if self.converged[i]:
+        predicted, converged = self.predicted_decrease[i], bool(self.converged[i])
+        if converged:
             further = self._further(i, saturated, several)
-            return f"converged: a further step promises a decrease of {predicted:.1e}{further}"
-        if self.restless[i]:
-            return "not converged: the search keeps returning to a boundary that is not a minimum"
-        return f"not converged: a further step still promises a decrease of {predicted:.1e}"
+            detail = f"a further step promises a decrease of {predicted:.1e}{further}"
+        elif self.restless[i]:
+            detail = "the search keeps returning to a boundary that is not a minimum"
+        else:
+            detail = f"a further step still promises a decrease of {predicted:.1e}"
+        return OUTCOMES[converged] + detail
 
     def _further(self, i: int, saturated: bool, several: bool) -> str:
         count, doubt = int(self.others[i]), ""

@@ -22,6 +22,7 @@ from mmfit.engine.system.level_sums import Column
 from mmfit.engine.system.orthonormal import orthonormal_rows
 from mmfit.errors import DesignError
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
+from mmfit.formula.partition import Partition
 
 # A projection of a residual on X below this share of the response is rounding. (In a batch it is
 # taken off in any case, so that no response's digits depend on another's.)
@@ -48,6 +49,10 @@ class Group:
     @property
     def size(self) -> int:
         return len(self.columns)
+
+    @property
+    def partition(self) -> Partition:
+        return Partition(self.codes, self.levels)
 
 
 @dataclass(frozen=True, slots=True)

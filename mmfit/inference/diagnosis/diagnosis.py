@@ -97,7 +97,7 @@ def convergence_text(fit: Fit) -> str:
     methods = {"newton": "Newton steps", "bfgs": "Newton and BFGS steps"}
     noun = "evaluation" if record.evaluations == 1 else "evaluations"
     state = "converged" if record.converged else "did NOT converge"
-    detail = record.message.removeprefix("converged: ").removeprefix("not converged: ").rstrip(".")
+    detail = record.detail.rstrip(".")
     if np.isnan(record.objective):
         return f"The {fit.criterion} fit {state}: {detail}."
     return (

@@ -4,19 +4,15 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
-from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.precision.degrees_of_freedom import (
-    untold_coefficients,
-    untold_note,
+    unidentified_coefficients,
+    unidentified_note,
 )
+from mmfit.inference.precision.t_tests import t_columns
 
 
-def tidy(
-    model: FittedModel,
-    df: str = "satterthwaite",
-    level: float = 0.95,
-) -> pd.DataFrame:
+def tidy(model: FittedModel, df: str = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
     """One row per fixed effect, in the model's order.
 
     Columns: term, estimate, std_error, df, statistic (t), p_value (two-sided), conf_low,
@@ -35,22 +31,9 @@ def tidy(
     check_level(level)
     known = model.precision(df)
     each = np.eye(len(fit.fixef))
-    freedom, std_error = known.df(each), known.std_error(each)
-    statistic = fit.fixef / std_error
-    half = t_quantile(0.5 + level / 2, freedom) * std_error
-    table = pd.DataFrame(
-        {
-            "term": list(fit.fixed_names),
-            "estimate": fit.fixef,
-            "std_error": std_error,
-            "df": freedom,
-            "statistic": statistic,
-            "p_value": t_p_value(statistic, freedom),
-            "conf_low": fit.fixef - half,
-            "conf_high": fit.fixef + half,
-        }
-    )
-    lost = untold_coefficients(fit)
-    untold = untold_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
-    table.attrs["note"] = " ".join(note for note in (untold, known.note) if note)
+    tests = t_columns(fit.fixef, known.std_error(each), known.df(each), level)
+    table = pd.DataFrame({"term": list(fit.fixed_names)} | tests)
+    lost = unidentified_coefficients(fit)
+    unidentified = unidentified_note([fit.fixed_names[k] for k in np.flatnonzero(lost)])
+    table.attrs["note"] = " ".join(note for note in (unidentified, known.note) if note)
     return table

@@ -1,7 +1,19 @@
-"""Tests of hypotheses that the user writes down."""
+"""Tests of hypotheses that the user writes down.
+
+The contrasts L are a (q, p) array; a (p,) array; a mapping (or Series) of terms to weights; a list
+of such mappings; or a DataFrame with a row per contrast, its columns terms. Terms not named weigh
+0. Of a rank-deficient model, p may count the columns that were left out; otherwise they weigh 0.
+
+A joint test is one row sum_sq, mean_sq, num_df, den_df, statistic (F), p_value; rows that follow
+from others do not count twice. Otherwise there is a row per contrast with contrast (its name in a
+DataFrame or Series, or what it says), estimate (of L beta), std_error, df, statistic (t), p_value,
+conf_low, conf_high. What the data do not determine, because it depends on which of dependent
+columns were left out of the model, is missing.
+"""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +23,6 @@ from mmfit.common.arguments import check_level
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import distinct
-from mmfit.inference.distributions import t_p_value, t_quantile
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.f_tests import (
     COLUMNS,
@@ -22,10 +33,36 @@ from mmfit.inference.fixed_effects.f_tests import (
     untestable_note,
 )
 from mmfit.inference.fixed_effects.hypotheses import fixed_root
-from mmfit.inference.precision.degrees_of_freedom import Precision, untold_note
+from mmfit.inference.precision.degrees_of_freedom import FixedEffectPrecision, unidentified_note
+from mmfit.inference.precision.t_tests import t_columns
 
 # Largest weight of a contrast: its square, times a variance, is to be a number.
 _SIZES = (1e-100, 1e100)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contrasts:
+    """Rows L beta = rhs in the coefficients that the fit has.
+
+    Attributes
+    ----------
+    labels : q texts;  rows : (q, p);  estimable : (q,) bool;  rhs : (q,).
+    """
+
+    labels: list[str]
+    rows: np.ndarray
+    estimable: np.ndarray
+    rhs: np.ndarray
+
+    def lost_note(self, matrices: ModelMatrices) -> str:
+        """Which rows the data do not determine, in words, or ``""``."""
+        lost = [self.labels[k] for k in np.flatnonzero(~self.estimable)]
+        if not lost:
+            return ""
+        return (
+            f"The data do not determine {', '.join(lost)}: what it is depends on which of "
+            f"dependent columns are left out of the model ({', '.join(matrices.dropped)})."
+        )
 
 
 def contest(
@@ -40,24 +77,16 @@ def contest(
 ) -> pd.DataFrame:
     """Test L beta = rhs, jointly by F or row by row by t (lmerTest's ``contest``).
 
+    ``L`` and the columns of the result: see the module. ``attrs["note"]`` says what is missing, and
+    what a reader must know of the method (a singular fit), else ``""``.
+
     Parameters
     ----------
-    L : (q, p) array; (p,) array; mapping (or Series) of terms to weights; a list of such mappings;
-        or a DataFrame with a row per contrast, its columns terms. Terms not named weigh 0. Of a
-        rank-deficient model, p may count the columns that were left out; otherwise they weigh 0.
-    rhs : a number, or one per row.
-    df : one of ``mmfit.inference.METHODS``.
-    joint : one row sum_sq, mean_sq, num_df, den_df, statistic (F), p_value, of all rows at once;
-        rows that follow from others do not count twice. False: a row per contrast with contrast
-        (its name in a DataFrame or Series, or what it says), estimate (of L beta), std_error, df,
-        statistic (t), p_value, conf_low, conf_high.
-    level : coverage of the intervals.
+    L : the contrasts;  rhs : a number, or one per row.
+    df : one of ``mmfit.inference.METHODS``;  level : coverage of the intervals.
+    joint : all rows at once, or each for itself.
     basis : ``canonical``, or ``lmertest``: Satterthwaite's denominator of a joint test from rows
         as they are given, which is lmerTest's but depends on how the hypothesis is written.
-
-    What the data do not determine, because it depends on which of dependent columns were left out
-    of the model, is missing. ``attrs["note"]`` says so, and what a reader must know of the method
-    (a singular fit), else ``""``.
 
     Raises
     ------
@@ -66,28 +95,48 @@ def contest(
         weights, nothing but zeros), a rhs of another length, rows that contradict each other, or
         an unknown method, basis or level.
     """
-    fit, matrices = model.fit, model.matrices
     check_level(level)
     check_basis(basis)
-    rows, labels = _rows(L, matrices)
-    target = _right_hand_side(rhs, len(rows))
+    rows, labels = _rows(L, model.matrices)
+    contrasts = _Contrasts(
+        labels, *_in_the_fit(rows, model.matrices), _right_hand_side(rhs, len(rows))
+    )
     known = model.precision(df)
-    rows, estimable = _in_the_fit(rows, matrices)
-    lost = ~estimable
-    notes = [_lost_note([labels[k] for k in np.flatnonzero(lost)], matrices), known.note]
     if joint:
-        if lost.any():
-            test = no_test(int(np.linalg.matrix_rank(rows)))
-        else:
-            test = run_test(known, in_basis(rows, target, fixed_root(matrices), basis, known))
-        table = pd.DataFrame([test.row(fit.sigma)], columns=list(COLUMNS))
-        notes.append("" if lost.any() else untestable_note(table))
+        return _jointly(known, contrasts, model.matrices, basis)
+    return _one_by_one(known, contrasts, model.matrices, level)
+
+
+def _jointly(
+    known: FixedEffectPrecision, asked: _Contrasts, matrices: ModelMatrices, basis: str
+) -> pd.DataFrame:
+    """One F test of all rows; none where one of them is not estimable."""
+    lost = not asked.estimable.all()
+    if lost:
+        test = no_test(int(np.linalg.matrix_rank(asked.rows)))
     else:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            table = _one_by_one(known, rows, labels, target, level)
-        untold = known.untold(rows) & ~lost
-        notes.append(untold_note([labels[k] for k in np.flatnonzero(untold)]))
-        table.loc[lost, table.columns[1:]] = np.nan
+        hypothesis = in_basis(asked.rows, asked.rhs, fixed_root(matrices), basis, known)
+        test = run_test(known, hypothesis)
+    table = pd.DataFrame([test.row(known.fit.sigma)], columns=list(COLUMNS))
+    missing = "" if lost else untestable_note(table)
+    return _noted(table, asked.lost_note(matrices), known.note, missing)
+
+
+def _one_by_one(
+    known: FixedEffectPrecision, asked: _Contrasts, matrices: ModelMatrices, level: float
+) -> pd.DataFrame:
+    """A t test of each row; those that are not estimable hold no number."""
+    L, lost = asked.rows, ~asked.estimable
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tests = t_columns(L @ known.fit.fixef, known.std_error(L), known.df(L), level, asked.rhs)
+    table = pd.DataFrame({"contrast": asked.labels} | tests)
+    table.loc[lost, table.columns[1:]] = np.nan
+    hidden = known.unidentified(L) & ~lost
+    missing = unidentified_note([asked.labels[k] for k in np.flatnonzero(hidden)])
+    return _noted(table, asked.lost_note(matrices), known.note, missing)
+
+
+def _noted(table: pd.DataFrame, *notes: str) -> pd.DataFrame:
     table.attrs["note"] = " ".join(note for note in notes if note)
     return table
 
@@ -100,33 +149,6 @@ def _in_the_fit(rows: np.ndarray, matrices: ModelMatrices) -> tuple[np.ndarray, 
     if not matrices.dropped:
         return rows, np.ones(len(rows), dtype=bool)
     return rows[:, matrices.design.kept], matrices.design.estimable(rows)
-
-
-def _lost_note(labels: list[str], matrices: ModelMatrices) -> str:
-    if not labels:
-        return ""
-    return (
-        f"The data do not determine {', '.join(labels)}: what it is depends on which of dependent "
-        f"columns are left out of the model ({', '.join(matrices.dropped)})."
-    )
-
-
-def _one_by_one(known: Precision, L, labels, rhs, level: float) -> pd.DataFrame:
-    estimate, std_error, freedom = L @ known.fit.fixef, known.std_error(L), known.df(L)
-    statistic = (estimate - rhs) / std_error
-    half = t_quantile(0.5 + level / 2, freedom) * std_error
-    return pd.DataFrame(
-        {
-            "contrast": labels,
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": freedom,
-            "statistic": statistic,
-            "p_value": t_p_value(statistic, freedom),
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
-        }
-    )
 
 
 def _rows(L: Any, matrices: ModelMatrices) -> tuple[np.ndarray, list[str]]:

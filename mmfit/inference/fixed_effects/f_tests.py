@@ -13,9 +13,9 @@ from mmfit.inference.distributions import f_p_value
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.hypotheses import fixed_root, missing_cells, term_hypotheses
 from mmfit.inference.precision.degrees_of_freedom import (
-    Precision,
+    FixedEffectPrecision,
     joint_df,
-    untold_note,
+    unidentified_note,
 )
 
 BASES = ("canonical", "lmertest")
@@ -114,7 +114,7 @@ def canonical(L: np.ndarray, rhs: np.ndarray, root: np.ndarray) -> Hypothesis:
     return Hypothesis(rows @ root, inside / values)
 
 
-def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
+def run_test(known: FixedEffectPrecision, hypothesis: Hypothesis) -> FTest:
     """Test a hypothesis of independent rows by the method of ``known``.
 
     F = d'(L V L')^-1 d / q with d = L beta - rhs. Satterthwaite's denominator combines those of the
@@ -122,7 +122,7 @@ def run_test(known: Precision, hypothesis: Hypothesis) -> FTest:
     tell.
     """
     L, fit = hypothesis.L, known.fit
-    if known.untold_jointly(L):
+    if known.unidentified_jointly(L):
         return no_test(len(L))
     difference = L @ fit.fixef - hypothesis.rhs
     spread, vectors = np.linalg.eigh(L @ known.vcov @ L.T)
@@ -190,10 +190,10 @@ def untestable_note(table: pd.DataFrame) -> str:
     missing = np.isnan(table["statistic"].to_numpy())
     if not missing.any():
         return ""
-    untold = np.isnan(table["sum_sq"].to_numpy())
-    bad = missing & ~untold
+    unidentified = np.isnan(table["sum_sq"].to_numpy())
+    bad = missing & ~unidentified
     names = table["term"] if "term" in table else pd.Series(["the joint hypothesis"], dtype=object)
-    notes = [untold_note(names[untold].tolist())]
+    notes = [unidentified_note(names[unidentified].tolist())]
     if bad.any():
         shown = f" of {', '.join(names[bad])}" if "term" in table else ""
         notes.append(
@@ -214,7 +214,7 @@ def f_table(rows: list[tuple], note: str) -> pd.DataFrame:
 
 
 def _hypotheses(
-    matrices: ModelMatrices, type: int, basis: str, known: Precision
+    matrices: ModelMatrices, type: int, basis: str, known: FixedEffectPrecision
 ) -> Iterable[tuple[str, Hypothesis]]:
     if basis == "lmertest":
         from mmfit.inference.fixed_effects.lmertest_rows import lmertest_hypotheses
@@ -228,7 +228,7 @@ def _hypotheses(
 
 
 def in_basis(
-    L: np.ndarray, rhs: np.ndarray, root: np.ndarray, basis: str, known: Precision
+    L: np.ndarray, rhs: np.ndarray, root: np.ndarray, basis: str, known: FixedEffectPrecision
 ) -> Hypothesis:
     """L beta = rhs in independent rows: canonical ones, or principal axes of L V L'.
 

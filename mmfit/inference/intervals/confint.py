@@ -4,17 +4,19 @@ import numpy as np
 import pandas as pd
 
 from mmfit.common.arguments import check_level
+from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.fixed_effects.coefficients import tidy
 from mmfit.inference.intervals.bootstrap_intervals import (
+    BootstrapDraws,
     bootstrap_draws,
     draw_intervals,
     draw_notes,
 )
-from mmfit.inference.intervals.parameters import fixed_parameters, untold_parameters
+from mmfit.inference.intervals.parameters import fixed_parameters, unidentified_parameters
 from mmfit.inference.intervals.profile import profile_likelihood
-from mmfit.inference.precision.degrees_of_freedom import untold_note
+from mmfit.inference.precision.degrees_of_freedom import unidentified_note
 
 METHODS = ("profile", "wald", "bootstrap")
 # A bracket for each end is enough; the ends themselves are searched for.
@@ -34,8 +36,7 @@ def confint(
     """Intervals: parameter, conf_low, conf_high, named and ordered as by lme4's ``confint``.
 
     - ``profile``: likelihood-ratio intervals of all parameters from the profiled ML criterion
-      (whatever ``fit`` was fitted by, as in lme4);
-      see :func:`mmfit.inference.profile_likelihood`.
+      (whatever the model was fitted by, as in lme4).
     - ``wald``: estimate and standard error, fixed effects only: those of standard deviations and
       correlations are too skewed for it. By default with the normal quantile, as in lme4, which
       is too short where there are few levels; ``df`` is ``normal`` or one of the methods of
@@ -58,17 +59,19 @@ def confint(
         raise MmfitError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
     check_level(level)
     if method == "wald":
-        table = tidy(model, df=df, level=level)
-        table = table.assign(parameter=fixed_parameters(fit))
+        table = tidy(model, df=df, level=level).assign(parameter=fixed_parameters(fit))
         return table[["parameter", "conf_low", "conf_high"]]
     if method == "profile":
         profile = profile_likelihood(model, level=level, steps=_STEPS)
         table = profile.interval(level)[["parameter", "conf_low", "conf_high"]]
         table.attrs["notes"] = profile.notes
         return table
-    draws = bootstrap_draws(model, replicates, seed)
-    untold = untold_parameters(fit)
-    ends = np.where(untold[:, None], np.nan, draw_intervals(draws, level, kind))
+    return _bootstrap_intervals(fit, bootstrap_draws(model, replicates, seed), level, kind)
+
+
+def _bootstrap_intervals(fit: Fit, draws: BootstrapDraws, level: float, kind: str) -> pd.DataFrame:
+    unidentified = unidentified_parameters(fit)
+    ends = np.where(unidentified[:, None], np.nan, draw_intervals(draws, level, kind))
     table = pd.DataFrame(
         {
             "parameter": np.array(draws.parameters, dtype=object),
@@ -76,7 +79,9 @@ def confint(
             "conf_high": ends[:, 1],
         }
     )
-    hidden = untold_note([n for n, lost in zip(draws.parameters, untold, strict=True) if lost])
+    hidden = unidentified_note(
+        [n for n, lost in zip(draws.parameters, unidentified, strict=True) if lost]
+    )
     table.attrs["notes"] = [*draw_notes(draws, ends), *([hidden] if hidden else [])]
     table.attrs["failed"] = draws.failed
     return table

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmfit.engine.records import Fit
 from mmfit.formula.names import distinct
-from mmfit.inference.precision.degrees_of_freedom import untold_coefficients
+from mmfit.inference.precision.degrees_of_freedom import unidentified_coefficients
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def fixed_parameters(fit: Fit) -> list[str]:
     return [p.name for p in parameters(fit) if p.kind == "fixed"]
 
 
-def untold_parameters(fit: Fit) -> np.ndarray:
+def unidentified_parameters(fit: Fit) -> np.ndarray:
     """(P,) bool: the parameters that are fixed effects whose variance no data tell."""
     out = np.zeros(len(parameters(fit)), dtype=bool)
-    out[len(out) - len(fit.fixef) :] = untold_coefficients(fit)
+    out[len(out) - len(fit.fixef) :] = unidentified_coefficients(fit)
     return out
 
 

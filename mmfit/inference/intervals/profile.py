@@ -21,11 +21,16 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError, MmfitError
 from mmfit.inference.distributions import t_quantile
 from mmfit.inference.fitted_model import FittedModel
-from mmfit.inference.intervals.parameters import Parameter, estimates, parameters, untold_parameters
+from mmfit.inference.intervals.parameters import (
+    Parameter,
+    estimates,
+    parameters,
+    unidentified_parameters,
+)
 from mmfit.inference.intervals.profile_bounds import Crossing
 from mmfit.inference.intervals.profile_curve import Curve, make_curves, with_caps
 from mmfit.inference.intervals.profile_newton import drive
-from mmfit.inference.precision.degrees_of_freedom import untold_note
+from mmfit.inference.precision.degrees_of_freedom import unidentified_note
 
 # Steps on either side of a curve, from the minimum to ``level``.
 _STEPS = 12
@@ -57,7 +62,7 @@ class Profile:
     curves: pd.DataFrame
     notes: tuple[str, ...]
     _curves: tuple[Curve, ...] = field(repr=False, compare=False)
-    _untold: np.ndarray = field(repr=False, compare=False)
+    _unidentified: np.ndarray = field(repr=False, compare=False)
 
     def interval(self, level: float | None = None) -> pd.DataFrame:
         """parameter, estimate, conf_low, conf_high: by default at the profile's own level.
@@ -77,7 +82,7 @@ class Profile:
                 f"level={level!r} is beyond the profile, which was computed to level "
                 f"{self.level!r}; profile with level={level!r}"
             )
-        ends = np.where(self._untold[:, None], np.nan, curve_bounds(self._curves, cutoff))
+        ends = np.where(self._unidentified[:, None], np.nan, curve_bounds(self._curves, cutoff))
         return pd.DataFrame(
             {
                 "parameter": list(self.parameters),
@@ -89,11 +94,7 @@ class Profile:
 
 
 def profile_likelihood(
-    model: FittedModel,
-    *,
-    level: float = 0.99,
-    criterion: str = "ML",
-    steps: int = _STEPS,
+    model: FittedModel, *, level: float = 0.99, criterion: str = "ML", steps: int = _STEPS
 ) -> Profile:
     """Profile every parameter out to the ends of its interval of coverage ``level``.
 
@@ -108,7 +109,6 @@ def profile_likelihood(
     ComputationError
         When a curve leads below the minimum that the fit found.
     """
-    fit = model.fit
     reach = _cutoff(level) * _MARGIN
     if criterion not in CRITERIA:
         raise MmfitError(f"criterion={criterion!r} is not known; choose 'ML' or 'REML'")
@@ -127,9 +127,9 @@ def profile_likelihood(
         parameters=tuple(p.name for p in wanted),
         estimates=values,
         curves=_table(curves),
-        notes=_notes(curves, wanted, fit, criterion),
+        notes=_notes(curves, wanted, model.fit, criterion),
         _curves=curves,
-        _untold=untold_parameters(fit)[: len(wanted)],
+        _unidentified=unidentified_parameters(model.fit)[: len(wanted)],
     )
 
 
@@ -189,8 +189,10 @@ def _notes(
         out.append(
             "The restricted likelihood has no profile for fixed effects; profile by ML for these."
         )
-    untold = untold_parameters(fit)[: len(wanted)]
-    hidden = untold_note([p.name for p, lost in zip(wanted, untold, strict=True) if lost])
+    unidentified = unidentified_parameters(fit)[: len(wanted)]
+    hidden = unidentified_note(
+        [p.name for p, lost in zip(wanted, unidentified, strict=True) if lost]
+    )
     return tuple([*out, hidden] if hidden else out)
 
 

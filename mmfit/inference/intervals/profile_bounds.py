@@ -6,7 +6,7 @@ By Newton's method on the curve, whose slope and curvature are known, inside a b
 import numpy as np
 
 from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion
-from mmfit.inference.intervals.profile_newton import Move
+from mmfit.inference.intervals.profile_newton import NewtonMove
 from mmfit.inference.intervals.profile_walk import Corrector, CurvePoint, quadratic_root
 
 # This close in the criterion the second-order expansion is exact to rounding.
@@ -40,7 +40,7 @@ class Crossing:
     def where(self) -> np.ndarray:
         return self.corrector.trial
 
-    def receive(self, move: Move | None) -> None:
+    def receive(self, move: NewtonMove | None) -> None:
         outcome = self.corrector.receive(move)
         if outcome is None:
             return

@@ -15,7 +15,7 @@ _FLAT = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class NewtonMove:
     """What the derivatives say at one point of one curve, its coordinate u held.
 
     Attributes
@@ -50,7 +50,7 @@ class Walker(Protocol):
     def where(self) -> np.ndarray:
         """(K,), the next point."""
 
-    def receive(self, move: Move | None) -> None:
+    def receive(self, move: NewtonMove | None) -> None:
         """What was found there; None where the criterion cannot be evaluated."""
 
 
@@ -77,12 +77,14 @@ def natural_units(criterion: ConstrainedCriterion, x: np.ndarray, target: np.nda
     return out
 
 
-def moves(criterion: ConstrainedCriterion, x: np.ndarray, target: np.ndarray) -> list[Move | None]:
+def moves(
+    criterion: ConstrainedCriterion, x: np.ndarray, target: np.ndarray
+) -> list[NewtonMove | None]:
     """The criterion at points ``x`` (A, K) of the curves ``target`` (A,), and what follows."""
     point = criterion.at(x, target)
     finite = np.isfinite(point.value) & np.isfinite(point.gradient).all(axis=1)
     finite &= np.isfinite(point.hessian).all(axis=(1, 2))
-    out: list[Move | None] = [None] * len(x)
+    out: list[NewtonMove | None] = [None] * len(x)
     good = np.flatnonzero(finite)
     if len(good):
         units = natural_units(criterion, x[good], target[good])
@@ -100,7 +102,7 @@ def moves(criterion: ConstrainedCriterion, x: np.ndarray, target: np.ndarray) ->
     return out
 
 
-def _newton(point: Point, held: np.ndarray, units: np.ndarray) -> list[Move]:
+def _newton(point: Point, held: np.ndarray, units: np.ndarray) -> list[NewtonMove]:
     A, K = point.gradient.shape
     everyone = np.arange(A)
     free = np.ones((A, K - 1), dtype=bool)
@@ -130,7 +132,7 @@ def _newton(point: Point, held: np.ndarray, units: np.ndarray) -> list[Move]:
     tangent[everyone, held] = 1.0
     exits = _exits(values, vectors * scale[:, :, None], units)
     return [
-        Move(
+        NewtonMove(
             float(point.value[i]),
             step[i],
             float(gain[i]),

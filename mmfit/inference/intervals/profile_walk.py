@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.engine.profile.constrained_criterion import ConstrainedCriterion
-from mmfit.inference.intervals.profile_newton import Move, moves
+from mmfit.inference.intervals.profile_newton import NewtonMove, moves
 
 # A minimum is known once the next step promises less than this; that step is then taken on trust.
 _SETTLED = 1e-6
@@ -44,7 +44,7 @@ class Corrector:
         self.trial, self.base, self.move = x, x, None
         self.fraction, self.count, self.exits = 1.0, 0, 0
 
-    def receive(self, move: Move | None) -> bool | None:
+    def receive(self, move: NewtonMove | None) -> bool | None:
         """True once ``move`` is at the minimum, False when lost, None while it goes on."""
         self.count += 1
         noise = 1e-9 if self.move is None else 1e-9 + 1e-13 * abs(self.move.value)
@@ -75,7 +75,7 @@ class Corrector:
             longest = max(longest, abs(step[turn]) / 0.7)
         return step / max(longest, 1.0)
 
-    def _leave(self, move: Move) -> bool:
+    def _leave(self, move: NewtonMove) -> bool:
         """Go on from a lower point where this one is a saddle, as at a variance of zero."""
         self.exits += 1
         lengths = [sign * t for t in _EXITS for sign in (1, -1)]
@@ -135,7 +135,7 @@ class Walk:
     def where(self) -> np.ndarray:
         return self.corrector.trial
 
-    def receive(self, move: Move | None) -> None:
+    def receive(self, move: NewtonMove | None) -> None:
         outcome = self.corrector.receive(move)
         if outcome is None:
             return

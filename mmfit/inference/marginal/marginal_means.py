@@ -24,7 +24,7 @@ from mmfit.inference.marginal.adjustments import (
     critical_values,
 )
 from mmfit.inference.marginal.mean_tables import (
-    Estimates,
+    FunctionEstimates,
     estimates,
     labels,
     limits,
@@ -127,20 +127,26 @@ def contrasts(
     if not pairs:
         raise MmfitError(f"{':'.join(names)} has a single level here; there is nothing to compare")
     first, second = (np.array(side, dtype=np.intp) for side in zip(*pairs, strict=True))
-    differences = averages.functions[first] - averages.functions[second]
-    found = estimates(known, matrices, differences)
-    texts = labels(averages, len(names))
-    columns = {
-        name: [level[k] for k in first] for name, level in averages.columns().items() if name in by
-    }
-    columns["contrast"] = [f"{texts[a]} - {texts[b]}" for a, b in pairs]
+    found = estimates(known, matrices, averages.functions[first] - averages.functions[second])
+    columns = _pair_names(averages, pairs, len(names), by)
     p_value, critical = _adjusted(found, families, adjust, level)
     table = tested(columns, found, p_value, critical * found.std_error)
     return with_notes(table, grid, averages, known)
 
 
+def _pair_names(
+    averages: Averages, pairs: list[tuple[int, int]], compared: int, by: list[str]
+) -> dict[str, list]:
+    """The levels of ``by`` that each pair of means lies in, and the pair in words."""
+    texts = labels(averages, compared)
+    levels = {name: column for name, column in averages.columns().items() if name in by}
+    columns = {name: [column[first] for first, _ in pairs] for name, column in levels.items()}
+    columns["contrast"] = [f"{texts[a]} - {texts[b]}" for a, b in pairs]
+    return columns
+
+
 def _adjusted(
-    found: Estimates, families: list[list[int]], adjust: str, level: float
+    found: FunctionEstimates, families: list[list[int]], adjust: str, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """p-values and critical values (m,) of all pairs within each family, family after family."""
     p_value, critical = np.empty((2, len(found.estimate)))
@@ -181,7 +187,18 @@ def slopes(
     check_level(level)
     known = model.precision(df)
     grid = build_grid(matrices, at)
-    name = find_predictor(grid.predictors, matrices.design, covariate).name
+    name = _covariate(grid, covariate)
+    names, within = _factors(grid, by)
+    averages = grid.average(grid.slopes(name), [*names, *within])
+    found = estimates(known, matrices, averages.functions)
+    half = t_quantile(0.5 + level / 2, found.df) * found.std_error
+    table = tested(averages.columns(), found, t_p_value(found.statistic, found.df), half)
+    return with_notes(table, grid, averages, known)
+
+
+def _covariate(grid: ReferenceGrid, asked: str) -> str:
+    """The name of the covariate asked for, which must have a slope."""
+    name = find_predictor(grid.predictors, grid.matrices.design, asked).name
     predictor = grid.predictors[grid.names.index(name)]
     if predictor.kind != COVARIATE:
         raise MmfitError(
@@ -189,12 +206,7 @@ def slopes(
         )
     if not predictor.span > 0:
         raise MmfitError(f"{name} has one value in all rows of the fit; its slope is unknown")
-    names, within = _factors(grid, by)
-    averages = grid.average(grid.slopes(name), [*names, *within])
-    found = estimates(known, matrices, averages.functions)
-    half = t_quantile(0.5 + level / 2, found.df) * found.std_error
-    table = tested(averages.columns(), found, t_p_value(found.statistic, found.df), half)
-    return with_notes(table, grid, averages, known)
+    return name
 
 
 def mean_factors(matrices: ModelMatrices) -> tuple[str, ...]:

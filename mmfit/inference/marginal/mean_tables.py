@@ -9,11 +9,11 @@ from mmfit.formula.matrices import ModelMatrices
 from mmfit.formula.names import column_names
 from mmfit.inference.marginal.predictors import label_text
 from mmfit.inference.marginal.reference_grid import Averages, ReferenceGrid, to_fitted
-from mmfit.inference.precision.degrees_of_freedom import Precision, untold_note
+from mmfit.inference.precision.degrees_of_freedom import FixedEffectPrecision, unidentified_note
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Estimates:
+class FunctionEstimates:
     """Linear functions of the fixed effects: (m,) arrays, NaN where the fit does not estimate one.
 
     Attributes
@@ -33,8 +33,8 @@ class Estimates:
 
 
 def estimates(
-    known: Precision, matrices: ModelMatrices, functions: np.ndarray, offset: float = 0.0
-) -> Estimates:
+    known: FixedEffectPrecision, matrices: ModelMatrices, functions: np.ndarray, offset: float = 0.0
+) -> FunctionEstimates:
     """Estimates of functions (m, columns), as a ReferenceGrid gives them, plus ``offset``."""
     L, estimable = to_fitted(matrices, functions)
     estimate, std_error, freedom = np.full((3, len(L)), np.nan)
@@ -46,7 +46,7 @@ def estimates(
     freedom[estimable] = np.where(certain, np.inf, 0.0)
     tested = np.flatnonzero(estimable)[~certain]
     freedom[tested] = known.df(L[~certain]) if len(tested) else 0.0
-    return Estimates(estimate, std_error, freedom)
+    return FunctionEstimates(estimate, std_error, freedom)
 
 
 def labels(averages: Averages, compared: int) -> list[str]:
@@ -69,18 +69,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def moments(found: Estimates) -> dict[str, np.ndarray]:
+def moments(found: FunctionEstimates) -> dict[str, np.ndarray]:
     """The columns estimate, std_error, df."""
     return {"estimate": found.estimate, "std_error": found.std_error, "df": found.df}
 
 
-def limits(found: Estimates, half: np.ndarray) -> dict[str, np.ndarray]:
+def limits(found: FunctionEstimates, half: np.ndarray) -> dict[str, np.ndarray]:
     """The columns conf_low, conf_high of intervals of half-widths ``half`` (m,)."""
     return {"conf_low": found.estimate - half, "conf_high": found.estimate + half}
 
 
 def tested(
-    columns: dict[str, list], found: Estimates, p_value: np.ndarray, half: np.ndarray
+    columns: dict[str, list], found: FunctionEstimates, p_value: np.ndarray, half: np.ndarray
 ) -> pd.DataFrame:
     """A table of tests: the given columns, then the estimates, statistic, p_value and limits."""
     tests = {"statistic": found.statistic, "p_value": p_value}
@@ -91,22 +91,22 @@ def with_notes(
     table: pd.DataFrame,
     grid: ReferenceGrid,
     averages: Averages,
-    known: Precision,
+    known: FixedEffectPrecision,
 ) -> pd.DataFrame:
     """The table with what a reader should know of it in ``attrs["notes"]``, a list of sentences."""
     shown = [predictor.name for predictor in averages.predictors]
     over = [p.name for p in grid.predictors if len(p.labels) > 1 and p.name not in shown]
     notes = []
     missing = int(table["estimate"].isna().sum())
-    untold = int((table["estimate"].notna() & table["std_error"].isna()).sum())
+    unidentified = int((table["estimate"].notna() & table["std_error"].isna()).sum())
     if missing:
         lost = ", ".join(grid.matrices.dropped)
         notes.append(
             f"{missing} of {len(table)} cannot be estimated: the data do not tell them apart from "
             f"other effects, or lack combinations of levels (left out of the model: {lost})."
         )
-    if untold:
-        notes.append(untold_note([f"{untold} of {len(table)}"]))
+    if unidentified:
+        notes.append(unidentified_note([f"{unidentified} of {len(table)}"]))
     if "statistic" in table:
         same = int((table["statistic"].isna() & (table["std_error"] == 0)).sum())
         if same:

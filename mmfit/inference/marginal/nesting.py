@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmfit.expression.columns import Columns
-from mmfit.expression.values import Factor
+from mmfit.expression.values import FactorValues
 from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
+from mmfit.formula.partition import Partition
 from mmfit.inference.marginal.predictors import Predictor
 
 # A sum of weights that is 1 but for this.
@@ -51,7 +52,7 @@ def _with_ancestors(found: dict[str, set[str]], names: Sequence[str]) -> None:
 
 
 def _nested_in_data(design: DesignInfo, factors: Sequence[Predictor]) -> dict[str, set[str]]:
-    codes = {factor.name: data_codes(design, factor) for factor in factors}
+    groups = {f.name: Partition(data_codes(design, f), len(f.labels)) for f in factors}
     found: dict[str, set[str]] = {}
     for inner in factors:
         for outer in factors:
@@ -60,9 +61,7 @@ def _nested_in_data(design: DesignInfo, factors: Sequence[Predictor]) -> dict[st
                 continue
             if len(inner.labels) < len(outer.labels):
                 continue
-            parent = np.zeros(len(inner.labels), dtype=np.intp)
-            parent[codes[inner.name]] = codes[outer.name]
-            if (parent[codes[inner.name]] == codes[outer.name]).all():
+            if groups[inner.name].is_inside(groups[outer.name]):
                 found.setdefault(inner.name, set()).add(outer.name)
     return found
 
@@ -97,7 +96,7 @@ def _nested_in_formula(design: DesignInfo, names: Sequence[str]) -> dict[str, se
 def data_codes(design: DesignInfo, factor: Predictor) -> np.ndarray:
     """(rows,) the level of a factor in each row of the fit."""
     value = Columns(design.sources, design.categorical).value(factor.name)
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         place = {label: k for k, label in enumerate(factor.labels)}
         return np.array([place[label] for label in value.levels], dtype=np.intp)[value.codes]
     return np.searchsorted(factor.values, value)

@@ -16,8 +16,8 @@ import pandas as pd
 from mmfit.common.arguments import check_name
 from mmfit.errors import AbsentError, MmfitError
 from mmfit.expression.columns import Columns
-from mmfit.expression.nodes import Call, Group, Name, Node
-from mmfit.expression.values import Factor
+from mmfit.expression.nodes import Call, Name, Node, Parentheses
+from mmfit.expression.values import FactorValues
 from mmfit.formula.design import DesignInfo
 from mmfit.formula.names import column_names
 
@@ -69,7 +69,7 @@ def predictors(design: DesignInfo) -> tuple[Predictor, ...]:
 
 def _predictor(name: str, columns: Columns, levels: tuple | None, coerced: bool) -> Predictor:
     value = columns.value(name)
-    if isinstance(value, Factor):
+    if isinstance(value, FactorValues):
         labels = tuple(levels if levels is not None else value.levels)
         texts = pd.Categorical.from_codes(np.arange(len(labels)), labels, value.ordered)
         return Predictor(name, FACTOR, labels, texts, 0.0)
@@ -95,7 +95,7 @@ def _two_values(value: np.ndarray) -> np.ndarray | None:
 
 
 def _makes_factor(root: Node) -> bool:
-    while isinstance(root, Group):
+    while isinstance(root, Parentheses):
         root = root.inner
     return isinstance(root, Call) and root.function in _FACTOR_FUNCTIONS
 

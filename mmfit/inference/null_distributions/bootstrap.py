@@ -33,6 +33,8 @@ NOISE = 1e-6
 # Share of replicates that may fail before the others are no sample of the null distribution.
 MOST_FAILURES = 0.1
 LEVEL = 0.95
+# Solvers whose remainder is dense, by the names that fits give them.
+_CROSSED = ("crossed", "crossed, chain eliminated")
 # Replicates per step of a run that may stop.
 _FIRST_STEP, _MOST_NUMBERS = 125, 8_000_000
 
@@ -206,7 +208,7 @@ def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
     rows = 1e-8 * matrices.nobs * (2 + columns)
     cells = 1e-5 + 8e-9 * sum(sizes) * (2 + columns) ** 2
     tail = 0.0
-    if fit.optimizer.solver.startswith("crossed"):
+    if fit.optimizer.solver in _CROSSED:
         tail = 5e-11 * sum(sizes[1:]) ** 3
     elif fit.optimizer.solver == "sparse":
         tail = 2e-7 * sum(sizes[1:]) ** 1.5

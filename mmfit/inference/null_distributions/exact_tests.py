@@ -34,7 +34,7 @@ _LOWEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class TailProbability:
     """A probability and its Monte Carlo standard error (0 where nothing was simulated)."""
 
     probability: float
@@ -65,9 +65,9 @@ class ExactNull:
         parts = len(self.spectrum.values) + (self.fixed > 0)
         return 0 if parts == 1 else int(np.clip(_WORK // parts, _FEWEST_DRAWS, _MOST_DRAWS))
 
-    def survival(self, x: float) -> Tail:
+    def survival(self, x: float) -> TailProbability:
         """P(statistic >= x); 1 at x = 0, whatever the mass there."""
-        return Tail(1.0, 0.0) if x <= 0 else _tail(self, float(x))
+        return TailProbability(1.0, 0.0) if x <= 0 else _tail(self, float(x))
 
     @property
     def at_zero(self) -> float:
@@ -103,7 +103,7 @@ def _shares(sizes: tuple[float, ...], draws: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def _tail(null: ExactNull, x: float) -> Tail:
+def _tail(null: ExactNull, x: float) -> TailProbability:
     """P(statistic > x) for x >= 0."""
     spectrum = null.spectrum
     shares = _shares((*spectrum.counts.tolist(), float(null.fixed)), null.draws)
@@ -121,7 +121,7 @@ def _tail(null: ExactNull, x: float) -> Tail:
         own = (spectrum.rank + null.fixed) / 2
         tails = betainc(spectrum.residual / 2, own, below)
     error = 0.0 if len(tails) == 1 else float(tails.std(ddof=1) / np.sqrt(len(tails)))
-    return Tail(float(tails.mean()), error)
+    return TailProbability(float(tails.mean()), error)
 
 
 def _largest_odds(null: ExactNull, x: float, shares: np.ndarray) -> np.ndarray:

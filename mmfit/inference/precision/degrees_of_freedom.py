@@ -29,7 +29,7 @@ def check_method(method: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
+class FixedEffectPrecision:
     """How precisely one method takes the fixed effects of a fit to be known.
 
     Attributes
@@ -47,12 +47,12 @@ class Precision:
         """(p, p) covariance of the fixed effects; the adjusted one for ``kenward-roger``."""
         return self.fit.vcov if self.adjusted is None else self.adjusted.vcov[0]
 
-    def untold(self, L: np.ndarray) -> np.ndarray:
+    def unidentified(self, L: np.ndarray) -> np.ndarray:
         """(m,) bool: whether the variance of each row of L beta is one that no data tell."""
         found = self.fit.uncertainty.confounding
         return np.zeros(len(L), dtype=bool) if found is None else found.concerns(L)
 
-    def untold_jointly(self, L: np.ndarray) -> bool:
+    def unidentified_jointly(self, L: np.ndarray) -> bool:
         """Whether that of any combination of the independent rows of L is."""
         found = self.fit.uncertainty.confounding
         return found is not None and found.concerns_any(L)
@@ -60,11 +60,11 @@ class Precision:
     def std_error(self, L: np.ndarray) -> np.ndarray:
         """(m,) standard errors of L beta for L (m, p); NaN where no data tell them."""
         variance = np.einsum("mp,pq,mq->m", L, self.vcov, L)
-        return np.where(self.untold(L), np.nan, np.sqrt(variance))
+        return np.where(self.unidentified(L), np.nan, np.sqrt(variance))
 
     def df(self, L: np.ndarray) -> np.ndarray:
         """(m,) degrees of freedom of each row of L (m, p) tested on its own; NaN as for those."""
-        return np.where(self.untold(L), np.nan, self._df(L))
+        return np.where(self.unidentified(L), np.nan, self._df(L))
 
     def _df(self, L: np.ndarray) -> np.ndarray:
         fit = self.fit
@@ -102,13 +102,13 @@ class Precision:
         return " ".join(parts)
 
 
-def untold_coefficients(fit: Fit) -> np.ndarray:
+def unidentified_coefficients(fit: Fit) -> np.ndarray:
     """(p,) bool: the fixed effects whose variance depends on what no data of the design tell."""
     found, p = fit.uncertainty.confounding, len(fit.fixef)
     return np.zeros(p, dtype=bool) if found is None else found.concerns(np.eye(p))
 
 
-def untold_note(names: Sequence[str]) -> str:
+def unidentified_note(names: Sequence[str]) -> str:
     """Why these have no standard error, in words; ``""`` for none."""
     if not len(names):
         return ""

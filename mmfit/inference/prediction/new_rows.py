@@ -9,7 +9,7 @@ import numpy as np
 from mmfit.common.alignment import aligned
 from mmfit.common.arguments import check_columns
 from mmfit.errors import DataError, MmfitError
-from mmfit.formula.checks import checked_column, checked_weights
+from mmfit.formula.checked_columns import checked_column, checked_weights
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices
 

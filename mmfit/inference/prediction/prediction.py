@@ -1,4 +1,28 @@
-"""Predictions from a fitted model, with their standard errors and intervals."""
+"""Predictions from a fitted model, with their standard errors and intervals.
+
+With ``random_effects`` the conditional modes are added; a level that the fit did not see has a mode
+of zero. The fit's offset is added: computed from the new data where it is known by its text,
+``offset`` where it was given as numbers.
+
+A row has no prediction (NaN) where the data do not determine it: cells, slopes and covariates that
+the fit does not estimate (:class:`mmfit.formula.estimability.Estimability`), and random effects
+that follow from what is known by covariances that no data tell.
+
+The limits of an interval are estimate -/+ t std_error:
+
+- ``confidence`` (also ``std_error=True`` alone): for the mean of such a row. Population
+  predictions: x'vcov(beta)x. Conditional ones: the variance of the error of x'beta + z'b (Henderson
+  1975), in which an unseen level counts with its whole variance.
+- ``prediction``: for a new response. sigma^2 / weight is added, and with ``random_effects=False``,
+  which then means rows of groups not seen before, z'Psi z. A weight is 1 unless the new data have
+  the columns of the model's weights; ``weights`` are needed where the fit's were given as numbers.
+
+Degrees of freedom by Satterthwaite's method applied to the whole variance, 2 v^2 / (g'Ag) with g
+its derivative in (theta, sigma) (Kuznetsova, Brockhoff & Christensen 2017, section 2). That theta
+is estimated enters through them alone. A variance that depends on variance parameters that no data
+tell is missing. ``attrs["notes"]`` says what is missing and why, where levels are new, and what a
+reader must know of the method (a singular fit).
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,10 +38,10 @@ from mmfit.formula.design import NewMatrices
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.distributions import t_quantile
 from mmfit.inference.fitted_model import FittedModel
-from mmfit.inference.precision.degrees_of_freedom import satterthwaite_df, untold_note
+from mmfit.inference.precision.degrees_of_freedom import satterthwaite_df, unidentified_note
 from mmfit.inference.prediction.new_rows import Rows, new_rows, rows_of_fit
 from mmfit.inference.prediction.prediction_error import error_variance, group_variance
-from mmfit.inference.prediction.untold import untold_precision, untold_predictions
+from mmfit.inference.prediction.unidentified import unidentified_predictions, unidentified_variances
 
 INTERVALS = ("confidence", "prediction")
 
@@ -33,32 +57,10 @@ def predict(
     offset: Any = None,
     weights: Any = None,
 ) -> np.ndarray | pd.DataFrame:
-    """Predictions for new rows, or for the rows of the fit.
+    """Predictions for new rows, or for the rows of the fit: an array (n,), NaN where there is none.
 
-    With ``random_effects`` the conditional modes are added; a level that the fit did not see
-    has a mode of zero. The fit's offset is added: computed from the new data where it is known by
-    its text, ``offset`` where it was given as numbers.
-
-    A row has no prediction (NaN) where the data do not determine it: cells, slopes and covariates
-    that the fit does not estimate (:class:`mmfit.formula.estimability.Estimability`), and random
-    effects that follow from what is known by covariances that no data tell.
-
-    Without ``std_error`` and ``interval`` an array (n,). With either a table: estimate, std_error,
-    df, conf_low, conf_high, where the limits are estimate -/+ t std_error:
-
-    - ``confidence`` (also ``std_error=True`` alone): for the mean of such a row. Population
-      predictions: x'vcov(beta)x. Conditional ones: the variance of the error of x'beta + z'b
-      (Henderson 1975), in which an unseen level counts with its whole variance.
-    - ``prediction``: for a new response. sigma^2 / weight is added, and with
-      ``random_effects=False``, which then means rows of groups not seen before, z'Psi z. A weight
-      is 1 unless the new data have the columns of the model's weights; ``weights`` are needed
-      where the fit's were given as numbers.
-
-    Degrees of freedom by Satterthwaite's method applied to the whole variance, 2 v^2 / (g'Ag) with
-    g its derivative in (theta, sigma) (Kuznetsova, Brockhoff & Christensen 2017, section 2). That
-    theta is estimated enters through them alone. A variance that depends on variance parameters
-    that no data tell is missing. ``attrs["notes"]`` says what is missing and why, where levels are
-    new, and what a reader must know of the method (a singular fit).
+    With ``std_error`` or ``interval`` a table: estimate, std_error, df, conf_low, conf_high, with
+    ``attrs["notes"]``. What the arguments mean: see the module.
 
     Raises
     ------
@@ -67,35 +69,56 @@ def predict(
     MmfitError
         For an unknown ``interval``, or a level outside (0, 1).
     """
-    fit, matrices = model.fit, model.matrices
+    _check(interval, level)
+    if new_data is None and (offset is not None or weights is not None):
+        raise MmfitError("offset= and weights= are those of new rows; the fit has its own")
+    wanted, matrices = std_error or interval is not None, model.matrices
+    if new_data is not None:
+        asked = {"modes": random_effects, "response": interval == "prediction"}
+        rows = new_rows(matrices, new_data, **asked, offset=offset, weights=weights)
+    elif random_effects and not wanted:
+        return model.fitted.copy()
+    else:
+        rows = rows_of_fit(matrices)
+    guessed = _guessed(model, rows.matrices, random_effects and new_data is not None)
+    estimate = _estimate(model, rows.matrices, random_effects)
+    estimate = np.where(rows.matrices.estimable & ~guessed, estimate, np.nan)
+    if not wanted:
+        return estimate
+    return _with_errors(model, rows, estimate, guessed, random_effects, interval, level)
+
+
+def _check(interval: str | None, level: float) -> None:
     if interval is not None and interval not in INTERVALS:
         raise MmfitError(
             f"interval={interval!r} is not known; choose one of {', '.join(INTERVALS)}, or None"
         )
     check_level(level)
-    wanted = std_error or interval is not None
-    response = interval == "prediction"
-    if new_data is not None:
-        asked = {"modes": random_effects, "response": response}
-        rows = new_rows(matrices, new_data, **asked, offset=offset, weights=weights)
-    elif offset is not None or weights is not None:
-        raise MmfitError("offset= and weights= are those of new rows; the fit has its own")
-    elif random_effects and not wanted:
-        return model.fitted.copy()
-    else:
-        rows = rows_of_fit(matrices)
+
+
+def _guessed(model: FittedModel, new: NewMatrices, modes: bool) -> np.ndarray:
+    """(n,) bool: rows that have no prediction for what they need of the random effects."""
+    if modes and model.matrices.random:
+        return unidentified_predictions(model, new)
+    return np.zeros(len(new.X), dtype=bool)
+
+
+def _with_errors(
+    model: FittedModel,
+    rows: Rows,
+    estimate: np.ndarray,
+    guessed: np.ndarray,
+    random_effects: bool,
+    interval: str | None,
+    level: float,
+) -> pd.DataFrame:
+    """The table of predictions with their standard errors and intervals."""
+    matrices = model.matrices
     conditional = random_effects and bool(matrices.random)
-    estimate = _estimate(model, rows.matrices, random_effects)
-    guessed = np.zeros(len(estimate), dtype=bool)
-    if conditional and new_data is not None:
-        guessed = untold_predictions(model, rows.matrices)
-    estimate = np.where(rows.matrices.estimable & ~guessed, estimate, np.nan)
-    if not wanted:
-        return estimate
     variance, slopes = (_conditional if conditional else _population)(model, rows, interval)
-    blind = untold_precision(model, rows, conditional, response)
+    blind = unidentified_variances(model, rows, conditional, interval == "prediction")
     variance = np.where(np.isnan(estimate) | blind, np.nan, variance)
-    table = _table(fit, estimate, variance, slopes, level)
+    table = _table(model.fit, estimate, variance, slopes, level)
     notes = _missing(matrices, rows.matrices, guessed, blind)
     unseen = _unseen(matrices, rows.matrices) if conditional else []
     table.attrs["notes"] = [note for note in (*notes, *unseen, model.precision().note) if note]
@@ -123,7 +146,7 @@ def _missing(
         )
     blind = blind & ~lost & ~guessed
     if blind.any():
-        notes.append(untold_note([f"{blind.sum()} of {total} rows"]))
+        notes.append(unidentified_note([f"{blind.sum()} of {total} rows"]))
     return notes
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.api import types
 
-from mmfit.formula.partition import groupings
+from mmfit.formula.grouping_factors import grouping_factors
 from mmfit.report.blocks import PageTable, Section, table
 from mmfit.report.figures.structure import structure_figures
 from mmfit.report.records import ReportInput
@@ -31,7 +31,10 @@ def data_section(report: ReportInput) -> Section:
         paragraphs=(f"{source_words(dataset.source)} {text}",),
         warnings=tuple(dataset.warnings),
         tables=tuple(tables),
-        figures=structure_figures(groupings(report.candidates), report.chosen.matrices.nobs),
+        figures=structure_figures(
+            grouping_factors(term for c in report.candidates for term in c.matrices.random),
+            report.chosen.matrices.nobs,
+        ),
     )
 
 

@@ -29,6 +29,10 @@ _MEASURES = {
 }
 
 
+# Values of the size of a log-likelihood.
+_CRITERIA = ("caic", "caic_df", "caic_log_lik")
+
+
 def of_model(frame: pd.DataFrame, model: str) -> pd.DataFrame:
     """The rows of one model, numbered anew."""
     return frame[frame["model"] == model].reset_index(drop=True)
@@ -147,7 +151,7 @@ def _measure_name(name: str, group) -> str:
 
 
 def _measure_value(name: str, value: float) -> str:
-    return fixed(value, 2 if name.startswith("caic") else 3)
+    return fixed(value, 2 if name in _CRITERIA else 3)
 
 
 def _text(value) -> str | None:

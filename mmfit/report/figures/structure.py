@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mmfit.formula.partition import Grouping, chains, crossed_pairs, groupings, incidence
+from mmfit.formula.grouping_factors import GroupingFactor, chains, crossed_pairs
 from mmfit.report.blocks import Figure
 from mmfit.report.figures import svg
 from mmfit.report.words.numbers import count, listed, plural
-from mmfit.selection.records import Candidate
 
 MOST_LEAVES = 26
 MOST_GRIDS = 3
@@ -30,17 +29,17 @@ class Node:
     hidden: int
 
 
-def structure_figures(all_groupings: Sequence[Grouping], nobs: int) -> tuple[Figure, ...]:
+def structure_figures(factors: Sequence[GroupingFactor], nobs: int) -> tuple[Figure, ...]:
     """A tree per chain of nested factors and a grid per crossed pair.
 
     A factor that is nested in nothing, holds nothing and is crossed with another one is in the
     grids already and gets no tree of its own.
     """
-    pairs = crossed_pairs(all_groupings)
+    pairs = crossed_pairs(factors)
     crossed = {grouping.name for pair in pairs for grouping in pair}
     figures = [
         tree_figure(chain, nobs, f"tree-{index}")
-        for index, chain in enumerate(chains(all_groupings), 1)
+        for index, chain in enumerate(chains(factors), 1)
         if len(chain) > 1 or chain[0].name not in crossed
     ]
     figures += [
@@ -50,7 +49,7 @@ def structure_figures(all_groupings: Sequence[Grouping], nobs: int) -> tuple[Fig
     return tuple(figures)
 
 
-def tree_figure(chain: Sequence[Grouping], nobs: int, key: str) -> Figure:
+def tree_figure(chain: Sequence[GroupingFactor], nobs: int, key: str) -> Figure:
     """A tree, outermost factor left, a column per factor, at most ``MOST_LEAVES`` lines."""
     root = Node("all rows", nobs, *_children(chain, 0, np.arange(nobs), _caps(chain)))
     lines = max(_lines(root), 1)
@@ -76,9 +75,10 @@ def tree_figure(chain: Sequence[Grouping], nobs: int, key: str) -> Figure:
     return Figure(drawn, caption)
 
 
-def grid_figure(coarse: Grouping, fine: Grouping, key: str) -> Figure:
+def grid_figure(coarse: GroupingFactor, fine: GroupingFactor, key: str) -> Figure:
     """Which combinations of two crossed factors hold rows; many levels are put into blocks."""
-    i, j, counts = incidence(coarse, fine)
+    met = coarse.partition.meet(fine.partition)
+    i, j, counts = met.first, met.second, met.counts
     high, wide = len(coarse.levels), len(fine.levels)
     steps = -(-high // MOST_ROWS), -(-wide // MOST_COLUMNS)
     cells = np.zeros((-(-high // steps[0]), -(-wide // steps[1])), dtype=np.int64)
@@ -95,7 +95,7 @@ def grid_figure(coarse: Grouping, fine: Grouping, key: str) -> Figure:
     return Figure(drawn, caption)
 
 
-def _grid_caption(coarse: Grouping, fine: Grouping, steps, counts: np.ndarray) -> str:
+def _grid_caption(coarse: GroupingFactor, fine: GroupingFactor, steps, counts: np.ndarray) -> str:
     possible = len(coarse.levels) * len(fine.levels)
     amount = (
         f"all {count(possible)} combinations occur"
@@ -113,15 +113,15 @@ def _grid_caption(coarse: Grouping, fine: Grouping, steps, counts: np.ndarray) -
     return caption
 
 
-def _caps(chain: Sequence[Grouping]) -> list[int]:
+def _caps(chain: Sequence[GroupingFactor]) -> list[int]:
     """Most children drawn per node at each depth; the widest is cut until the tree is small."""
     widest = []
     for depth, grouping in enumerate(chain):
         if depth == 0:
             widest.append(len(grouping.levels))
         else:
-            outer, _, _ = incidence(chain[depth - 1], grouping)
-            widest.append(int(np.bincount(outer).max()))
+            met = chain[depth - 1].partition.meet(grouping.partition)
+            widest.append(int(np.bincount(met.first).max()))
     caps = [min(width, MOST_LEAVES) for width in widest]
     while np.prod(caps) > MOST_LEAVES and max(caps) > 2:
         caps[caps.index(max(caps))] -= 1
@@ -195,7 +195,9 @@ def _cells(axes, cells: np.ndarray, size: float) -> None:
     axes.plot(x, y, color=svg.MUTED, linewidth=0.5)
 
 
-def _margins(axes, factors: tuple[Grouping, Grouping], steps, shape, size: float) -> None:
+def _margins(
+    axes, factors: tuple[GroupingFactor, GroupingFactor], steps, shape, size: float
+) -> None:
     """Names of the factors, and of their levels where each has a row or column of its own."""
     coarse, fine = factors
     _text(axes, _MARGIN - 8, 6, _short(coarse.name), weight="bold", ha="right")
@@ -226,8 +228,3 @@ def _hides(node: Node) -> bool:
 
 def _short(text: str, length: int = 16) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def structure_of(candidates: Sequence[Candidate]) -> tuple[Figure, ...]:
-    """The drawings for the grouping factors that the candidates use."""
-    return structure_figures(groupings(candidates), candidates[0].matrices.nobs)

@@ -9,20 +9,23 @@ MISSING = "–"
 NO_BREAK = "\u00a0"
 
 
+SMALLEST_P = 0.001
+"""Smaller p-values are printed as being smaller."""
+
+
 def p_text(p: float | None) -> str:
     """A p-value as papers print it: three decimals, ``< 0.001`` below that."""
     if p is None or math.isnan(p):
         return MISSING
-    if p < 0.001:
-        return f"<{NO_BREAK}0.001"
+    if p < SMALLEST_P:
+        return f"<{NO_BREAK}{SMALLEST_P:g}"
     return f"{p:.3f}"
 
 
 def p_phrase(p: float | None, symbol: str = "p") -> str:
     """``p = 0.027`` or ``p < 0.001``."""
-    text = p_text(p)
-    sign = "" if text.startswith("<") else f"={NO_BREAK}"
-    return f"{symbol}{NO_BREAK}{sign}{text}"
+    small = p is not None and p < SMALLEST_P
+    return f"{symbol}{NO_BREAK}{'' if small else f'={NO_BREAK}'}{p_text(p)}"
 
 
 def fixed(value: float | None, decimals: int) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from mmfit.common.json_records import to_json
 from mmfit.errors import ComparisonError, DataError
 from mmfit.inference.null_distributions.bootstrap import bootstrap_until, enough_exceedances
 from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name, converged_fits
 from mmfit.selection.pair_tests.fitted_pair import fitted_pair
 from mmfit.selection.pair_tests.null_choice import bootstrap_replicates
 from mmfit.selection.records import Candidate, NullSettings
+from mmfit.selection.relations.relations import Relations
 
 Statistics = Mapping[Pair, np.ndarray]
 
@@ -27,6 +29,7 @@ def bootstrap_chunk(
     chunk: int,
     chunks: int,
     per_pair: Mapping[Pair, NullSettings] | None = None,
+    relations: Relations[str] | None = None,
 ) -> dict[Pair, np.ndarray]:
     """The statistics of one part of the replicates of every pair that a bootstrap decides.
 
@@ -42,7 +45,7 @@ def bootstrap_chunk(
         raise ComparisonError(f"there is no chunk {chunk} of {chunks}; they count from 0")
     plan, named = Plan(settings, per_pair or {}), by_name(candidates)
     out: dict[Pair, np.ndarray] = {}
-    for pair in assessments(named, pairs):
+    for pair in assessments(named, pairs, relations):
         if pair.outcome != "valid":
             continue
         fits = converged_fits(pair, named)
@@ -73,14 +76,10 @@ def join_chunks(parts: Iterable[Statistics]) -> dict[Pair, np.ndarray]:
 def chunk_to_json(statistics: Statistics) -> str:
     """One object per pair, full double precision; null where a fit did not converge."""
     rows = [
-        {
-            "null": null,
-            "alternative": alternative,
-            "statistics": [None if value != value else float(value) for value in values],
-        }
+        {"null": null, "alternative": alternative, "statistics": values}
         for (null, alternative), values in statistics.items()
     ]
-    return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return to_json(rows, indent=1)
 
 
 def chunk_from_json(text: str) -> dict[Pair, np.ndarray]:

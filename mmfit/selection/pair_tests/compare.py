@@ -74,6 +74,7 @@ def compare_all(
     settings: NullSettings | None = None,
     per_pair: Mapping[Pair, NullSettings] | None = None,
     statistics: Mapping[Pair, np.ndarray] | None = None,
+    relations: Relations[str] | None = None,
 ) -> tuple[Comparison, ...]:
     """Compare candidates in pairs.
 
@@ -85,6 +86,7 @@ def compare_all(
     statistics : bootstrap statistics by (null, alternative), as
         ``bootstrap_chunks.join_chunks`` gives them; pairs that are not among them are bootstrapped
         here.
+    relations : of the candidates by name, where they are known.
 
     Raises
     ------
@@ -97,14 +99,16 @@ def compare_all(
     order_asked = not isinstance(pairs, str)
     return tuple(
         _comparison(pair, named, plan, order_asked=order_asked)
-        for pair in assessments(named, pairs)
+        for pair in assessments(named, pairs, relations)
     )
 
 
 def assessments(
-    named: Mapping[str, Candidate], pairs: str | Iterable[Pair]
+    named: Mapping[str, Candidate],
+    pairs: str | Iterable[Pair],
+    relations: Relations[str] | None = None,
 ) -> tuple[PairAssessment, ...]:
-    """What each pair of candidates is to the other, in order.
+    """What each pair of candidates is to the other, in order; by ``relations`` where known.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def assessments(
     wanted = list(pairs) if listed else list(combinations(named, 2))
     for pair in wanted:
         _check_names(pair, named)
-    relations = relations_of(named)
+    relations = relations or relations_of(named)
     return tuple(relations.pair(first, second) for first, second in wanted)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmfit.formula.partition import Partition
 from mmfit.selection.relations.spans import column_span, columns_inside
 from mmfit.selection.relations.term_coordinates import FamilyTerm, by_partition
 
@@ -157,10 +158,8 @@ def _embed_by_solving(
 
 def _parents(term: FamilyTerm, coarse: FamilyTerm) -> np.ndarray | None:
     """The level of ``coarse`` around each level of ``term`` (rows with effects only), or None."""
-    parents = np.full(term.levels, -1, dtype=np.intp)
-    fine, outer = term.codes[term.support], coarse.codes[term.support]
-    parents[fine] = outer
-    return parents if np.array_equal(parents[fine], outer) else None
+    inner, outer = Partition(term.codes, term.levels), Partition(coarse.codes, coarse.levels)
+    return inner.of_rows(term.support).parents(outer.of_rows(term.support))
 
 
 def _level_products(A: np.ndarray, B: np.ndarray, codes: np.ndarray, levels: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmfit.formula.matrices import RandomTerm
+from mmfit.formula.partition import Partition
 from mmfit.selection.relations.spans import basis_change, column_span
 
 
@@ -41,7 +42,7 @@ class FamilyTerm:
 def family_term(term: RandomTerm, position: int) -> FamilyTerm:
     """The term at ``position``, whitened and with canonical levels."""
     model = np.asarray(term.model, dtype=float)
-    codes, levels = canonical_codes(term.codes)
+    groups = Partition(term.codes, len(term.levels)).canonical()
     support = np.any(model != 0, axis=1)
     basis = column_span(model).orthonormal()
     to_basis, from_basis = basis_change(model, basis)
@@ -49,8 +50,8 @@ def family_term(term: RandomTerm, position: int) -> FamilyTerm:
     return FamilyTerm(
         position=position,
         label=term_label(term),
-        codes=codes,
-        levels=levels,
+        codes=groups.codes,
+        levels=groups.levels,
         model=np.where(support[:, None], basis, 0.0) * root,
         support=support,
         to_whitened=to_basis / root,
@@ -77,15 +78,3 @@ def term_label(term: RandomTerm) -> str:
     if "1" not in effects:
         effects.insert(0, "0")
     return f"({' + '.join(effects)} | {term.grouping})"
-
-
-def canonical_codes(codes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Levels numbered by first appearance, and their number."""
-    codes = np.asarray(codes)
-    n = len(codes)
-    first = np.full(int(codes.max()) + 1, n)
-    first[codes[::-1]] = np.arange(n)[::-1]  # of repeated indices the last assignment stays
-    occurring = np.flatnonzero(first < n)
-    number = np.empty(len(first), dtype=np.intp)
-    number[occurring[np.argsort(first[occurring])]] = np.arange(len(occurring))
-    return number[codes], len(occurring)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from mmfit.errors import ComparisonError
 from mmfit.expression.deparse import deparse
-from mmfit.expression.nodes import Binary, Call, Group, Name, Node, Number
+from mmfit.expression.nodes import Binary, Call, Name, Node, Number, Parentheses
 from mmfit.formula.bars import Bar
 from mmfit.formula.formula import Formula, parse
 from mmfit.formula.matrices import ModelMatrices
@@ -54,7 +54,7 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchScope:
     """All models between a minimal and a maximal one.
 
     Attributes
@@ -86,7 +86,7 @@ class Scope:
         return [k for k, element in enumerate(self.elements) if element.block == block]
 
 
-def make_scope(maximal: ModelMatrices, minimal: str | None = None) -> Scope:
+def make_scope(maximal: ModelMatrices, minimal: str | None = None) -> SearchScope:
     """The scope below a maximal model.
 
     Parameters
@@ -112,7 +112,7 @@ def make_scope(maximal: ModelMatrices, minimal: str | None = None) -> Scope:
         factors = {c.variable.label for c in codings if c.levels is not None}
         elements += _bar_elements(bar, block, factors, len(elements))
     elements = [replace(e, margins=_margins(k, elements)) for k, e in enumerate(elements)]
-    scope = Scope(
+    scope = SearchScope(
         response=formula.response,
         intercept=formula.fixed.intercept or constant,
         spelt_zero=not formula.fixed.intercept,
@@ -207,7 +207,7 @@ def _power(node: Node) -> tuple[str, int]:
     inner = node
     if isinstance(node, Call) and node.function == "I" and len(node.arguments) == 1:
         inner = node.arguments[0].value
-        while isinstance(inner, Group):
+        while isinstance(inner, Parentheses):
             inner = inner.inner
         match inner:
             case Binary(operator="^", left=Name() as left, right=Number(value=value)):
@@ -216,7 +216,7 @@ def _power(node: Node) -> tuple[str, int]:
     return deparse(node), 1
 
 
-def _levels(scope: Scope, minimal: Formula) -> tuple[int, ...]:
+def _levels(scope: SearchScope, minimal: Formula) -> tuple[int, ...]:
     """The levels of a minimal formula's terms, their margins with them."""
     if minimal.response != scope.response:
         raise ComparisonError(
@@ -234,7 +234,7 @@ def _levels(scope: Scope, minimal: Formula) -> tuple[int, ...]:
     return _closed(scope, levels)
 
 
-def _closed(scope: Scope, levels: list[int]) -> tuple[int, ...]:
+def _closed(scope: SearchScope, levels: list[int]) -> tuple[int, ...]:
     """The margins of what is in, added until nothing is missing."""
     before = None
     while before != levels:
@@ -249,12 +249,12 @@ def _closed(scope: Scope, levels: list[int]) -> tuple[int, ...]:
     return tuple(levels)
 
 
-def _place(scope: Scope, powers) -> int | None:
+def _place(scope: SearchScope, powers) -> int | None:
     places = (k for k in scope.members(FIXED) if scope.elements[k].powers == powers)
     return next(places, None)
 
 
-def _raise_bar(scope: Scope, bar: Bar, levels: list[int]) -> None:
+def _raise_bar(scope: SearchScope, bar: Bar, levels: list[int]) -> None:
     """Set the levels of one bar: of terms that are together in one bar, or of one that is alone."""
     key = frozenset(variable.label for variable in bar.grouping.factors)
     wanted = [_powers(bar.terms, members) for members in bar.terms.members]

@@ -12,7 +12,7 @@ from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.selection.relations.relations import Relations
 from mmfit.selection.relations.validity import PairAssessment
-from mmfit.selection.search.elements import Scope, make_scope
+from mmfit.selection.search.elements import SearchScope, make_scope
 from mmfit.selection.search.moves import State, formula_of
 
 Build = Callable[[str], ModelMatrices]
@@ -35,7 +35,7 @@ class Models:
 
     def __init__(self, build: Build, maximal: str, minimal: str | None = None):
         self._build = build
-        self.scope: Scope = make_scope(build(maximal), minimal)
+        self.scope: SearchScope = make_scope(build(maximal), minimal)
         self._matrices: dict[State, ModelMatrices | MmfitError] = {}
         self._relations: Relations[State] = Relations(self.matrices, self.formula)
 

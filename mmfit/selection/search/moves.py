@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mmfit.errors import ComparisonError
-from mmfit.selection.search.elements import FIXED, Scope, bar_text, joined
+from mmfit.selection.search.elements import FIXED, SearchScope, bar_text, joined
 
 State = tuple[int, ...]
 """The level of each element of a scope."""
@@ -39,12 +39,12 @@ class Move:
     after: State
 
 
-def is_valid(scope: Scope, state: State) -> bool:
+def is_valid(scope: SearchScope, state: State) -> bool:
     """Whether a state respects marginality."""
     return all(_stands(scope, state, k) for k, level in enumerate(state) if level)
 
 
-def _stands(scope: Scope, state: State, k: int) -> bool:
+def _stands(scope: SearchScope, state: State, k: int) -> bool:
     element = scope.elements[k]
     if not all(any(state[m] for m in group) for group in element.margins):
         return False
@@ -60,7 +60,7 @@ def _stands(scope: Scope, state: State, k: int) -> bool:
     )
 
 
-def moves_down(scope: Scope, state: State, part: str) -> list[Move]:
+def moves_down(scope: SearchScope, state: State, part: str) -> list[Move]:
     """Single steps towards the minimal model within one part, in the order of the elements."""
     found = []
     for k in scope.members(part):
@@ -72,7 +72,7 @@ def moves_down(scope: Scope, state: State, part: str) -> list[Move]:
     return found
 
 
-def moves_up(scope: Scope, state: State, part: str) -> list[Move]:
+def moves_up(scope: SearchScope, state: State, part: str) -> list[Move]:
     """Single steps towards the maximal model within one part, in the order of the elements."""
     found = []
     for k in scope.members(part):
@@ -84,7 +84,7 @@ def moves_up(scope: Scope, state: State, part: str) -> list[Move]:
     return found
 
 
-def beyond(scope: Scope, move: Move) -> Move | None:
+def beyond(scope: SearchScope, move: Move) -> Move | None:
     """The same element taken one level further, for a model in between that cannot be fitted."""
     k, start, reached = move.element, move.before[move.element], move.after[move.element]
     level = 2 * reached - start if abs(reached - start) == 1 else -1
@@ -96,7 +96,7 @@ def beyond(scope: Scope, move: Move) -> Move | None:
     return Move(k, move.before, after)
 
 
-def every_state(scope: Scope, limit: int) -> list[State]:
+def every_state(scope: SearchScope, limit: int) -> list[State]:
     """All models from the minimal to the maximal one, by size and then by element.
 
     Raises
@@ -122,7 +122,7 @@ def every_state(scope: Scope, limit: int) -> list[State]:
     return sorted(seen, key=lambda state: (sum(state), tuple(-level for level in state)))
 
 
-def formula_of(scope: Scope, state: State) -> str:
+def formula_of(scope: SearchScope, state: State) -> str:
     """A model as a formula of lme4's language."""
     terms = [scope.elements[k].label for k in scope.members(FIXED) if state[k]]
     present = [k for k in scope.members(FIXED) if state[k]]
@@ -135,7 +135,7 @@ def formula_of(scope: Scope, state: State) -> str:
     return f"{scope.response} ~ {' + '.join([*terms, *scope.offsets, *dict.fromkeys(bars)])}"
 
 
-def parts_of(scope: Scope, state: State) -> tuple[str, ...]:
+def parts_of(scope: SearchScope, state: State) -> tuple[str, ...]:
     """What is in a model: its fixed terms, then its bars as independent terms and correlations."""
     found = [scope.elements[k].label for k in scope.members(FIXED) if state[k]]
     for block in range(scope.blocks):
@@ -150,7 +150,7 @@ def parts_of(scope: Scope, state: State) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _bars(scope: Scope, state: State, block: int) -> Iterator[str]:
+def _bars(scope: SearchScope, state: State, block: int) -> Iterator[str]:
     inside = _inside(scope, state, block)
     apart = [k for k in scope.block_members(block) if state[k] and k not in inside]
     elements = scope.elements
@@ -168,7 +168,7 @@ def _bars(scope: Scope, state: State, block: int) -> Iterator[str]:
     yield from (elements[k].alone for k in apart)
 
 
-def _inside(scope: Scope, state: State, block: int) -> list[int]:
+def _inside(scope: SearchScope, state: State, block: int) -> list[int]:
     """The elements that vary together: the anchor, where it is in, and those correlated with it."""
     return [k for k in scope.block_members(block) if state[k] == scope.elements[k].top]
 
@@ -177,7 +177,7 @@ def _changed(state: State, k: int, level: int) -> State:
     return (*state[:k], level, *state[k + 1 :])
 
 
-def move_words(scope: Scope, move: Move) -> str:
+def move_words(scope: SearchScope, move: Move) -> str:
     """A step in words: ``drop sex``, ``add the correlation of x and (Intercept) by g``."""
     state, k = move.before, move.element
     element, level = scope.elements[k], move.after[move.element]

@@ -1,9 +1,8 @@
 """The frozen records of a search, to JSON and back."""
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from mmfit.errors import DataError
+from mmfit.common.json_records import from_json, to_json
 
 TAKEN, REJECTED, PASSED, REFUSED = "taken", "rejected", "passed over", "not eligible"
 START, CHOSEN, RANKED = "start", "chosen", "ranked"
@@ -81,7 +80,7 @@ STEP_FIELDS = tuple(field.name for field in fields(SearchStep))
 
 def search_to_json(path: SearchPath) -> str:
     """One object, keys in the order of the records' fields, full double precision."""
-    return json.dumps(asdict(path), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    return to_json(path)
 
 
 def search_from_json(text: str) -> SearchPath:
@@ -91,9 +90,4 @@ def search_from_json(text: str) -> SearchPath:
     ------
     DataError : the text is not a search written by this version.
     """
-    try:
-        raw = json.loads(text)
-        steps = tuple(SearchStep(**step) for step in raw["steps"])
-        return SearchPath(**{**raw, "steps": steps, "parts": tuple(raw["parts"])})
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DataError(f"not a search written by this version of mmfit: {error}") from None
+    return from_json(text, SearchPath, "a search")

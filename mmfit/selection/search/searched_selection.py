@@ -6,6 +6,7 @@ from dataclasses import replace
 from mmfit.selection.choice.eligible_candidates import eligible_candidates
 from mmfit.selection.choice.rankings import rank_candidates
 from mmfit.selection.records import Candidate, Ranking, Selection, SelectionStep
+from mmfit.selection.relations.relations import Relations
 from mmfit.selection.search.records import RANKED, SearchPath, SearchStep
 
 # Of the models that an exhaustive search ranks, so many are named among the steps of the selection.
@@ -13,14 +14,19 @@ MOST_RANKED = 10
 
 
 def searched_selection(
-    candidates: Sequence[Candidate], path: SearchPath, alpha: float, selected: str
+    candidates: Sequence[Candidate],
+    path: SearchPath,
+    alpha: float,
+    selected: str,
+    relations: Relations[str] | None = None,
 ) -> Selection:
     """The selection that a search is: its steps in words, and rankings of all candidates.
 
-    ``selected`` is what the model that the search ended with is called among the candidates.
+    ``selected`` is what the model that the search ended with is called among the candidates;
+    ``relations`` are those of the candidates by name, where they are known.
     """
     first = sorted(candidates, key=lambda candidate: candidate.name != selected)
-    eligible = eligible_candidates(first)
+    eligible = eligible_candidates(first, relations)
     rankings = rank_candidates([one.candidate for one in eligible.members], eligible.relations)
     told = [_selection_step(step, selected) for step in _told(path)]
     refit = told.pop()

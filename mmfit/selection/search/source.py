@@ -8,13 +8,14 @@ import numpy as np
 
 from mmfit.errors import ComparisonError
 from mmfit.expression.columns import Columns
-from mmfit.expression.values import Factor, sort_codes
-from mmfit.formula import ModelMatrices, build, parse
+from mmfit.expression.values import FactorValues, sort_codes
+from mmfit.formula import ModelMatrices, RandomTerm, build_matrices, parse
 from mmfit.formula.complete_rows import take_rows
+from mmfit.formula.partition import Partition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class RowSource:
     """Rows, and what turns a formula into matrices on them.
 
     Attributes
@@ -33,7 +34,7 @@ class Source:
 
     def build(self, formula: str) -> ModelMatrices:
         """The matrices of a formula on these rows."""
-        return build(
+        return build_matrices(
             parse(formula),
             self.frame,
             weights=self.weights,
@@ -72,10 +73,10 @@ def clusters(models: Sequence[ModelMatrices]) -> Clusters:
     if not terms:
         raise ComparisonError("the cluster bootstrap draws levels of a grouping factor: none here")
     coarse = min(terms, key=lambda term: len(term.levels))
-    used = _other_uses(models)
+    used, groups = _other_uses(models), _groups(coarse)
     known: dict[str, None] = {}
     for term in terms:
-        if term is coarse or term.factors == coarse.factors or _within(term.codes, coarse.codes):
+        if term is coarse or term.factors == coarse.factors or _groups(term).is_inside(groups):
             known |= dict.fromkeys(name for name in term.factors if name not in used)
     if not set(known) & set(coarse.factors):
         raise ComparisonError(
@@ -83,12 +84,14 @@ def clusters(models: Sequence[ModelMatrices]) -> Clusters:
             f"{', '.join(coarse.factors)} are effects of the models as well and cannot be "
             "relabelled: use the parametric method"
         )
-    order = np.argsort(coarse.codes, kind="stable")
-    ends = np.cumsum(np.bincount(coarse.codes, minlength=len(coarse.levels)))[:-1]
-    return Clusters(coarse.grouping, tuple(np.split(order, ends)), tuple(known))
+    return Clusters(coarse.grouping, groups.rows(), tuple(known))
 
 
-def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
+def _groups(term: RandomTerm) -> Partition:
+    return Partition(term.codes, len(term.levels))
+
+
+def drawn(source: RowSource, known: Clusters, rng: np.random.Generator) -> RowSource:
     """As many levels as there are, drawn with replacement; each draw is a level of its own."""
     picked = rng.integers(len(known.rows), size=len(known.rows))
     rows = np.concatenate([known.rows[level] for level in picked])
@@ -107,7 +110,7 @@ def drawn(source: Source, known: Clusters, rng: np.random.Generator) -> Source:
     return replace(source, frame=frame, **arrays)
 
 
-def _relabelled(factor: Factor, rows: np.ndarray, draw: np.ndarray):
+def _relabelled(factor: FactorValues, rows: np.ndarray, draw: np.ndarray):
     """A label for each combination of a draw and an old level."""
     import pandas as pd
 
@@ -115,17 +118,11 @@ def _relabelled(factor: Factor, rows: np.ndarray, draw: np.ndarray):
     if factor.kind == "categorical":
         order = np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.intp)
         labels, codes = tuple(labels[k] for k in order), sort_codes(codes, order)
-    combined = draw * len(labels) + codes[rows]
-    found, places = np.unique(combined, return_inverse=True)
-    names = [f"{labels[k % len(labels)]}.{k // len(labels) + 1}" for k in found.tolist()]
-    return pd.Categorical.from_codes(places, categories=names)
-
-
-def _within(inner: np.ndarray, outer: np.ndarray) -> bool:
-    """Whether each level of ``inner`` lies in one level of ``outer``."""
-    first = np.empty(int(inner.max()) + 1, dtype=outer.dtype)
-    first[inner] = outer
-    return bool((first[inner] == outer).all())
+    draws = Partition(draw, int(draw.max()) + 1)
+    met = draws.meet(Partition(codes[rows], len(labels)))
+    pairs = zip(met.first.tolist(), met.second.tolist(), strict=True)
+    names = [f"{labels[level]}.{which + 1}" for which, level in pairs]
+    return pd.Categorical.from_codes(met.place, categories=names)
 
 
 def _other_uses(models: Sequence[ModelMatrices]) -> set[str]:

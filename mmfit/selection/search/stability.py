@@ -28,7 +28,7 @@ from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.moves import parts_of
 from mmfit.selection.search.search import Outcome, search_models
-from mmfit.selection.search.source import Clusters, Source, clusters, drawn
+from mmfit.selection.search.source import Clusters, RowSource, clusters, drawn
 from mmfit.selection.search.stability_records import Choice, Stability, counted_rows
 
 METHODS = ("parametric", "cluster")
@@ -40,7 +40,7 @@ _MOST_NUMBERS = 40_000_000
 class SearchTask:
     """A search to repeat: rows, scope and settings."""
 
-    source: Source
+    source: RowSource
     maximal: str
     minimal: str | None
     search: str
@@ -48,7 +48,7 @@ class SearchTask:
     alpha: float
     nulls: NullSettings = WITHOUT_BOOTSTRAP
 
-    def models(self, source: Source | None = None) -> Models:
+    def models(self, source: RowSource | None = None) -> Models:
         """The models of the scope on these (or other) rows."""
         return Models((source or self.source).build, self.maximal, self.minimal)
 
@@ -138,7 +138,7 @@ def generators(samples: int, seed: int) -> list[np.random.Generator]:
     return [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(samples)]
 
 
-def _samples(source: Source, known, samples: int, seed: int) -> Iterator[Source]:
+def _samples(source: RowSource, known, samples: int, seed: int) -> Iterator[RowSource]:
     return (drawn(source, known, rng) for rng in generators(samples, seed))
 
 

@@ -12,10 +12,11 @@ from mmfit.selection.choice.ladder import select_model
 from mmfit.selection.pair_tests.compare import Pair, relations_of
 from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
 from mmfit.selection.records import Candidate, NullSettings
+from mmfit.selection.relations.relations import Relations
 from mmfit.selection.search.batch import fit_all
 from mmfit.selection.search.elements import make_scope
 from mmfit.selection.search.moves import parts_of
-from mmfit.selection.search.source import Source, clusters, drawn
+from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import (
     check_settings,
     cluster_words,
@@ -28,12 +29,13 @@ from mmfit.selection.search.stability_records import Choice, Stability, counted_
 
 def ladder_stability(
     candidates: Sequence[Candidate],
-    sources: dict[str, tuple[Source, str]],
+    sources: dict[str, tuple[RowSource, str]],
     chosen: str,
     *,
     alpha: float = 0.05,
     settings: NullSettings = WITHOUT_BOOTSTRAP,
     per_pair: Mapping[Pair, NullSettings] | None = None,
+    relations: Relations[str] | None = None,
     samples: int = 100,
     method: str = "parametric",
     seed: int = 1,
@@ -48,6 +50,7 @@ def ladder_stability(
     alpha : level of the tests.
     settings, per_pair : how the null distributions of the selection were found, for all pairs and
         for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
+    relations : of the candidates by name, where they are known.
     samples, method, seed : as for ``search_stability``.
 
     Raises
@@ -69,7 +72,7 @@ def ladder_stability(
     own = {pair: audit_nulls(its) for pair, its in (per_pair or {}).items()}
 
     # The rows of drawn clusters are others in every sample; drawn responses leave them as they are.
-    shared = relations_of(named) if method == "parametric" else None
+    shared = (relations or relations_of(named)) if method == "parametric" else None
 
     def select(found: list[Candidate]) -> str:
         return select_model(

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import ML
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 
 REFERENCE = Path(__file__).parent / "profile_reference.json"
 
@@ -108,7 +108,7 @@ def model(name: str):
     frame = DATA[data]()
     for column in frame.columns.intersection(list("gsiab")):
         frame[column] = column + frame[column].astype(str)
-    matrices = build(formula, frame, weights=weights)
+    matrices = build_matrices(formula, frame, weights=weights)
     return matrices, fit_model(matrices, criterion=ML)
 
 

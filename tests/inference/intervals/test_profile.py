@@ -9,7 +9,7 @@ import pytest
 import mmfit
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import ML
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference import profile_likelihood
 from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.intervals.parameters import parameters
@@ -122,7 +122,7 @@ def test_intervals_grow_with_the_level():
 
 def _slopes(change=lambda frame: frame, formula="y ~ x + (x | g)"):
     frame = change(DATA["slopes"]())
-    M = build(formula, frame, categorical=["g"])
+    M = build_matrices(formula, frame, categorical=["g"])
     profile = profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=4)
     return profile.interval().set_index("parameter")
 
@@ -150,7 +150,7 @@ def test_days_since_the_year_0():
     plain = data("sleepstudy")
     tables = []
     for frame in (plain, plain.assign(Days=plain["Days"] + 693_500)):
-        M = build("Reaction ~ Days + (Days | Subject)", frame, categorical=["Subject"])
+        M = build_matrices("Reaction ~ Days + (Days | Subject)", frame, categorical=["Subject"])
         profile = profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95)
         assert profile.notes == ()
         tables.append(profile.interval().set_index("parameter"))
@@ -169,7 +169,7 @@ def test_order_of_rows_and_of_effects():
 
 def test_an_offset_moves_the_fixed_effects():
     frame = DATA["slopes"]()
-    M = build("y ~ x + (x | g)", frame, offset=3 + 2 * frame["x"].to_numpy())
+    M = build_matrices("y ~ x + (x | g)", frame, offset=3 + 2 * frame["x"].to_numpy())
     moved = profile_likelihood(
         FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=4
     ).interval()
@@ -193,7 +193,7 @@ def test_a_variance_of_zero():
 
 def test_the_correlation_with_a_variance_of_zero_is_not_identified():
     frame = DATA["none"]()
-    M = build("y ~ x + (x | g)", frame, categorical=["g"])
+    M = build_matrices("y ~ x + (x | g)", frame, categorical=["g"])
     fit = fit_model(M, criterion=ML)
     covariance = fit.terms[0].covariance
     assert covariance[0, 0] == 0
@@ -243,7 +243,7 @@ def test_restricted_likelihood():
 
 def test_no_random_effects():
     frame = data("sleepstudy")
-    M = build("Reaction ~ Days", frame)
+    M = build_matrices("Reaction ~ Days", frame)
     fit = fit_model(M, criterion=ML)
     table = profile_likelihood(FittedModel(fit, M), level=0.95).interval().set_index("parameter")
     n = len(frame)
@@ -264,7 +264,7 @@ def test_coverage():
     held = np.zeros(3)
     for _ in range(count):
         y = rng.normal(size=groups)[g] + rng.normal(size=groups * size)
-        M = build("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}))
+        M = build_matrices("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}))
         ends = _ends(
             profile_likelihood(FittedModel(fit_model(M, criterion=ML), M), level=0.95, steps=2)
         )
@@ -299,7 +299,7 @@ def test_refusals():
 
 def test_a_minimum_that_is_none_is_found_out():
     frame = DATA["slopes"]()
-    M = build("y ~ x + (x | g)", frame, categorical=["g"])
+    M = build_matrices("y ~ x + (x | g)", frame, categorical=["g"])
     fit = fit_model(M, criterion=ML)
     elsewhere = 1.3 * fit.theta
     lambdas = np.array([[elsewhere[0], 0], [elsewhere[1], elsewhere[2]]])

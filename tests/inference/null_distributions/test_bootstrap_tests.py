@@ -11,7 +11,7 @@ from mmfit.engine import fit_model, simulate_responses
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
 from mmfit.errors import ComputationError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.null_distributions import bootstrap
 from mmfit.inference.null_distributions.bootstrap import (
     BootstrapTest,
@@ -48,7 +48,9 @@ def test_statistics_are_those_of_single_fits():
     ):
         frame = pd.DataFrame({"Days": test.null.X[:, 1], "Subject": test.null.random[0].codes})
         objectives = [
-            fit_model(build(text, frame, response=response, categorical=["Subject"])).objective
+            fit_model(
+                build_matrices(text, frame, response=response, categorical=["Subject"])
+            ).objective
             for text in ("~ Days + (1 | Subject)", "~ Days + (Days || Subject)")
         ]
         assert statistic == pytest.approx(max(objectives[0] - objectives[1], 0), abs=1e-7)
@@ -155,7 +157,7 @@ def test_the_size_of_the_test(null, reml):
     frame = pd.DataFrame({"g": np.repeat(np.arange(6), 4), "x": np.tile([0.0, 1, 2, 5], 6)})
     responses = rng.normal(size=(300, 24)) + np.repeat(rng.normal(size=(300, 6)), 4, axis=1)
     alternative = "~ x + (x | g)" if reml else "~ x + (1 | g)"
-    models = [build(text, frame, response=responses[0]) for text in (null, alternative)]
+    models = [build_matrices(text, frame, response=responses[0]) for text in (null, alternative)]
 
     def statistics(many):
         small, large = (
@@ -166,7 +168,7 @@ def test_the_size_of_the_test(null, reml):
     draws = [
         draw_responses(
             models[0],
-            fit_model(build(null, frame, response=y), criterion=REML if reml else ML),
+            fit_model(build_matrices(null, frame, response=y), criterion=REML if reml else ML),
             k,
             0,
             39,

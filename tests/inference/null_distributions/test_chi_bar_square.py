@@ -7,7 +7,7 @@ from scipy import stats
 
 from mmfit.engine import fit_both
 from mmfit.engine.many import fit_many
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.null_distributions.chi_bar_square import _simulated, cone_weights
 from mmfit.inference.null_distributions.cone_projection import Cone, plain_projection, project
 from mmfit.inference.null_distributions.mixtures import cone, wedge
@@ -152,7 +152,9 @@ def test_the_law_of_the_statistic_itself():
     rng = np.random.default_rng(12)
     frame = pd.DataFrame({"g": np.repeat(np.arange(60), 6), "x": rng.normal(size=360)})
     responses = rng.normal(size=(1500, 360))
-    models = [build(text, frame, response=responses[0]) for text in ("~ x", "~ x + (x | g)")]
+    models = [
+        build_matrices(text, frame, response=responses[0]) for text in ("~ x", "~ x + (x | g)")
+    ]
     fits = [fit_many(model, responses) for model in models]
     statistic = fits[0].objective - fits[1].objective
     first = [fit_both(model)["REML"] for model in models]

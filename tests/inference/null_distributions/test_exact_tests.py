@@ -7,7 +7,7 @@ from scipy import stats
 
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.inference.null_distributions import spectra
 from mmfit.inference.null_distributions.exact_tests import ExactNull
 from mmfit.inference.null_distributions.spectra import no_spectrum, spectrum
@@ -76,7 +76,7 @@ def test_against_the_reference(case):
     expected = inference()[case]["exact_rlrt"]
     model = matrices(case)
     text = f"{model.response} ~ {'1' if case == 'dyestuff' else fixed_part(model)}"
-    linear = build(text, data_of(case))
+    linear = build_matrices(text, data_of(case))
     null = Candidate("linear", linear, both(linear))
     found = compare_candidates(null, Candidate("mixed", model, fits(case)))
     assert found.null_distribution == "exact RLRT"
@@ -159,7 +159,10 @@ def test_the_size_of_the_tests_and_their_law():
     rng = np.random.default_rng(7)
     frame = pd.DataFrame({"g": np.repeat(np.arange(5), [2, 3, 5, 8, 12]), "x": rng.normal(size=30)})
     responses = rng.normal(size=(3000, 30))
-    models = [build(text, frame, response=responses[0]) for text in ("~ 1", "~ x", "~ x + (1 | g)")]
+    models = [
+        build_matrices(text, frame, response=responses[0])
+        for text in ("~ 1", "~ x", "~ x + (1 | g)")
+    ]
     term = models[2].random[0]
     found = spectrum(models[2].X, term.codes, 5, term.model[:, 0])
     for null, fixed, reml in ((1, 0, True), (0, 1, False)):

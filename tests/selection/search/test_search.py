@@ -11,7 +11,7 @@ from mmfit.api.search import search
 from mmfit.engine import fit_model
 from mmfit.engine.criterion import ML
 from mmfit.errors import ComparisonError, ComputationError, DataError, DesignError, FormulaError
-from mmfit.formula import build, parse
+from mmfit.formula import build_matrices, parse
 from mmfit.selection.relations.families import covariance_family
 from mmfit.selection.relations.spans import column_span, columns_inside
 from mmfit.selection.relations.structure import structure
@@ -29,7 +29,7 @@ from mmfit.selection.search.moves import (
 )
 from mmfit.selection.search.records import STEP_FIELDS, search_from_json, search_to_json
 from mmfit.selection.search.search import search_models
-from mmfit.selection.search.source import Source
+from mmfit.selection.search.source import RowSource
 from mmfit.tables.search_tables import search_table
 from tests import reference_cases
 
@@ -63,7 +63,7 @@ FRAME = data()
 
 
 def scope_of(formula, minimal=None, frame=FRAME):
-    return make_scope(build(formula, frame), minimal)
+    return make_scope(build_matrices(formula, frame), minimal)
 
 
 def inside(small, large):
@@ -97,7 +97,10 @@ def test_every_model_can_be_read_again_and_is_itself(formula):
 @pytest.mark.parametrize("formula", MAXIMAL)
 def test_the_maximal_model_is_the_given_one(formula):
     scope = scope_of(formula)
-    given, made = build(formula, FRAME), build(formula_of(scope, scope.maximal), FRAME)
+    given, made = (
+        build_matrices(formula, FRAME),
+        build_matrices(formula_of(scope, scope.maximal), FRAME),
+    )
     assert columns_inside(given.X, column_span(made.X)).all()
     assert given.X.shape == made.X.shape
     assert covariance_family(given).dimension == covariance_family(made).dimension
@@ -137,9 +140,9 @@ def test_each_step_down_is_a_smaller_model(formula):
     scope = scope_of(formula)
     state = scope.maximal
     while moves := down(scope, state):
-        larger = build(formula_of(scope, state), FRAME)
+        larger = build_matrices(formula_of(scope, state), FRAME)
         for move in moves:
-            assert inside(build(formula_of(scope, move.after), FRAME), larger), move_words(
+            assert inside(build_matrices(formula_of(scope, move.after), FRAME), larger), move_words(
                 scope, move
             )
         state = moves[-1].after
@@ -240,7 +243,7 @@ def test_estimators_and_tests_of_the_two_parts():
     assert slope["null_distribution"] == "0.5 chi2(0) + 0.5 chi2(1)"
     assert slope["p_value_kind"] == "boundary"
     fixed = tests[tests["move"] == "drop x:f"].iloc[0]
-    models = [build(fixed[name], FRAME) for name in ("candidate", "standing")]
+    models = [build_matrices(fixed[name], FRAME) for name in ("candidate", "standing")]
     null, alternative = (fit_model(m, criterion=ML) for m in models)
     assert fixed["chisq"] == pytest.approx(null.objective - alternative.objective, abs=1e-6)
     assert (fixed["df"], fixed["aic"]) == (2, pytest.approx(null.aic, abs=1e-6))
@@ -278,7 +281,7 @@ def test_exhaustive_search_ranks_all_models(criterion):
     # Five fixed parts and four random ones, and the line about the chosen model.
     assert len(result.path) == 5 * 4 + 1
     for _, row in ranked.head(3).iterrows():
-        fit = fit_model(build(row["candidate"], FRAME), criterion=ML)
+        fit = fit_model(build_matrices(row["candidate"], FRAME), criterion=ML)
         assert row["aic"] == pytest.approx(fit.aic, abs=1e-6)
         assert row["bic"] == pytest.approx(float(fit.bic), abs=1e-6)
 
@@ -350,7 +353,7 @@ def refusing(text):
     def made(formula):
         if text in formula:
             raise DesignError("these rows do not identify it")
-        return build(formula, FRAME)
+        return build_matrices(formula, FRAME)
 
     return made
 
@@ -369,7 +372,7 @@ def test_a_model_that_cannot_be_fitted_is_stepped_over(direction):
 
 
 def test_a_model_that_does_not_converge_is_not_stepped_to():
-    models = Models(Source(FRAME).build, "y ~ x + z + (1 | g)", "y ~ 1 + (1 | g)")
+    models = Models(RowSource(FRAME).build, "y ~ x + z + (1 | g)", "y ~ 1 + (1 | g)")
     fits = Troubled(models, lambda formula: formula == "y ~ x + (1 | g)")
     path = search_models(fits).path
     step = next(s for s in path.steps if s.move == "drop z")
@@ -381,7 +384,7 @@ def test_a_model_that_does_not_converge_is_not_stepped_to():
 
 
 def test_a_start_that_does_not_converge_is_left():
-    models = Models(Source(FRAME).build, "y ~ x + (x | g) + (1 | h)")
+    models = Models(RowSource(FRAME).build, "y ~ x + (x | g) + (1 | h)")
     fits = Troubled(models, lambda formula: "1 + x | g" in formula)
     path = search_models(fits).path
     first = [step for step in path.steps if step.step == 1]
@@ -391,7 +394,7 @@ def test_a_start_that_does_not_converge_is_left():
 
 
 def test_nothing_to_rank_is_an_error():
-    models = Models(Source(FRAME).build, "y ~ x + (1 | g)")
+    models = Models(RowSource(FRAME).build, "y ~ x + (1 | g)")
     with pytest.raises(ComputationError, match="none of the 4 models"):
         search_models(Troubled(models, lambda formula: True), "exhaustive", "aic")
 

@@ -8,12 +8,12 @@ from scipy import stats
 from mmfit.api.search import search
 from mmfit.engine import fit_both, fit_model, simulate_responses
 from mmfit.errors import ComparisonError
-from mmfit.formula import build
+from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, select_model
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
-from mmfit.selection.search.source import Source, clusters, drawn
+from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import SearchTask, search_stability
 from mmfit.selection.search.stability_ladder import ladder_stability
 from mmfit.tables.schema import TABLES
@@ -38,7 +38,7 @@ FRAME = data()
 
 
 def task(source=None, criterion="lrt", how="backward", maximal=MAXIMAL):
-    return SearchTask(source or Source(FRAME), maximal, MINIMAL, how, criterion, 0.05)
+    return SearchTask(source or RowSource(FRAME), maximal, MINIMAL, how, criterion, 0.05)
 
 
 def audit(method, samples=12, seed=1, **more):
@@ -70,7 +70,7 @@ def test_the_parametric_bootstrap_searches_the_simulated_responses():
 
 @pytest.mark.parametrize("criterion", ["lrt", "aic"])
 def test_a_batch_gives_the_fits_that_single_models_give(criterion):
-    models = Models(Source(FRAME).build, MAXIMAL)
+    models = Models(RowSource(FRAME).build, MAXIMAL)
     responses = np.random.default_rng(4).normal(size=(3, len(FRAME))) + FRAME["x"].to_numpy()
     batch = Batch(models, responses)
     asked = task(criterion=criterion)
@@ -130,20 +130,20 @@ def test_the_true_model_is_chosen_mostly():
 
 
 def test_clusters_are_the_levels_of_the_coarsest_factor():
-    models = [build("y ~ x + (x | g) + (1 | c)", FRAME)]
+    models = [build_matrices("y ~ x + (x | g) + (1 | c)", FRAME)]
     known = clusters(models)
     assert (known.name, len(known.rows)) == ("g", 12)
     assert set(known.relabelled) == {"g", "c"}
-    crossed = clusters([build("y ~ x + (1 | g) + (1 | h)", FRAME)])
+    crossed = clusters([build_matrices("y ~ x + (1 | g) + (1 | h)", FRAME)])
     assert (crossed.name, crossed.relabelled) == ("h", ("h",))
 
 
 def test_drawn_levels_are_levels_of_their_own():
-    known = clusters([build("y ~ x + (1 | g) + (1 | c)", FRAME)])
+    known = clusters([build_matrices("y ~ x + (1 | g) + (1 | c)", FRAME)])
     rng = np.random.default_rng(3)
     picked = np.random.default_rng(3).integers(12, size=12)
     assert len(set(picked)) < 12
-    sample = drawn(Source(FRAME), known, rng).frame
+    sample = drawn(RowSource(FRAME), known, rng).frame
     assert len(sample) == len(FRAME)
     assert sample["g"].nunique() == 12
     for draw, (_, rows) in enumerate(sample.groupby("g", sort=False, observed=True)):
@@ -152,9 +152,9 @@ def test_drawn_levels_are_levels_of_their_own():
 
 
 def test_weights_and_offsets_go_with_their_rows():
-    known = clusters([build("y ~ x + (1 | g)", FRAME)])
+    known = clusters([build_matrices("y ~ x + (1 | g)", FRAME)])
     weights, offset = FRAME["x"].to_numpy() ** 2, FRAME["z"].to_numpy()
-    source = drawn(Source(FRAME, weights, offset), known, np.random.default_rng(0))
+    source = drawn(RowSource(FRAME, weights, offset), known, np.random.default_rng(0))
     np.testing.assert_array_equal(source.weights, source.frame["x"] ** 2)
     np.testing.assert_array_equal(source.offset, source.frame["z"])
 
@@ -168,18 +168,18 @@ def test_mappings_of_arrays_serve_as_well_as_frames():
 
 
 def test_a_factor_that_is_a_fixed_effect_too_is_not_relabelled():
-    known = clusters([build("y ~ s + (1 | s:h)", FRAME)])
+    known = clusters([build_matrices("y ~ s + (1 | s:h)", FRAME)])
     assert known.relabelled == ("h",)
     with pytest.raises(ComparisonError, match="parametric"):
-        clusters([build("y ~ s + (1 | s)", FRAME)])
+        clusters([build_matrices("y ~ s + (1 | s)", FRAME)])
     with pytest.raises(ComparisonError, match="none here"):
-        clusters([build("y ~ x", FRAME)])
+        clusters([build_matrices("y ~ x", FRAME)])
 
 
 def test_samples_that_cannot_be_searched_are_counted_with_their_reason():
     # Only one group has the level "rare"; without it the factor has a single level.
     frame = FRAME.assign(f=np.where(FRAME["g"] == 3, "rare", "usual"))
-    asked = task(Source(frame), maximal="y ~ x + f + (1 | g)")
+    asked = task(RowSource(frame), maximal="y ~ x + f + (1 | g)")
     outcome = asked.run(Fits(asked.models()))
     stability = search_stability(asked, outcome, samples=20, method="cluster")
     (reason,) = counts(stability, "failure")
@@ -204,9 +204,9 @@ FORMULAS = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x | g)", "c": "y ~ x + z + (1
 def declared(method, samples=10):
     candidates = []
     for name, formula in FORMULAS.items():
-        matrices = build(formula, FRAME)
+        matrices = build_matrices(formula, FRAME)
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
-    sources = {name: (Source(FRAME), formula) for name, formula in FORMULAS.items()}
+    sources = {name: (RowSource(FRAME), formula) for name, formula in FORMULAS.items()}
     chosen = select_model(candidates).chosen
     stability = ladder_stability(candidates, sources, chosen, samples=samples, method=method)
     return candidates, chosen, stability
@@ -219,7 +219,7 @@ def test_the_selection_among_declared_models_is_repeated():
     expected = dict.fromkeys(FORMULAS, 0)
     for y in responses.T:
         again = [
-            Candidate(name, m := build(formula, FRAME.assign(y=y)), fit_both(m))
+            Candidate(name, m := build_matrices(formula, FRAME.assign(y=y)), fit_both(m))
             for name, formula in FORMULAS.items()
         ]
         expected[select_model(again).chosen] += 1
@@ -238,18 +238,22 @@ def test_declared_models_on_drawn_clusters():
 def a_slope(**how):
     """The audit of a choice between two models, where one rule and another part often."""
     names = {"a": "y ~ x + (1 | g)", "b": "y ~ x + (x || g)"}
-    sources = {name: (Source(FRAME), formula) for name, formula in names.items()}
-    candidates = [Candidate(name, m := build(f, FRAME), fit_both(m)) for name, f in names.items()]
+    sources = {name: (RowSource(FRAME), formula) for name, formula in names.items()}
+    candidates = [
+        Candidate(name, m := build_matrices(f, FRAME), fit_both(m)) for name, f in names.items()
+    ]
     return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
 
 
 @pytest.mark.parametrize("method", ["chi2", "exact"])
 def test_the_audit_goes_by_the_null_distribution_of_the_selection(method):
-    origin = build("y ~ x + (1 | g)", FRAME)
+    origin = build_matrices("y ~ x + (1 | g)", FRAME)
     responses = simulate_responses(origin, fit_model(origin), 20, seed=1)
     expected = {"a": 0, "b": 0}
     for y in responses.T:
-        pair = [build(f, FRAME.assign(y=y)) for f in ("y ~ x + (1 | g)", "y ~ x + (x || g)")]
+        pair = [
+            build_matrices(f, FRAME.assign(y=y)) for f in ("y ~ x + (1 | g)", "y ~ x + (x || g)")
+        ]
         again = [Candidate(n, m, fit_both(m)) for n, m in zip("ab", pair, strict=True)]
         expected[select_model(again, alpha=0.3, settings=NullSettings(method)).chosen] += 1
     found = a_slope(settings=NullSettings(method))
@@ -298,4 +302,6 @@ def test_responses_do_not_change_with_the_memory_that_is_used(monkeypatch):
 
 def test_the_chosen_model_is_where_responses_come_from():
     result = search(MAXIMAL, FRAME, minimal=MINIMAL)
-    assert result.chosen.record.objective == fit_model(build(result.formula, FRAME)).objective
+    assert (
+        result.chosen.record.objective == fit_model(build_matrices(result.formula, FRAME)).objective
+    )

@@ -13,7 +13,7 @@ from mmfit.engine.solvers.crossed.products import Neighbours, neighbours
 from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.crossed.solver import CrossedSolver, elimination_order
 from mmfit.engine.solvers.levels.basis import LevelBasis, group_basis
-from mmfit.engine.system.whitened_system import Group, System
+from mmfit.engine.system.whitened_system import System
 from mmfit.errors import ComputationError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _chain(system: System, order: list[int], memory: float) -> tuple[list[int] |
     lead, sizes = system.groups[order[0]], {}
     for g in order[1:]:
         group = system.groups[g]
-        if is_nested(lead, group):
+        if lead.partition.is_inside(group.partition):
             sizes[g] = group.levels * group.size
     if not sizes:
         return None, np.inf
@@ -98,14 +98,6 @@ def _chain(system: System, order: list[int], memory: float) -> tuple[list[int] |
         return None, np.inf
     seconds = np.dot(_CHAIN_SECONDS, (width**3, sizes[second] * width**2))
     return [order[0], second, *rest], float(seconds)
-
-
-def is_nested(inner: Group, outer: Group) -> bool:
-    if outer.levels > inner.levels:
-        return False
-    above = np.zeros(inner.levels, dtype=np.intp)
-    above[inner.codes] = outer.codes
-    return np.array_equal(above[inner.codes], outer.codes)
 
 
 def _chain_solver(system: System, order: list[int], rows: Rows | None) -> CrossedSolver:

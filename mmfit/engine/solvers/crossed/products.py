@@ -11,9 +11,7 @@ from mmfit.engine.solvers.crossed.remainder.columns import RemainderColumns
 from mmfit.engine.solvers.levels.basis import LevelBasis
 from mmfit.engine.system.level_sums import level_products
 from mmfit.engine.system.whitened_system import Group
-
-# Up to this many possible cells per row a table of all cells beats sorting the rows.
-_TABLE = 100
+from mmfit.formula.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +31,9 @@ class Cells:
 
 def cells(one: Group | LevelBasis, two: Group) -> Cells:
     """The occupied cells of two grouping factors and Z_1'Z_2 in them."""
-    occupied, position = _distinct(one.codes * two.levels + two.codes, one.levels * two.levels)
-    values = level_products(position, len(occupied), one.columns, two.columns)
-    rows = occupied // two.levels
-    return Cells(rows, occupied - rows * two.levels, values)
-
-
-def _distinct(key: np.ndarray, possible: int) -> tuple[np.ndarray, np.ndarray]:
-    """(sorted distinct keys, position of each key among them) for keys below ``possible``."""
-    if possible > _TABLE * len(key):
-        return np.unique(key, return_inverse=True)
-    present = np.zeros(possible, dtype=bool)
-    present[key] = True
-    occupied = np.flatnonzero(present)
-    position = np.empty(possible, dtype=np.int32 if len(key) < 2**31 else np.int64)
-    position[occupied] = np.arange(len(occupied))
-    return occupied, position[key]
+    met = Partition(one.codes, one.levels).meet(two.partition)
+    values = level_products(met.place, len(met.first), one.columns, two.columns)
+    return Cells(met.first, met.second, values)
 
 
 def upper_products(

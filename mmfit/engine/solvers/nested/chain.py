@@ -31,13 +31,10 @@ class Chain:
 def nesting_chain(groups: tuple[Group, ...]) -> Chain | None:
     """The chain that the groups form, else None."""
     order = sorted(range(len(groups)), key=lambda g: -groups[g].levels)
-    above, found = [], np.empty(len(groups[0].codes), dtype=np.intp)
+    above = []
     for inner, outer in pairwise(order):
-        child, parent = groups[inner], groups[outer]
-        ancestor = np.zeros(child.levels, dtype=np.intp)
-        ancestor[child.codes] = parent.codes
-        np.take(ancestor, child.codes, out=found)
-        if not np.array_equal(found, parent.codes):
+        ancestor = groups[inner].partition.parents(groups[outer].partition)
+        if ancestor is None:
             return None
         above.append(ancestor)
     return _sorted_chain(tuple(order), above, groups[order[-1]].levels)

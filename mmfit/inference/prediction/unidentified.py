@@ -8,34 +8,27 @@ responses that have nothing to do with the data's: along a move that no data see
 unbiased prediction is a linear function of the step, so that any step will do.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mmfit.engine.confounding import Moves, unseen_moves, variance_products
-from mmfit.engine.covariance.layout import Layout
-from mmfit.engine.covariance.roots import semidefinite_cholesky
+from mmfit.engine.confounding import unseen_moves
 from mmfit.engine.criterion import REML
 from mmfit.engine.estimates import conditional_modes, estimates
 from mmfit.engine.evaluation import EstimationProblem
-from mmfit.engine.preparation import Prepared
-from mmfit.engine.records import GroupModes
 from mmfit.formula.design import NewMatrices, NewRandom
 from mmfit.formula.matrices import ModelMatrices, RandomTerm
 from mmfit.inference.fitted_model import FittedModel
+from mmfit.inference.precision.unseen_moves import DIFFERENT, moved_thetas
 from mmfit.inference.prediction.new_rows import Rows
 from mmfit.inference.prediction.prediction_error import error_variances, group_variance
 
 # Eigenvalues of a level's cross-products below this share of the largest may be zero, and shares of
 # a row beyond this lie outside of what the level has shown.
 _DEPENDENT, _OUTSIDE = 1e-12, 1e-6
-# A first step, as a share of the variances; a difference that is more than rounding.
-_STEP, _DIFFERENT = 0.1, 1e-6
 
 
-def untold_predictions(model: FittedModel, new: NewMatrices) -> np.ndarray:
+def unidentified_predictions(model: FittedModel, new: NewMatrices) -> np.ndarray:
     """(n,) bool: rows whose conditional prediction is a guess.
 
     Only a row that is no combination of what its levels have shown can be one; where there is none
@@ -49,13 +42,13 @@ def untold_predictions(model: FittedModel, new: NewMatrices) -> np.ndarray:
     moves = model.system.unseen_moves
     first = _predicted(problem, moves.theta, new)
     changed = np.zeros(len(beyond), dtype=bool)
-    for theta, _ in _moved(prepared, moves):
+    for theta, _ in moved_thetas(prepared, moves):
         difference = np.abs(_predicted(problem, theta, new) - first)
-        changed |= (difference > _DIFFERENT * (1 + np.abs(first))).any(axis=0)
+        changed |= (difference > DIFFERENT * (1 + np.abs(first))).any(axis=0)
     return beyond & changed
 
 
-def untold_precision(
+def unidentified_variances(
     model: FittedModel, rows: Rows, conditional: bool, response: bool
 ) -> np.ndarray:
     """(n,) bool: rows whose prediction has a variance that no data tell.
@@ -72,7 +65,7 @@ def untold_precision(
     prepared = model.prepared
     problem = prepared.problem(REML)
     moves = unseen_moves(problem)
-    steps = list(_moved(prepared, moves))
+    steps = list(moved_thetas(prepared, moves))
     thetas = np.array([moves.theta, *(theta for theta, _ in steps)])
     if conditional:
         total = error_variances(prepared, matrices, thetas, new.X, new.random)
@@ -80,64 +73,8 @@ def untold_precision(
         total = np.array([_of_the_population(problem, theta, new) for theta in thetas])
     total = total + (1 / rows.weights if response else 0.0)
     scale = np.array([1.0, *(scale for _, scale in steps)])
-    changed = np.abs(total * scale[:, None] - total[0]) > _DIFFERENT * total[0]
+    changed = np.abs(total * scale[:, None] - total[0]) > DIFFERENT * total[0]
     return changed.any(axis=0)
-
-
-def told_modes(model: FittedModel) -> tuple[GroupModes, ...]:
-    """The conditional modes of a fit; NaN where they, or their variances, are guesses."""
-    fit, matrices = model.fit, model.matrices
-    if not fit.terms or fit.uncertainty.confounding is None:
-        return fit.groups
-    prepared, problem = model.system.design_problem
-    moves = model.system.unseen_moves
-    first = _modes(problem, moves.theta)
-    sizes = _standard_deviations(prepared, moves.theta)
-    lost = [np.zeros(modes.shape[1:], dtype=bool) for modes, _ in first]
-    spreads = [np.zeros(modes.shape[1:], dtype=bool) for modes, _ in first]
-    for theta, grown in _moved(prepared, moves):
-        other = _modes(problem, theta)
-        for t, ((modes, variance), (new, spread)) in enumerate(zip(first, other, strict=True)):
-            size = np.abs(modes) + sizes[t]
-            lost[t] |= (np.abs(new - modes) > _DIFFERENT * size).any(axis=0)
-            spreads[t] |= np.abs(spread * grown - variance) > _DIFFERENT * variance
-    members: dict[str, list[int]] = {}
-    for t, term in enumerate(matrices.random):
-        members.setdefault(term.grouping, []).append(t)
-    return tuple(
-        _without(group, *(np.hstack([part[t] for t in own]) for part in (lost, spreads)))
-        for group, own in zip(fit.groups, members.values(), strict=True)
-    )
-
-
-def _standard_deviations(prepared: Prepared, theta: np.ndarray) -> list[np.ndarray]:
-    """Per term (q,) the standard deviations of its effects, in units of sigma."""
-    lambdas = prepared.system.layout.lambdas(theta)
-    out = []
-    for block in prepared.system.terms:
-        root = block.inverse @ lambdas[block.group][block.place, block.place]
-        out.append(np.sqrt((root**2).sum(axis=1)))
-    return out
-
-
-def _without(group: GroupModes, lost: np.ndarray, spread: np.ndarray) -> GroupModes:
-    """A group's modes without those ``lost`` (L, q), and variances without these and ``spread``."""
-    blank = lost | spread
-    covariance = np.where(blank[:, :, None] | blank[:, None, :], np.nan, group.covariance)
-    return replace(group, modes=np.where(lost, np.nan, group.modes), covariance=covariance)
-
-
-def _modes(problem: EstimationProblem, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per term the modes (responses, levels, q) and their variances (levels, q) by sigma^2."""
-    at = problem.at(np.repeat(theta[None], problem.batch, axis=0))
-    found = [conditional_modes(at, i) for i in range(problem.batch)]
-    blocks = at.factor.posterior_blocks()
-    out = []
-    for t, block in enumerate(problem.system.terms):
-        back = found[0][t][1]
-        variance = np.einsum("qr,lrs,qs->lq", back, blocks[block.group][0], back)
-        out.append((np.array([modes[t][0] for modes in found]), variance))
-    return out
 
 
 def _of_the_population(
@@ -147,33 +84,6 @@ def _of_the_population(
     half = new.X @ problem.system.back() @ problem.at(theta).R_inverse[0]
     user = problem.system.theta_jacobian() @ theta
     return (half**2).sum(axis=1) + group_variance(user, new.random)[0]
-
-
-def _moved(prepared: Prepared, moves: Moves) -> Iterator[tuple[np.ndarray, float]]:
-    """Per unseen move: a theta (k,) some way along it, and the factor by which sigma^2 grows."""
-    layout = prepared.system.layout
-    psi = layout.psi(moves.theta)
-    sizes = variance_products(layout, psi)
-    for direction in moves.directions:
-        move, grown = direction[:-1], direction[-1]
-        step = _STEP / max(np.abs(move / sizes).max(), abs(grown))
-        while True:
-            theta = _theta(layout, psi + step / (1 + step * grown) * move)
-            if theta is not None:
-                break
-            step /= 2
-        yield theta, 1 + step * grown
-
-
-def _theta(layout: Layout, psi: np.ndarray) -> np.ndarray | None:
-    """The theta of the free entries of the Psi's; None where these are not positive definite."""
-    roots = []
-    for block in layout.lambdas(psi):
-        whole = block + np.tril(block, -1).T
-        if np.linalg.eigvalsh(whole)[0] <= 0:
-            return None
-        roots.append(semidefinite_cholesky(whole))
-    return layout.theta(roots)
 
 
 def _predicted(problem: EstimationProblem, theta: np.ndarray, new: NewMatrices) -> np.ndarray:

@@ -5,7 +5,7 @@ import pandas as pd
 
 import mmfit
 from mmfit import inference
-from tests.inference.untold.dense import Dense, random_model
+from tests.inference.unidentified.dense import Dense, random_model
 
 
 def test_the_other_task_of_a_person():

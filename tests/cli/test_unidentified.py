@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmfit.cli.console import main
 
-ONCE = Path(__file__).parents[1] / "inference" / "untold" / "level_seen_once.csv"
+ONCE = Path(__file__).parents[1] / "inference" / "unidentified" / "level_seen_once.csv"
 REASON = "The data do not tell all variance parameters apart"
 
 

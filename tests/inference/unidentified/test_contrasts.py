@@ -11,7 +11,7 @@ import mmfit
 from mmfit.engine.derived.information import design_confounding
 from mmfit.engine.serialize import fit_from_json, fit_to_json
 from mmfit.inference.precision.degrees_of_freedom import METHODS
-from tests.inference.untold.dense import Dense, random_model
+from tests.inference.unidentified.dense import Dense, random_model
 
 NUMBERS = ["std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]
 REASON = "The data do not tell all variance parameters apart"
@@ -96,19 +96,19 @@ def test_random_designs_against_n_by_n_algebra():
         p = len(fit.fixef)
         L = np.vstack([np.eye(p), rng.normal(size=(2, p))])
         first = np.einsum("mp,pq,mq->m", L, dense.phi(dense.gamma), L)
-        untold = np.zeros(len(L), dtype=bool)
+        unidentified = np.zeros(len(L), dtype=bool)
         for gamma in dense.moved():
             other = np.einsum("mp,pq,mq->m", L, dense.phi(gamma), L)
-            untold |= np.abs(other - first) > 1e-6 * first
+            unidentified |= np.abs(other - first) > 1e-6 * first
         table = fit.contest(L, joint=False)
         lost = table["estimate"].isna().to_numpy()
         assert bool(lost.any()) <= bool(fit.record.dropped)
-        assert table[NUMBERS].isna().all(axis=1).tolist() == (lost | untold).tolist(), seed
-        assert (REASON in table.attrs["note"]) == (untold & ~lost).any()
-        assert fit.contest(L)["p_value"].isna()[0] == (lost | untold).any(), seed
+        assert table[NUMBERS].isna().all(axis=1).tolist() == (lost | unidentified).tolist(), seed
+        assert (REASON in table.attrs["note"]) == (unidentified & ~lost).any()
+        assert fit.contest(L)["p_value"].isna()[0] == (lost | unidentified).any(), seed
         whole = design_confounding(fit.matrices)
         known = np.zeros(len(L), dtype=bool) if whole is None else whole.concerns(L)
-        assert known.tolist() == untold.tolist(), seed
-        for one in untold.tolist():
+        assert known.tolist() == unidentified.tolist(), seed
+        for one in unidentified.tolist():
             seen[one] += 1
     assert min(seen.values()) > 25

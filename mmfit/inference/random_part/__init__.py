@@ -1,0 +1,1 @@
+"""The random part of a fit: its variances and covariances, its conditional modes."""
