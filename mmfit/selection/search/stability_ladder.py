@@ -74,15 +74,10 @@ def ladder_stability(
     # The rows of drawn clusters are others in every sample; drawn responses leave them as they are.
     shared = (relations or relations_of(named)) if method == "parametric" else None
 
+    asked = {"alpha": alpha, "settings": nulls, "per_pair": own, "relations": shared}
+
     def select(found: list[Candidate]) -> str:
-        return select_model(
-            found,
-            alpha=alpha,
-            settings=nulls,
-            per_pair=own,
-            relations=shared,
-            side_by_side=False,
-        ).chosen
+        return select_model(found, **asked, side_by_side=False).chosen
 
     choices = [_selected(make, select, parts) for make in sets]
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
