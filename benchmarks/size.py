@@ -120,7 +120,9 @@ def _exact(study: Study, statistic: np.ndarray) -> np.ndarray:
     matrices = study.matrices(study.alternative)
     term = matrices.random[0]
     law = ExactNull(
-        spectrum(matrices.X, term.codes, len(term.levels), term.model[:, 0]), 0, study.reml
+        spectrum(matrices.X, term.codes, len(term.levels), term.model[:, 0]),
+        0,
+        REML if study.reml else ML,
     )
     grid = np.concatenate([[0.0], np.geomspace(1e-4, max(statistic.max(), 1.0), 120)])
     tails = np.array([law.survival(x).probability for x in grid])

@@ -17,53 +17,25 @@ from mmfit.inference.precision.degrees_of_freedom import (
 
 def varcorr_rows(subset: RowSubset, fits: ManyFits) -> dict[str, np.ndarray]:
     """Columns group, term_1, term_2, vcov, sdcor, each (B, rows)."""
-    labels: list[tuple] = []
-    vcov, sdcor = [], []
-    for term, block in zip(subset.whole.random, _covariances(subset, fits), strict=True):
-        q = len(term.effects)
-        sd = np.sqrt(np.diagonal(block, axis1=1, axis2=2))
-        for i in range(q):
-            labels.append((term.group, term.effects[i], None))
-            vcov.append(block[:, i, i])
-            sdcor.append(sd[:, i])
-        for i in range(q):
-            for j in range(i + 1, q):
-                labels.append((term.group, term.effects[i], term.effects[j]))
-                scale = sd[:, i] * sd[:, j]
-                vcov.append(block[:, i, j])
-                correlation = block[:, i, j] / np.where(scale > 0, scale, 1.0)
-                sdcor.append(np.where(scale > 0, correlation, np.nan))
-    labels.append(("Residual", None, None))
-    vcov.append(fits.sigma**2)
-    sdcor.append(fits.sigma)
-    names = np.array(labels, dtype=object)
-    count = len(fits.sigma)
-    columns = {
-        name: np.tile(names[:, i], (count, 1))
-        for i, name in enumerate(("group", "term_1", "term_2"))
-    }
-    return columns | {"vcov": np.array(vcov).T, "sdcor": np.array(sdcor).T}
+    # Here, because a table is not always asked for, and pandas takes long to import.
+    from mmfit.inference.random_part.varcorr import varcorr_columns
+
+    terms = zip(subset.whole.random, _covariances(subset, fits), strict=True)
+    return varcorr_columns(((term.group, term.effects, block) for term, block in terms), fits.sigma)
 
 
 def tidy_rows(subset: RowSubset, fits: ManyFits, df: str) -> dict:
     """The columns of a table of fixed effects, each (B, p)."""
-    from mmfit.inference.distributions import t_p_value
+    from mmfit.inference.precision.t_tests import t_columns
 
     std_error, freedom = _precision(fits, df)
     lost = _unidentified(subset)
     if lost.any():
         std_error, freedom = (np.where(lost, np.nan, part) for part in (std_error, freedom))
-    statistic = fits.fixef / std_error
-    columns = {
-        "estimate": fits.fixef,
-        "std_error": std_error,
-        "df": freedom,
-        "statistic": statistic,
-        "p_value": t_p_value(statistic, freedom),
-    }
+    columns = t_columns(fits.fixef, std_error, freedom)
     names = np.array(subset.whole.fixed_names, dtype=object)
     spread = {name: _spread(block, subset.fixed) for name, block in columns.items()}
-    return {"term": np.tile(names, (len(statistic), 1))} | spread
+    return {"term": np.tile(names, (len(std_error), 1))} | spread
 
 
 def _unidentified(subset: RowSubset) -> np.ndarray:

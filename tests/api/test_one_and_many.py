@@ -25,7 +25,7 @@ def _data(rng):
 
 
 # What lies far away is a large variance ratio where there is no intercept.
-FAR = {"no intercept": 1e2}
+FAR = {"no intercept": 1e4}
 BOTH = ("single", "nested", "crossed slope")
 
 
@@ -39,7 +39,7 @@ def _responses(data, rng, far):
         "flat": np.full(n, 2.5),
         "line": 2 * data["x"],
         "covariate and noise": data["x"] + 1e-7 * e,
-        "levels and noise": within + 1e-2 * e,
+        "levels and noise": within + 1e-3 * e,
         "tiny": 1e-12 * (e + within),
         "huge": 1e12 * (e + within),
         "far away": far + e,
@@ -89,8 +89,7 @@ def _agree(many, tables, name, fit, digits):
     assert rows[["group", "term_1", "term_2"]].equals(fit.varcorr[["group", "term_1", "term_2"]])
     size = fit.varcorr["vcov"].max()
     np.testing.assert_allclose(rows["vcov"], fit.varcorr["vcov"], rtol=1e-3, atol=1e-6 * size)
-    # On the edge of the range of a variance Kenward and Roger's weights are all but singular.
-    last = "residual" if fit.singular or fit.criterion == "ML" else "kenward-roger"
+    last = "residual" if fit.criterion == "ML" else "kenward-roger"
     for method in ("satterthwaite", "normal", last):
         expected = fit.tidy(df=method)
         rows = tables[method].query("response == @name").reset_index(drop=True)
@@ -113,7 +112,7 @@ def test_whatever_the_response(structure, reml):
     many = mmfit.lmer_many(formula, data, responses, reml=reml)
     methods = ("satterthwaite", "normal", "residual", "kenward-roger")
     tables = {method: many.tidy(df=method) for method in (methods if reml else methods[:3])}
-    said = 0
+    said = set()
     for name in responses:
         y = responses[name].to_numpy()
         fit, text = _alone(formula, data, y, name, reml)
@@ -125,7 +124,7 @@ def test_whatever_the_response(structure, reml):
         assert many.converged[name] == (fit is not None and fit.converged)
         assert many.note[name] == ""
         if text:
-            said += 1
+            said.add(name)
             assert name not in tables["normal"]["response"].to_numpy()
             assert np.isnan(many.objective[name])
             assert np.isnan(many.sigma[name])
@@ -136,7 +135,8 @@ def test_whatever_the_response(structure, reml):
             continue
         spread = np.sqrt(np.nanmean(y**2)) / fit.sigma
         _agree(many, tables, name, fit, 100 * np.finfo(float).eps * spread)
-    assert said >= 4
+    refused = {"flat", "infinite", "empty", "few"} | ({"line"} if "~ x" in formula else set())
+    assert refused <= said
     assert many.objective["twice"] == many.objective["plain"]
 
 

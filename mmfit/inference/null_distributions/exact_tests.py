@@ -23,6 +23,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import betainc
 
+from mmfit.engine.criterion import REML, Criterion
 from mmfit.inference.null_distributions.spectra import Spectrum
 
 _SEED = 20_040_401
@@ -49,15 +50,28 @@ class ExactNull:
     ----------
     spectrum : Spectrum of the tested term.
     fixed : int, s, fixed effects tested along (0 for RLRT).
-    reml : bool, RLRT or LRT.
+    criterion : Criterion, REML for RLRT, ML for LRT.
     """
 
     spectrum: Spectrum
     fixed: int
-    reml: bool
+    criterion: Criterion
 
     def __str__(self) -> str:
-        return "exact RLRT" if self.reml else "exact LRT"
+        return "exact RLRT" if self.criterion == REML else "exact LRT"
+
+    @property
+    def nu(self) -> int:
+        """What multiplies the logarithm of the ratio of sums of squares."""
+        return self.criterion.nu(self.spectrum.nobs, self.spectrum.nfixed)
+
+    @property
+    def eigenvalues(self) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the log-determinant in the criterion, mu or xi, and how often each occurs."""
+        spectrum = self.spectrum
+        if self.criterion == REML:
+            return spectrum.values, spectrum.counts
+        return spectrum.sizes, spectrum.size_counts
 
     @property
     def draws(self) -> int:
@@ -165,12 +179,8 @@ def _odds(null: ExactNull, x: float, points: np.ndarray, shares: np.ndarray) -> 
 
 def _penalty(null: ExactNull, x: float, points: np.ndarray) -> np.ndarray:
     """c at every lambda."""
-    spectrum = null.spectrum
-    if null.reml:
-        logs = np.log1p(points[..., None] * spectrum.values) @ spectrum.counts
-        return (x + logs) / (spectrum.nobs - spectrum.nfixed)
-    logs = np.log1p(points[..., None] * spectrum.sizes) @ spectrum.size_counts
-    return (x + logs) / spectrum.nobs
+    values, counts = null.eigenvalues
+    return (x + np.log1p(points[..., None] * values) @ counts) / null.nu
 
 
 def _at_zero_lambda(null: ExactNull, x: float, shares: np.ndarray) -> np.ndarray:
@@ -178,14 +188,11 @@ def _at_zero_lambda(null: ExactNull, x: float, shares: np.ndarray) -> np.ndarray
     spectrum, own, tested = null.spectrum, shares[:, :-1], shares[:, -1]
     left = own.sum(axis=1)
     if x > 0:
-        nu = spectrum.nobs - (spectrum.nfixed if null.reml else 0)
-        return tested / np.expm1(x / nu) - left
+        return tested / np.expm1(x / null.nu) - left
     if null.fixed:
         return np.full(len(shares), np.inf)
-    nu, values, counts = spectrum.nobs, spectrum.sizes, spectrum.size_counts
-    if null.reml:
-        nu, values, counts = nu - spectrum.nfixed, spectrum.values, spectrum.counts
-    return nu * (own @ spectrum.values) / (values @ counts) - left
+    values, counts = null.eigenvalues
+    return null.nu * (own @ spectrum.values) / (values @ counts) - left
 
 
 def _grid(null: ExactNull, x: float) -> np.ndarray:

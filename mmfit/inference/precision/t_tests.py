@@ -9,21 +9,23 @@ def t_columns(
     estimate: np.ndarray,
     std_error: np.ndarray,
     df: np.ndarray,
-    level: float,
+    level: float | None = None,
     against: np.ndarray | float = 0.0,
 ) -> dict[str, np.ndarray]:
-    """estimate, std_error, df, statistic, p_value (two-sided), conf_low, conf_high of (m,) values.
+    """estimate, std_error, df, statistic, p_value (two-sided), conf_low, conf_high.
 
-    The test is of ``against``; the intervals have coverage ``level``.
+    Of (..., m) values, of one fit or of many. The test is of ``against``; the intervals have
+    coverage ``level``, None for no intervals.
     """
     statistic = (estimate - against) / std_error
-    half = t_quantile(0.5 + level / 2, df) * std_error
-    return {
+    columns = {
         "estimate": estimate,
         "std_error": std_error,
         "df": df,
         "statistic": statistic,
         "p_value": t_p_value(statistic, df),
-        "conf_low": estimate - half,
-        "conf_high": estimate + half,
     }
+    if level is None:
+        return columns
+    half = t_quantile(0.5 + level / 2, df) * std_error
+    return columns | {"conf_low": estimate - half, "conf_high": estimate + half}

@@ -1,11 +1,10 @@
 """Variances and covariances of the random effects."""
 
-import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.records import VarianceTerm
 from mmfit.inference.fitted_model import FittedModel
 
 
@@ -17,22 +16,38 @@ def varcorr(model: FittedModel) -> pd.DataFrame:
     variance is zero); ``Residual`` stands last as a group without terms.
     """
     fit = model.fit
-    rows = [row for term in fit.terms for row in _term_rows(term)]
-    rows.append(("Residual", None, None, fit.sigma**2, fit.sigma))
-    frame = pd.DataFrame(rows, columns=["group", "term_1", "term_2", "vcov", "sdcor"])
+    terms = [(term.group, term.effects, term.covariance[None]) for term in fit.terms]
+    columns = varcorr_columns(terms, np.array([fit.sigma]))
+    frame = pd.DataFrame({name: block[0] for name, block in columns.items()})
     return frame.astype({"term_1": object, "term_2": object})
 
 
-def _term_rows(term: VarianceTerm) -> list[tuple]:
-    sd = np.sqrt(np.diag(term.covariance))
-    rows = [
-        (term.group, effect, None, float(term.covariance[i, i]), float(sd[i]))
-        for i, effect in enumerate(term.effects)
-    ]
-    for i, first in enumerate(term.effects):
-        for j in range(i + 1, len(term.effects)):
-            scale = sd[i] * sd[j]
-            covariance = float(term.covariance[i, j])
-            correlation = float(covariance / scale) if scale > 0 else math.nan
-            rows.append((term.group, first, term.effects[j], covariance, correlation))
-    return rows
+def varcorr_columns(
+    terms: Iterable[tuple[str, Sequence[str], np.ndarray]], sigma: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The columns of :func:`varcorr` of B fits of one model, each (B, rows).
+
+    ``terms``: group, effects and covariances (B, q, q) of each;  ``sigma`` (B,).
+    """
+    labels, vcov, sdcor = [], [], []
+    for group, effects, block in terms:
+        q, sd = len(effects), np.sqrt(np.diagonal(block, axis1=1, axis2=2))
+        labels.extend((group, effect, None) for effect in effects)
+        vcov.extend(block[:, i, i] for i in range(q))
+        sdcor.extend(sd[:, i] for i in range(q))
+        for i in range(q):
+            for j in range(i + 1, q):
+                labels.append((group, effects[i], effects[j]))
+                scale = sd[:, i] * sd[:, j]
+                vcov.append(block[:, i, j])
+                correlation = block[:, i, j] / np.where(scale > 0, scale, 1.0)
+                sdcor.append(np.where(scale > 0, correlation, np.nan))
+    labels.append(("Residual", None, None))
+    vcov.append(sigma**2)
+    sdcor.append(sigma)
+    names = np.array(labels, dtype=object)
+    columns = {
+        name: np.tile(names[:, i], (len(sigma), 1))
+        for i, name in enumerate(("group", "term_1", "term_2"))
+    }
+    return columns | {"vcov": np.array(vcov).T, "sdcor": np.array(sdcor).T}

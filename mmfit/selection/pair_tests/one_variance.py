@@ -1,5 +1,6 @@
 """Whether a pair has an exact null distribution: one scalar variance, and what else is random."""
 
+from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.records import Fit
 from mmfit.inference.null_distributions.exact_tests import ExactNull
 from mmfit.inference.null_distributions.spectra import no_spectrum, spectrum
@@ -33,7 +34,7 @@ def exact_distribution(
         found = spectrum(matrices.X, tested.codes, tested.levels, column, matrices.weights)
         if not found.rank:
             return Remark("nothing_left", (pair.alternative.name, tested.label))
-    law = ExactNull(found, pair.fixed_df, pair.criterion == "REML")
+    law = ExactNull(found, pair.fixed_df, CRITERIA[pair.criterion])
     tail = law.survival(chisq)
     alone = not pair.null.family.terms
     margin, simulated = NORMAL_95 * tail.error, law.draws > 0

@@ -26,7 +26,7 @@ def balanced_statistic(F):
 
 
 def test_balanced_one_way_is_the_f_test():
-    null = ExactNull(BALANCED, 0, True)
+    null = ExactNull(BALANCED, 0, REML)
     assert null.draws == 0
     assert null.at_zero == pytest.approx(stats.f.cdf(1, 5, 24), abs=1e-12)
     assert round(null.at_zero, 3) == 0.561
@@ -38,7 +38,7 @@ def test_balanced_one_way_is_the_f_test():
 
 
 def test_fixed_effects_of_a_linear_model_are_the_f_test():
-    null = ExactNull(no_spectrum(30, 4), 2, False)
+    null = ExactNull(no_spectrum(30, 4), 2, ML)
     F = 3.7
     x = 30 * np.log1p(2 * F / 26)
     assert null.survival(x).probability == pytest.approx(stats.f.sf(F, 2, 26), rel=1e-10)
@@ -62,7 +62,7 @@ def test_fixed_effects_of_a_linear_model_are_the_f_test():
 def test_against_a_million_draws_of_rlrsim(codes, design, column, weights, expected):
     """RLRTSim: P(0), P(>= 1.5), P(>= 4); LRTSim with one fixed effect: P(>= 4), P(>= 8)."""
     found = spectrum(design, codes, codes.max() + 1, column, weights)
-    restricted, full = ExactNull(found, 0, True), ExactNull(found, 1, False)
+    restricted, full = ExactNull(found, 0, REML), ExactNull(found, 1, ML)
     tails = [restricted.survival(1.5), restricted.survival(4.0)]
     tails += [full.survival(4.0), full.survival(8.0)]
     assert restricted.at_zero == pytest.approx(expected[0], abs=0.003)
@@ -131,10 +131,10 @@ def test_pooled_levels_change_hardly_anything(monkeypatch):
     rng = np.random.default_rng(1)
     codes = rng.integers(0, 150, 900)
     design, column = np.column_stack([np.ones(900), rng.normal(size=900)]), rng.normal(size=900)
-    whole = ExactNull(spectrum(design, codes, 150, column), 0, True)
+    whole = ExactNull(spectrum(design, codes, 150, column), 0, REML)
     monkeypatch.setattr(spectra, "_ORDER", 100)
     monkeypatch.setattr(spectra, "_VALUES", 20)
-    pooled = ExactNull(spectrum(design, codes, 150, column), 0, True)
+    pooled = ExactNull(spectrum(design, codes, 150, column), 0, REML)
     assert len(pooled.spectrum.values) < len(whole.spectrum.values)
     assert pooled.at_zero == pytest.approx(whole.at_zero, abs=0.005)
     first, second = whole.survival(2.7), pooled.survival(2.7)
@@ -143,7 +143,7 @@ def test_pooled_levels_change_hardly_anything(monkeypatch):
 
 def test_many_levels_are_no_matter_and_come_near_the_mixture():
     codes = np.repeat(np.arange(30_000), 3)
-    null = ExactNull(spectrum(np.ones((90_000, 1)), codes, 30_000, np.ones(90_000)), 0, True)
+    null = ExactNull(spectrum(np.ones((90_000, 1)), codes, 30_000, np.ones(90_000)), 0, REML)
     assert (null.spectrum.rank, null.draws) == (29_999, 0)
     assert null.at_zero == pytest.approx(0.5, abs=0.005)
     assert null.survival(2.7055).probability == pytest.approx(0.05, abs=5e-4)
@@ -170,7 +170,7 @@ def test_the_size_of_the_tests_and_their_law():
             fit_many(models[k], responses, criterion=REML if reml else ML) for k in (null, 2)
         )
         statistic = small.objective - large.objective
-        law = ExactNull(found, fixed, reml)
+        law = ExactNull(found, fixed, REML if reml else ML)
         for x in (1.0, 2.5, 6.0):
             tail = law.survival(x).probability
             error = np.sqrt(tail * (1 - tail) / 3000)
