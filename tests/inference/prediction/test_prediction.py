@@ -9,6 +9,7 @@ import pytest
 import mmfit
 from mmfit.engine.solvers.crossed.chain import chain_solver
 from mmfit.engine.solvers.crossed.choice import crossed_solver
+from mmfit.inference.fitted_model import FittedModel
 from mmfit.inference.prediction.prediction_error import error_variance
 from tests.engine.solver_kinds import sparse
 from tests.reference_cases import data, fits, inference, matrices
@@ -134,10 +135,17 @@ def test_every_crossed_solver_gives_the_same(frame, new, solver, monkeypatch):
     formula = "y ~ x + (x | h) + (1 | cell) + (1 | a)"
     fit = mmfit.lmer(formula, frame)
     wanted = n_by_n(fit, new)(fit.theta, fit.sigma)
-    monkeypatch.setattr("mmfit.engine.fit.choose_solver", solver)
-    monkeypatch.setattr("mmfit.inference.prediction.prediction_error.choose_solver", solver)
+    calls = []
+
+    def chosen(*given):
+        calls.append(solver)
+        return solver(*given)
+
+    monkeypatch.setattr("mmfit.engine.preparation.choose_solver", chosen)
+    monkeypatch.setattr("mmfit.inference.prediction.prediction_error.choose_solver", chosen)
     rows = fit.matrices.design.rebuild(new)
-    found = error_variance(fit.model, rows.X, rows.random)
+    found = error_variance(FittedModel(fit.record, fit.matrices), rows.X, rows.random)
+    assert len(calls) > 1  # of the model's own system, and of those with columns of new rows
     np.testing.assert_allclose(found.value * fit.sigma**2, wanted, rtol=1e-9)
 
 
