@@ -117,9 +117,13 @@ def efficient_information(information: np.ndarray, interest: np.ndarray) -> np.n
 
     The Schur complement I_bb - I_bn I_nn^-1 I_nb of the (m, m) ``information``; its inverse is the
     covariance of the unconstrained estimates. Parameters are scaled to unit information first, as
-    variances of different terms can differ by many orders of magnitude.
+    variances of different terms can differ by many orders of magnitude. NaN where the data tell
+    nothing of a parameter, so that its information is rounding.
     """
-    scale = np.sqrt(np.diag(information))
+    own = np.diag(information)
+    if not (own > 0).all():
+        return np.full((len(interest), len(interest)), np.nan)
+    scale = np.sqrt(own)
     scaled = information / np.outer(scale, scale)
     nuisance = np.setdiff1d(np.arange(len(information)), interest)
     block = scaled[np.ix_(interest, interest)]

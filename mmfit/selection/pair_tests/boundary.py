@@ -58,6 +58,8 @@ def null_law(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> NullL
     if sum(orders) == 1:
         return NullLaw(half_space(pair.df), Remark("one_edge"))
     efficient = _edge_information(pair, orders, null_fit, alternative_fit)
+    if not np.isfinite(efficient).all():
+        return NullLaw(None, Remark("edges_untold", (sum(orders), max(orders) > 1)))
     if sum(orders) == 2 and max(orders) == 1:
         correlation = estimate_correlation(efficient)
         return NullLaw(wedge(pair.df, correlation), Remark("two_edges", (correlation,)))

@@ -98,3 +98,10 @@ def test_efficient_information_is_the_inverse_of_the_estimates_covariance():
     covariance = inverse[np.ix_(interest, interest)]
     correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
     assert estimate_correlation(found) == pytest.approx(correlation, rel=1e-8)
+
+
+@pytest.mark.parametrize("own", [0.0, -1e-18])
+def test_a_parameter_of_which_the_data_tell_nothing_leaves_no_information(own):
+    information = np.diag([2.0, own, 3.0])
+    assert np.isnan(efficient_information(information, np.array([0, 1]))).all()
+    assert np.isnan(efficient_information(information, np.array([0, 2]))).all()
