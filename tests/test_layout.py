@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,7 +26,7 @@ engine.records engine.serialize engine.criterion
 engine.covariance
 engine.system
 engine.solvers.contract engine.solvers.levels
-engine.solvers.sparse engine.solvers.composition engine.solvers.linear
+engine.solvers.sparse engine.solvers.linear
 engine.solvers.single engine.solvers.nested engine.solvers.crossed.remainder
 engine.solvers.crossed
 engine.solvers
@@ -56,7 +57,6 @@ api
 stages.paths stages.settings_read
 stages.jobs
 stages.content_records
-stages.inputs
 stages.session
 stages.search_stage
 stages.stages stages.index_page
@@ -163,3 +163,17 @@ def test_no_function_is_longer_than_a_screen():
 def test_every_module_can_be_imported():
     for module in pkgutil.walk_packages(mmfit.__path__, "mmfit."):
         importlib.import_module(module.name)
+
+
+def test_every_floor_is_a_room():
+    assert [name for name in FLOOR if name not in MODULES] == []
+
+
+@pytest.mark.parametrize("page", ["engine", "inference", "accuracy", "architecture", "formulas"])
+def test_the_files_that_the_docs_name_are_there(page):
+    """A path in code marks is one of the project, of the package or of the engine."""
+    root = ROOT.parent
+    text = (root / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    places = (root, ROOT, ROOT / "engine", ROOT / "engine" / "solvers")
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if "/" in name}
+    assert [n for n in sorted(named) if not any((place / n).is_file() for place in places)] == []

@@ -50,7 +50,6 @@ class _Combination:
     outer: str
     inner: str
     groups: Partition
-    outer_levels: int
     reused: bool
     restarts: bool
 
@@ -147,7 +146,7 @@ def _combine(frame: pd.DataFrame, outer: str, inner: str) -> _Combination:
     # Nested either way is no reuse. A counter restarts where each outer level has the first labels.
     reused = both.levels > max(n_outer, n_inner) and bool((per_inner > 1).mean() >= 0.5)
     restarts = bool((last + 1 == per_outer).all() and (per_outer > 1).all())
-    return _Combination(outer, inner, both, n_outer, reused, restarts)
+    return _Combination(outer, inner, both, reused, restarts)
 
 
 def _known_sign(outer: str, inner: str, known: Mapping[str, Factor]) -> str | None:

@@ -10,7 +10,6 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from mmfit.engine.criterion import CRITERIA
 from mmfit.formula.unidentified import unidentified_text
 from mmfit.inference import FittedModel, anova, random_effects, tidy, varcorr
 from mmfit.selection.records import Candidate
@@ -41,7 +40,7 @@ def models_table(candidates: Sequence[Candidate], df: str) -> pd.DataFrame:
             "unidentified": unidentified_text(fit.unidentified),
         }
         for candidate in candidates
-        for fit in (candidate.fit_by(criterion) for criterion in CRITERIA)
+        for fit in candidate.fits.values()
     ]
     return frame_of_rows("models", rows)
 

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from mmfit.report.blocks import Figure, Section, table
+from mmfit.report.content.page import build_page
 from mmfit.report.html.render import render_report, write_report
 from mmfit.selection import Comparison
 from mmfit.tables.schema import tables_of
@@ -159,3 +161,19 @@ def test_singular_and_failed_fits_are_announced(report):
     assert "Note: m2: Singular fit" in plain
     assert "Not converged: m2 (ML)" in plain
     assert "REML singular, ML not converged" in plain
+
+
+@pytest.mark.parametrize("name", ["data", "comparisons", "chosen"])
+def test_all_that_a_section_holds_is_shown(report, name, monkeypatch):
+    """Also what no section of that place has today."""
+    whole = Section(
+        ("A paragraph.",),
+        ("A warning.",),
+        (table("A caption", [("Head", "text")], [["A cell"]]),),
+        (Figure("<svg><title>A drawing</title></svg>", "A figure's caption"),),
+    )
+    page = dataclasses.replace(build_page(report), **{name: whole})
+    monkeypatch.setattr("mmfit.report.html.render.build_page", lambda _: page)
+    shown = Page(render_report(report)).plain
+    for words in ("A paragraph.", "A warning.", "A caption", "A cell", "A figure's caption"):
+        assert words in shown, words

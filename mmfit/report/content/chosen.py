@@ -19,7 +19,6 @@ from mmfit.report.words.fits import (
 )
 from mmfit.report.words.numbers import column, count, fixed, p_text
 
-_SUMMARY = ("residual_quantiles", "coefficients", "fixed_correlation", "anova")
 QUANTILES = ("Min", "1Q", "Median", "3Q", "Max")
 
 
