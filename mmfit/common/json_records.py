@@ -65,6 +65,10 @@ def record_of(raw: Any, kind: type[Record]) -> Record:
     KeyError, TypeError, ValueError, AttributeError : it is no such record.
     """
     hints = _hints(kind)
+    # Also those that have a default in Python: what is written has all fields.
+    absent = hints.keys() - raw.keys()
+    if absent:
+        raise KeyError(", ".join(sorted(absent)))
     return kind(**{name: _value(item, hints[name]) for name, item in raw.items()})
 
 

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from dataclasses import fields
 
 import pandas as pd
 import pytest
 
 from mmfit.cli import main
-from mmfit.selection.search.records import STEP_FIELDS, search_from_json
+from mmfit.selection.search.records import SearchStep, search_from_json
 
 DATA = """\
 data:
@@ -84,7 +85,7 @@ def test_the_selection_is_the_path_in_words(results):
 
 def test_the_tables_of_a_search(results):
     path = pd.read_csv(results / "searched" / "tables" / "search.csv")
-    assert tuple(path.columns) == STEP_FIELDS
+    assert tuple(path.columns) == tuple(f.name for f in fields(SearchStep))
     assert path["decision"].iloc[[0, -1]].tolist() == ["start", "chosen"]
     stability = pd.read_csv(results / "searched" / "tables" / "stability.csv")
     assert stability[stability["kind"] == "model"]["count"].sum() == 4

@@ -8,7 +8,7 @@ from mmfit.selection.choice.rankings import TIE
 from mmfit.selection.search.elements import RANDOM
 from mmfit.selection.search.models import Fits
 from mmfit.selection.search.moves import State, every_state, moves_down
-from mmfit.selection.search.records import RANKED, REFUSED, SearchStep
+from mmfit.selection.search.records import RANKED, REFUSED, SearchStep, of_fit
 from mmfit.selection.search.rounds import value_of
 from mmfit.selection.search.words import label
 
@@ -83,17 +83,9 @@ def _step(fits: Fits, criterion: str, rank: int, one: _Found, best: _Found) -> S
         part="all",
         standing=fits.models.formula(best.state),
         candidate=formula,
-        move=None,
         criterion="ML",
-        chisq=None,
-        df=None,
-        p_value=None,
-        p_value_kind=None,
-        null_distribution=None,
-        aic=None if fit is None else float(fit.aic),
-        bic=None if fit is None else float(fit.bic),
         caic=one.value if criterion == "caic" and one.refusal is None else None,
-        singular=None if fit is None else bool(fit.singular),
+        **of_fit(fit),
         decision=RANKED if one.refusal is None else REFUSED,
         text=text,
     )

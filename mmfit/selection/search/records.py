@@ -1,14 +1,15 @@
 """The frozen records of a search, to JSON and back."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from mmfit.common.json_records import from_json, to_json
+from mmfit.engine.records import Fit
 
 TAKEN, REJECTED, PASSED, REFUSED = "taken", "rejected", "passed over", "not eligible"
 START, CHOSEN, RANKED = "start", "chosen", "ranked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchStep:
     """One candidate that the search looked at, beside the model that stood there.
 
@@ -23,7 +24,7 @@ class SearchStep:
     chisq, df, p_value, p_value_kind, null_distribution : of the likelihood-ratio test that decided
         (``boundary`` or ``plain``), or None.
     aic, bic, caic : float or None, of the candidate's fit by ``criterion`` (caic only where the
-        search goes by it).
+        search goes by it; none of a fit without estimates).
     singular : bool or None, the candidate's fit.
     decision : ``start``; ``taken``, ``rejected`` (by the criterion), ``passed over`` (for a better
         one), ``not eligible`` (cannot be fitted or compared, or is singular); ``ranked``;
@@ -35,17 +36,17 @@ class SearchStep:
     part: str
     standing: str
     candidate: str
-    move: str | None
-    criterion: str | None
-    chisq: float | None
-    df: int | None
-    p_value: float | None
-    p_value_kind: str | None
-    null_distribution: str | None
-    aic: float | None
-    bic: float | None
-    caic: float | None
-    singular: bool | None
+    move: str | None = None
+    criterion: str | None = None
+    chisq: float | None = None
+    df: int | None = None
+    p_value: float | None = None
+    p_value_kind: str | None = None
+    null_distribution: str | None = None
+    aic: float | None = None
+    bic: float | None = None
+    caic: float | None = None
+    singular: bool | None = None
     decision: str
     text: str
 
@@ -75,7 +76,13 @@ class SearchPath:
     parts: tuple[str, ...]
 
 
-STEP_FIELDS = tuple(field.name for field in fields(SearchStep))
+def of_fit(fit: Fit | None) -> dict[str, float | bool | None]:
+    """What a step has of the candidate's fit: nothing where there is none."""
+    if fit is None:
+        return {}
+    numbers = {"aic": float(fit.aic), "bic": float(fit.bic)}
+    known = {name: value for name, value in numbers.items() if value == value}
+    return {**known, "singular": bool(fit.singular)}
 
 
 def search_to_json(path: SearchPath) -> str:

@@ -14,7 +14,7 @@ from mmfit.selection.records import NullSettings
 from mmfit.selection.search.elements import RANDOM
 from mmfit.selection.search.models import Fits
 from mmfit.selection.search.moves import Move, State, beyond, move_words, moves_down, moves_up
-from mmfit.selection.search.records import PASSED, REFUSED, REJECTED, TAKEN, SearchStep
+from mmfit.selection.search.records import PASSED, REFUSED, REJECTED, TAKEN, SearchStep, of_fit
 from mmfit.selection.search.words import decision_words, trial_words
 
 # A criterion that is worse by less has "substantial support" still (Burnham & Anderson 2002,
@@ -120,8 +120,7 @@ def _trial(fits: Fits, settings: Settings, part: str, move: Move, standing: Fit)
             return Trial(move, refusal, fit=fit)
         if settings.criterion == "lrt":
             fitted = (standing, fit) if settings.forward else (fit, standing)
-            test = likelihood_ratio(pair, *fitted, settings.nulls, side_by_side=False)
-            return Trial(move, fit=fit, test=test)
+            return Trial(move, fit=fit, test=likelihood_ratio(pair, *fitted, settings.nulls))
         before = value_of(fits, move.before, standing, settings.criterion)
         value = value_of(fits, move.after, fit, settings.criterion)
         return Trial(move, fit=fit, value=value, gain=before - value)
@@ -204,10 +203,8 @@ def _step(fits, settings, part, number, trial: Trial, standing: Fit, taken: bool
         p_value=None if test is None else test.deciding,
         p_value_kind=None if test is None else test.kind,
         null_distribution=None if test is None else test.distribution,
-        aic=None if fit is None else float(fit.aic),
-        bic=None if fit is None else float(fit.bic),
         caic=trial.value if settings.criterion == "caic" else None,
-        singular=None if fit is None else bool(fit.singular),
+        **of_fit(fit),
         decision=decision,
         text=f"{words} {decision_words(decision, settings, part)}",
     )

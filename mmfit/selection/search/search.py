@@ -20,7 +20,7 @@ from mmfit.selection.search.elements import FIXED, RANDOM
 from mmfit.selection.search.exhaustive import rank_all
 from mmfit.selection.search.models import Fits
 from mmfit.selection.search.moves import State, parts_of
-from mmfit.selection.search.records import CHOSEN, START, SearchPath, SearchStep
+from mmfit.selection.search.records import CHOSEN, START, SearchPath, SearchStep, of_fit
 from mmfit.selection.search.rounds import Round, Settings, run_round
 
 SEARCHES = ("backward", "forward", "exhaustive")
@@ -154,17 +154,8 @@ def _marked(step, part, formula, criterion, fit, decision, text) -> SearchStep:
         part=part,
         standing=formula,
         candidate=formula,
-        move=None,
         criterion=criterion,
-        chisq=None,
-        df=None,
-        p_value=None,
-        p_value_kind=None,
-        null_distribution=None,
-        aic=float(fit.aic),
-        bic=float(fit.bic),
-        caic=None,
-        singular=bool(fit.singular),
+        **of_fit(fit),
         decision=decision,
         text=text,
     )

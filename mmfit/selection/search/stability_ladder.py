@@ -77,7 +77,7 @@ def ladder_stability(
     asked = {"alpha": alpha, "settings": nulls, "per_pair": own, "relations": shared}
 
     def select(found: list[Candidate]) -> str:
-        return select_model(found, **asked, side_by_side=False).chosen
+        return select_model(found, **asked).chosen
 
     choices = [_selected(make, select, parts) for make in sets]
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))

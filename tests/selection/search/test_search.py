@@ -1,7 +1,7 @@
 """Searches: what may be stepped to, by which test, and where they end."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from mmfit.selection.search.moves import (
     moves_up,
     parts_of,
 )
-from mmfit.selection.search.records import STEP_FIELDS, search_from_json, search_to_json
+from mmfit.selection.search.records import REFUSED, SearchStep, search_from_json, search_to_json
 from mmfit.selection.search.search import search_models
 from mmfit.selection.search.source import RowSource
 from mmfit.tables.search_tables import search_table
@@ -440,9 +440,9 @@ def test_json_and_table():
     record = search("y ~ x + (x | g)", FRAME).record
     assert search_from_json(search_to_json(record)) == record
     table = search_table(record)
-    assert tuple(table.columns) == STEP_FIELDS
+    assert tuple(table.columns) == tuple(f.name for f in fields(SearchStep))
     assert len(table) == len(record.steps)
-    assert list(search_table(None).columns) == list(STEP_FIELDS)
+    assert list(search_table(None).columns) == [f.name for f in fields(SearchStep)]
     assert not len(search_table(None))
     with pytest.raises(DataError, match="not a search"):
         search_from_json(json.dumps({"steps": 1}))
@@ -475,3 +475,22 @@ def test_null_distributions_can_be_asked_for():
     assert set(plain["null_distribution"].dropna()) == {"chi2(1)"}
     drawn = search("y ~ x + (1 | g)", FRAME, null_distribution="bootstrap", replicates=19).path
     assert drawn["null_distribution"].dropna().str.contains("bootstrap").all()
+
+
+def test_a_candidate_without_estimates_is_kept_without_numbers():
+    """As many levels as rows but one: the likelihood of ``(1 | g)`` has no maximum."""
+    frame = pd.DataFrame(
+        {
+            "y": [5.45, 8.73, 6.32, 5.14, 5.16],
+            "x": [-0.55, 1.62, -0.79, -0.79, -1.31],
+            "g": list("12234"),
+            "h": ["h1", "h1", "h1", "h1", "h2"],
+        }
+    )
+    found = search("y ~ I(x^2) + (1 | h) + (1 | g)", frame, "forward", "caic").record
+    lost = [step for step in found.steps if step.decision == REFUSED]
+    assert {(step.aic, step.bic, step.caic, step.singular) for step in lost} == {
+        (None, None, None, False)
+    }
+    assert all("likelihood grows without bound" in step.text for step in lost)
+    assert search_from_json(search_to_json(found)) == found
