@@ -36,6 +36,7 @@ from mmfit.expression.labels import (
 from mmfit.spec.data_files import data_file_problem, data_kind
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_SAID = {";": "semicolons", "\t": "tabs", ",": "commas"}
 _MISSING = pa.array(["", "NA", "NaN"])
 _NUMBER = r"^[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?)$"
 _WHOLE = r"^[-+]?\d{1,18}$"
@@ -208,12 +209,11 @@ def _header(name: str, text: str, delimiter: str) -> list[str]:
                 f"{name}:{line}: the header has two columns named {column!r} "
                 f"(columns {first} and {position + 1}); each needs a name of its own"
             )
-    other = next((sign for sign in (";", "\t", ",") if sign in names[0]), None)
+    other = next((sign for sign in _SAID if sign in names[0]), None)
     if len(names) == 1 and other is not None:
-        said = {"\t": "tabs", ";": "semicolons", ",": "commas"}
         raise DataError(
-            f"{name}:{line}: the header has one column, {names[0]!r}, with {said[other]} in its "
-            f"name; fields must be separated by {said[delimiter]}"
+            f"{name}:{line}: the header has one column, {names[0]!r}, with {_SAID[other]} in its "
+            f"name; fields must be separated by {_SAID[delimiter]}"
         )
     return names
 

@@ -9,6 +9,7 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.fitted_model import FittedModel, ModelSystem
+from mmfit.inference.null_distributions.mixtures import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class NullSettings:
     stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
     beside : bool, whether ``auto`` adds the bootstrap to a large-sample null distribution that
         decides, where it takes seconds at most.
+    only_deciding : bool, whether laws that do not decide are left out where they cost something.
 
     Raises
     ------
@@ -88,6 +90,12 @@ class NullSettings:
     seed: int = 1
     stop: bool = True
     beside: bool = False
+    only_deciding: bool = False
+
+    @classmethod
+    def of(cls, method: str, bootstrap: Any, *, beside: bool = False) -> "NullSettings":
+        """By ``method``, with the settings of a bootstrap (``replicates``, ``seed``, ``stop``)."""
+        return cls(method, bootstrap.replicates, bootstrap.seed, bootstrap.stop, beside)
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -142,8 +150,39 @@ class NullDistribution:
     criterion: str | None = None
 
 
+class DecidedTest:
+    """What a test rests on: of records with ``df``, ``p_value`` (plain), ``p_value_boundary``,
+    ``null_distribution`` and ``distributions``.
+    """
+
+    __slots__ = ()
+
+    @property
+    def decided_by(self) -> NullDistribution | None:
+        """The null distribution that the test rests on, where one was found that holds."""
+        return next((found for found in self.distributions if found.decides), None)
+
+    @property
+    def deciding(self) -> float:
+        """The p-value to go by: that of the null distribution, or else the plain one.
+
+        Without one the null is singular, and the plain chi-square errs on the side of the null.
+        """
+        return self.p_value if self.p_value_boundary is None else self.p_value_boundary
+
+    @property
+    def kind(self) -> str:
+        """``boundary`` or ``plain``, as ``deciding``."""
+        return "plain" if self.p_value_boundary is None else "boundary"
+
+    @property
+    def distribution(self) -> str:
+        """The distribution of ``deciding``, as printed."""
+        return self.null_distribution or str(plain(self.df))
+
+
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(DecidedTest):
     """One likelihood-ratio test, or the reason why there is none.
 
     ``null`` and ``alternative`` are names in the order in which the test is valid. Where ``valid``
@@ -176,11 +215,6 @@ class Comparison:
     p_value_boundary: float | None = None
     outcome: str | None = None
     distributions: tuple[NullDistribution, ...] = ()
-
-    @property
-    def decided_by(self) -> NullDistribution | None:
-        """The null distribution that the test rests on, where one was found that holds."""
-        return next((found for found in self.distributions if found.decides), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from mmfit.errors import naming
 from mmfit.selection.pair_tests.likelihood_ratio import search_nulls
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search.records import SearchPath, search_to_json
-from mmfit.spec import Analysis, ModelSpec
+from mmfit.spec import ModelSpec
 from mmfit.spec.search import SELECTED
 from mmfit.stages.session import Session
 
@@ -42,7 +42,7 @@ def search(session: Session) -> None:
         asked.search,
         asked.criterion,
         asked.alpha,
-        search_nulls(_nulls(analysis, analysis.null_distribution)),
+        search_nulls(NullSettings.of(analysis.null_distribution, analysis.bootstrap)),
     )
     with naming("the search"):
         models = task.models()
@@ -68,7 +68,7 @@ def _source(frame: pd.DataFrame, spec: ModelSpec) -> "RowSource":
 
 def _ladder_stability(session: Session) -> "Stability | None":
     """The selection among the declared models repeated, where that is wanted."""
-    analysis = session.analysis
+    analysis, drawn = session.analysis, session.analysis.bootstrap
     asked = analysis.selection.stability
     if asked is None:
         return None
@@ -82,17 +82,13 @@ def _ladder_stability(session: Session) -> "Stability | None":
             sources,
             session.selection.chosen,
             alpha=analysis.selection.alpha,
-            settings=_nulls(analysis, analysis.null_distribution),
-            per_pair={pair: _nulls(analysis, own) for pair, own in analysis.pair_methods.items()},
+            settings=NullSettings.of(analysis.null_distribution, drawn),
+            per_pair={
+                pair: NullSettings.of(own, drawn) for pair, own in analysis.pair_methods.items()
+            },
             relations=session.relations,
             **asked.model_dump(),
         )
-
-
-def _nulls(analysis: Analysis, method: str) -> NullSettings:
-    """A way to find null distributions, with the settings of the bootstrap."""
-    asked = analysis.bootstrap
-    return NullSettings(method, asked.replicates, asked.seed, asked.stop)
 
 
 def _write_tables(session: Session, path: SearchPath | None, stability: "Stability | None") -> None:

@@ -190,10 +190,9 @@ def _null_settings(
     analysis: Analysis,
 ) -> tuple[NullSettings, dict[tuple[str, str], NullSettings]]:
     """How null distributions are found: of all pairs, and of those that differ."""
-    asked = analysis.bootstrap
 
     def settings(method: str) -> NullSettings:
-        return NullSettings(method, asked.replicates, asked.seed, asked.stop, beside=True)
+        return NullSettings.of(method, analysis.bootstrap, beside=True)
 
     own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
     return settings(analysis.null_distribution), own

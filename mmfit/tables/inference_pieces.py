@@ -169,8 +169,7 @@ def term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
 
 def random_term_tests(candidate: Candidate, wanted: Wanted) -> Rows:
     """Likelihood-ratio tests of the random terms."""
-    asked = wanted.bootstrap
-    settings = NullSettings("auto", asked.replicates, asked.seed, asked.stop)
+    settings = NullSettings.of("auto", wanted.bootstrap)
     return {"random_term_tests": ranova(candidate.reported_model, settings)}
 
 

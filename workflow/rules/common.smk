@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from mmfit.stages.due import INDEX, mark_due
 from mmfit.stages.jobs import Job, behind, files_read
+from mmfit.stages.paths import CRITERIA, ResultFiles
 from mmfit.errors import MmfitError
 from mmfit.spec import check_config, check_data_files, load_analyses
 from mmfit.tables.schema import tables_of
@@ -74,10 +75,11 @@ def needs(minutes, megabytes=2000):
 
 def fits(wildcards):
     """Both fits of every candidate of an analysis."""
+    files = ResultFiles(Path(RESULTS) / wildcards.analysis)
     return [
-        f"{RESULTS}/{wildcards.analysis}/fits/{model}.{criterion}.json"
+        str(files.fit(model, criterion))
         for model in ANALYSES[wildcards.analysis].candidate_names
-        for criterion in ("REML", "ML")
+        for criterion in CRITERIA
     ]
 
 

@@ -30,8 +30,6 @@ def select_model(
     settings: NullSettings | None = None,
     per_pair: Mapping[Pair, NullSettings] | None = None,
     relations: Relations[str] | None = None,
-    *,
-    side_by_side: bool = True,
 ) -> Selection:
     """Choose a model and write down every step.
 
@@ -44,7 +42,6 @@ def select_model(
     settings : how the null distributions of the tests made here are found;  per_pair : the same of
         pairs that differ from that, in either order.
     relations : of the candidates by name, where they are known.
-    side_by_side : whether the tests made here also look for what does not decide.
 
     Raises
     ------
@@ -53,7 +50,7 @@ def select_model(
     """
     eligible = eligible_candidates(candidates, relations)
     plan = Plan(NullSettings() if settings is None else settings, per_pair or {})
-    walk = _Walk(alpha, comparisons, plan, eligible.relations, side_by_side)
+    walk = _Walk(alpha, comparisons, plan, eligible.relations)
     standing, random_steps = _random_stage(eligible, walk)
     chosen, fixed_steps = _fixed_stage(eligible, standing, walk)
     rankings = rank_candidates([e.candidate for e in eligible.members], eligible.relations)
@@ -74,10 +71,8 @@ class _Walk:
         comparisons: Sequence[Comparison],
         plan: Plan,
         relations: Relations[str],
-        side_by_side: bool,
     ):
-        self._alpha, self._plan = alpha, plan
-        self._relations, self._side_by_side = relations, side_by_side
+        self._alpha, self._plan, self._relations = alpha, plan, relations
         self._known = {frozenset((c.null, c.alternative)): c for c in comparisons}
 
     def through(self, stage: str, criterion: str, members: Sequence[EligibleCandidate]):
@@ -95,26 +90,19 @@ class _Walk:
         if found is None:
             settings = self._plan.settings_of(standing.name, challenger.name)
             found = compare_candidates(
-                standing.candidate,
-                challenger.candidate,
-                settings,
-                self._relations,
-                side_by_side=self._side_by_side,
+                standing.candidate, challenger.candidate, settings, self._relations
             )
         if found.valid:
             return self._by_test(stage, found)
         return _by_aic(stage, criterion, standing, challenger, found)
 
     def _by_test(self, stage: str, test: Comparison) -> SelectionStep:
-        boundary = test.p_value_boundary is not None
-        p_value = test.p_value_boundary if boundary else test.p_value
-        rejects = p_value < self._alpha
+        rejects = test.deciding < self._alpha
         kept = test.alternative if rejects else test.null
         return SelectionStep(
             stage=stage,
             candidates=(test.null, test.alternative),
-            text=f"{test_words(test, p_value, boundary)} {self._verdict(test, rejects)}"
-            + self._beside(test, rejects),
+            text=f"{test_words(test)} {self._verdict(test, rejects)}" + self._beside(test, rejects),
             decision=kept,
             method="test",
             null=test.null,
@@ -122,9 +110,9 @@ class _Walk:
             criterion=test.criterion,
             chisq=test.chisq,
             df=test.df,
-            p_value=p_value,
-            p_value_kind="boundary" if boundary else "plain",
-            null_distribution=test.null_distribution if boundary else f"chi2({test.df})",
+            p_value=test.deciding,
+            p_value_kind=test.kind,
+            null_distribution=test.distribution,
         )
 
     def _beside(self, test: Comparison, rejects: bool) -> str:

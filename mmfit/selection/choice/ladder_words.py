@@ -39,14 +39,14 @@ def testing_ground_words(
     return text
 
 
-def test_words(test: Comparison, p_value: float, boundary: bool) -> str:
+def test_words(test: Comparison) -> str:
     """A test, with the p-value that decides and, where it is another, the plain one."""
     words = (
         f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
-        f"on {test.df} df, p = {p_value:.4g}"
+        f"on {test.df} df, p = {test.deciding:.4g}"
     )
-    if not boundary:
+    if test.kind == "plain":
         return f"{words} by the plain chi-square, as no boundary p-value exists: {test.note}."
-    if p_value != test.p_value:
-        return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value:.4g})."
+    if test.deciding != test.p_value:
+        return f"{words} by {test.distribution} (plain chi-square: {test.p_value:.4g})."
     return f"{words}."

@@ -44,8 +44,6 @@ def compare_candidates(
     alternative: Candidate,
     settings: NullSettings | None = None,
     relations: Relations[str] | None = None,
-    *,
-    side_by_side: bool = True,
 ) -> Comparison:
     """Test ``null`` against ``alternative``, or say why that has no meaning.
 
@@ -55,7 +53,6 @@ def compare_candidates(
     ----------
     settings : how the null distribution is found; by default the best that holds.
     relations : of a set with both models in it by their names, where there is one.
-    side_by_side : whether null distributions that do not decide are wanted, too.
 
     Raises
     ------
@@ -65,7 +62,7 @@ def compare_candidates(
     named = by_name((null, alternative))
     pair = (relations or relations_of(named)).pair(null.name, alternative.name)
     plan = Plan(NullSettings() if settings is None else settings)
-    return _comparison(pair, named, plan, order_asked=True, side_by_side=side_by_side)
+    return _comparison(pair, named, plan, order_asked=True)
 
 
 def compare_all(
@@ -158,22 +155,14 @@ def converged_fits(pair: PairAssessment, named: Mapping[str, Candidate]) -> tupl
     return fits
 
 
-def _comparison(
-    pair: PairAssessment, named, plan: Plan, *, order_asked: bool, side_by_side: bool = True
-) -> Comparison:
+def _comparison(pair: PairAssessment, named, plan: Plan, *, order_asked: bool) -> Comparison:
     if pair.outcome != "valid":
         return _refused(pair, pair.outcome, pair.reason)
     fits = converged_fits(pair, named)
     if isinstance(fits, str):
         return _refused(pair, "not_converged", fits)
     names = pair.null.name, pair.alternative.name
-    test = likelihood_ratio(
-        pair,
-        *fits,
-        plan.settings_of(*names),
-        plan.statistics.get(names),
-        side_by_side=side_by_side,
-    )
+    test = likelihood_ratio(pair, *fits, plan.settings_of(*names), plan.statistics.get(names))
     return _tested(test, _note(test, order_asked))
 
 

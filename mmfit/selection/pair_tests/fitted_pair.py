@@ -5,18 +5,16 @@ from functools import cached_property
 
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
-from mmfit.inference.null_distributions.bootstrap import BootstrapTest, refit_seconds
+from mmfit.inference.null_distributions.bootstrap import (
+    NOISE,
+    ROUNDING,
+    BootstrapTest,
+    refit_seconds,
+)
 from mmfit.selection.pair_tests.boundary import NullLaw, null_law
 from mmfit.selection.pair_tests.one_variance import exact_distribution
 from mmfit.selection.records import NullDistribution, Remark
 from mmfit.selection.relations.validity import PairAssessment
-
-# A fit stops when a further step promises less than 1e-9 and may sit 1e-6 above the optimum; the
-# criterion itself carries rounding of about 1e-12 of its size. Statistics that are smaller are
-# zero: whether two optima differ by less is not known. A null that fits better than the alternative
-# by more means that one of the fits failed.
-OBJECTIVE_TOLERANCE = 1e-6
-OBJECTIVE_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,11 @@ class FittedPair:
     alternative_fit: Fit
     chisq: float
     shift: float = 0.0
+
+    @property
+    def linear_null(self) -> bool:
+        """Whether the null has no random effects: then an exact law holds, if there is one."""
+        return not self.pair.null.family.terms
 
     @cached_property
     def law(self) -> NullLaw:
@@ -62,6 +65,9 @@ class FittedPair:
 def fitted_pair(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> FittedPair:
     """A valid pair with converged fits by one criterion, that of the test.
 
+    A fit stops when a further step promises less than 1e-9 and may sit 1e-6 above the optimum;
+    whether two optima differ by less is not known, so that a smaller statistic is zero.
+
     Raises
     ------
     ComputationError : the null fits better than the alternative by more than the optima's errors.
@@ -70,7 +76,7 @@ def fitted_pair(pair: PairAssessment, null_fit: Fit, alternative_fit: Fit) -> Fi
     shift = pair.null.basis_constant(pair.alternative) if pair.criterion == "REML" else 0.0
     alternative = alternative_fit.objective + shift
     chisq = float(null_fit.objective - alternative)
-    noise = OBJECTIVE_TOLERANCE + OBJECTIVE_ROUNDING * abs(null_fit.objective)
+    noise = NOISE + ROUNDING * abs(null_fit.objective)
     if chisq < -noise:
         raise ComputationError(
             f"{pair.null.name} fits better than {pair.alternative.name}, which contains it "

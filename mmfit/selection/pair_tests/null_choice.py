@@ -58,35 +58,22 @@ def choose_null(
     """
     method = deciding_method(fitted, settings)
     found, remarks = _large_sample(fitted), [fitted.law.remark]
-    exact = fitted.exact
-    if isinstance(exact, NullDistribution) and (exact.holds or settings.method == "exact"):
+    # Beside other random effects it never holds.
+    beside = fitted.linear_null and not settings.only_deciding
+    exact = fitted.exact if method == "exact" or beside else None
+    if isinstance(exact, NullDistribution):
         found.append(exact)
     if method == "bootstrap" or bootstrap_replicates(fitted, settings):
         simulated = _bootstrapped(fitted, settings, statistics)
         if isinstance(simulated, NullDistribution):
             found.append(simulated)
-        if method == "bootstrap":
+        if method == "bootstrap" and (settings.replicates or not settings.only_deciding):
             remarks.append(_bootstrap_remark(simulated))
     if method == "exact" and isinstance(exact, Remark):
         remarks.append(Remark("no_exact", (exact,)))
     found = [replace(one, decides=one.method == method) for one in found]
     remarks += [Remark("as_asked", (one,)) for one in found if one.decides and not one.holds]
     return NullChoice(tuple(found), tuple(one for one in remarks if one is not None))
-
-
-def choose_large_sample(fitted: FittedPair, settings: NullSettings) -> NullChoice:
-    """The same choice without the laws that only stand beside it; see ``large_sample_decides``."""
-    method = deciding_method(fitted, settings)
-    found = [replace(one, decides=one.method == method) for one in _large_sample(fitted)]
-    remark = fitted.law.remark
-    return NullChoice(tuple(found), () if remark is None else (remark,))
-
-
-def large_sample_decides(fitted: FittedPair, settings: NullSettings) -> bool:
-    """Whether neither an exact law nor a bootstrap can come into it."""
-    if settings.method == "auto":
-        return settings.replicates == 0 and bool(fitted.pair.null.family.terms)
-    return settings.method == "chibar2"
 
 
 def deciding_method(fitted: FittedPair, settings: NullSettings) -> str:
@@ -96,10 +83,8 @@ def deciding_method(fitted: FittedPair, settings: NullSettings) -> str:
         return "" if law.distribution is None else "chibar2" if law.is_mixture else "chi2"
     if settings.method != "auto":
         return settings.method
-    if not large_sample_decides(fitted, settings):
-        exact = fitted.exact
-        if isinstance(exact, NullDistribution) and exact.holds:
-            return "exact"
+    if fitted.linear_null and isinstance(fitted.exact, NullDistribution):
+        return "exact"
     if law.distribution is None:
         return "bootstrap"
     return "chibar2" if law.is_mixture else "chi2"

@@ -81,7 +81,7 @@ def ranova(model: FittedModel, settings: NullSettings | None = None) -> "pd.Data
 
 def _full_note(fit: Fit) -> str | None:
     if not fit.converged:
-        return f"not converged: {fit.optimizer.message}"
+        return f"not converged: {fit.optimizer.detail}"
     if fit.singular:
         return f"the fit is singular ({', '.join(fit.singular_groups)})"
     return None
@@ -106,7 +106,7 @@ def _row(fit: Fit, full: Structure, reduced: ReducedTerm, settings: NullSettings
     if pair.outcome != "valid" or pair.swapped or failed:
         why = f"no test: {'; '.join(failed) or pair.reason}"
         return (*values, None, None, None, None, None, _joined([*notes, why]))
-    test = likelihood_ratio(pair, smaller, fit, settings, side_by_side=False)
+    test = likelihood_ratio(pair, smaller, fit, replace(settings, only_deciding=True))
     return (
         *values,
         test.chisq,
