@@ -231,15 +231,17 @@ def compare(
     Parameters
     ----------
     null, alternative : fitted models of the same data.
-    null_distribution : ``"auto"`` (the best that holds), ``"chi2"``, ``"chibar2"`` (the mixture at
-        the edge of a variance's range), ``"exact"`` (one variance) or ``"bootstrap"``.
+    null_distribution : ``"auto"`` (the best that keeps its level in a sample of this size),
+        ``"chi2"``, ``"chibar2"`` (the mixture at the edge of a variance's range), ``"exact"`` (one
+        variance), ``"calibrated"`` (either of the former, fitted to bootstrap replicates) or
+        ``"bootstrap"``.
     replicates, seed : of the parametric bootstrap, which may end sooner when it is plain that the
         p-value is above 5%.
 
     Returns
     -------
-    Comparison: ``p_value`` by the plain chi-square, ``p_value_boundary`` by ``null_distribution``,
-    and in ``distributions`` all null distributions that were found, with their conditions.
+    Comparison: ``p_value`` by ``null_distribution``, ``p_value_chi2`` by the plain chi-square, and
+    in ``distributions`` all null distributions that were found, with their conditions.
 
     Raises
     ------

@@ -115,9 +115,9 @@ def search(
     criterion : ``lrt`` (likelihood-ratio tests at ``alpha``; the default, but not for an exhaustive
         search), ``aic`` (the default for an exhaustive search), ``bic`` or ``caic`` (conditional).
     minimal : formula of what every model keeps; without it an intercept.
-    null_distribution : of the tests, as for ``mmfit.compare``; ``auto`` makes no bootstrap here,
-        but takes the plain chi-square, which errs on the side of the null, where none holds.
-    replicates, seed : of a ``bootstrap``.
+    null_distribution : of the tests, as for ``mmfit.compare``; ``auto`` spends a sixth of the time
+        on the replicates of each, since there are many tests.
+    replicates, seed : of the parametric bootstrap.
     weights, offset, contrasts, categorical : as for ``mmfit.lmer``.
 
     Raises

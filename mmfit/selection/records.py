@@ -1,5 +1,6 @@
 """The frozen records of comparisons and of a selection."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -9,14 +10,15 @@ from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
 from mmfit.formula.matrices import ModelMatrices
 from mmfit.inference.fitted_model import FittedModel, ModelSystem
-from mmfit.inference.null_distributions.mixtures import plain
+from mmfit.inference.null_distributions.bootstrap import NullFits
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A named model: its matrices and its fits by criterion (``"REML"``, ``"ML"``).
 
-    ``system`` is what follows from the matrices, where that has been begun elsewhere.
+    ``system`` is what follows from the matrices, where that has been begun elsewhere;
+    ``drawn_fits`` are its fits to drawn responses, which the tests of which it is the null share.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Candidate:
     _models: dict[str, FittedModel] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    drawn_fits: NullFits = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if self.system is None or self.system.matrices is not self.matrices:
@@ -63,7 +66,10 @@ class Candidate:
         return self.fits.get("REML") or next(iter(self.fits.values()))
 
 
-METHODS = ("auto", "chi2", "chibar2", "exact", "bootstrap")
+METHODS = ("auto", "chi2", "chibar2", "exact", "calibrated", "bootstrap")
+AUTO_SECONDS = 30.0
+"""Seconds that ``auto`` may spend on the replicates of one test, as estimated by their operations
+(the same on every machine)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,13 @@ class NullSettings:
 
     Attributes
     ----------
-    method : ``auto`` (the best that holds), ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``.
-    replicates : int, of a bootstrap at most; 0 for no bootstrap.
+    method : ``auto`` (the best that keeps its level), ``chi2``, ``chibar2``, ``exact``,
+        ``calibrated`` or ``bootstrap``.
+    replicates : int, bootstrap replicates at most; 0 for none.
     seed : int, of the bootstrap.
     stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
-    beside : bool, whether ``auto`` adds the bootstrap to a large-sample null distribution that
-        decides, where it takes seconds at most.
     only_deciding : bool, whether laws that do not decide are left out where they cost something.
+    seconds : float, what ``auto`` may spend on the replicates of one test.
 
     Raises
     ------
@@ -89,13 +95,13 @@ class NullSettings:
     replicates: int = 999
     seed: int = 1
     stop: bool = True
-    beside: bool = False
     only_deciding: bool = False
+    seconds: float = AUTO_SECONDS
 
     @classmethod
-    def of(cls, method: str, bootstrap: Any, *, beside: bool = False) -> "NullSettings":
+    def of(cls, method: str, bootstrap: Any) -> "NullSettings":
         """By ``method``, with the settings of a bootstrap (``replicates``, ``seed``, ``stop``)."""
-        return cls(method, bootstrap.replicates, bootstrap.seed, bootstrap.stop, beside)
+        return cls(method, bootstrap.replicates, bootstrap.seed, bootstrap.stop)
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -106,8 +112,8 @@ class NullSettings:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
                 raise ComparisonError(f"{name} must be a whole number from 0, not {value!r}")
-        if self.method == "bootstrap" and not self.replicates:
-            raise ComparisonError("a bootstrap needs replicates, and 0 are given")
+        if self.method in ("bootstrap", "calibrated") and not self.replicates:
+            raise ComparisonError(f"{self.method} needs replicates, and 0 are given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +133,16 @@ class NullDistribution:
 
     Attributes
     ----------
-    method : ``chi2``, ``chibar2``, ``exact`` or ``bootstrap``.
+    method : ``chi2``, ``chibar2``, ``exact``, ``calibrated`` or ``bootstrap``.
     p_value : float;  mc_low, mc_high : float or None, its 95% Monte Carlo interval where it is
         simulated;  replicates : int or None, simulated values behind it.
     holds : bool, whether ``condition`` is met.
     condition : Remarks, when the distribution holds, or why it does not here.
     decides : bool, whether the test rests on it.
-    dfs, weights : of a mixture of chi-squares (one with weight 1 for ``chi2``), else empty.
+    dfs, weights : of a mixture of chi-squares (one with weight 1 for ``chi2``), or of the law that
+        is calibrated; else empty.
     criterion : ``"REML"`` or ``"ML"``, of an exact distribution, else None.
+    scale : float, of a calibrated law, else None;  tail : bool, whether its tail alone is scaled.
     """
 
     method: str
@@ -148,37 +156,40 @@ class NullDistribution:
     dfs: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
     criterion: str | None = None
+    scale: float | None = None
+    tail: bool = False
 
 
 class DecidedTest:
-    """What a test rests on: of records with ``df``, ``p_value`` (plain), ``p_value_boundary``,
-    ``null_distribution`` and ``distributions``.
+    """What a test rests on: of records with ``p_value`` (the one that decides), ``p_value_chi2``
+    (plain) and ``distributions``.
     """
 
     __slots__ = ()
 
     @property
     def decided_by(self) -> NullDistribution | None:
-        """The null distribution that the test rests on, where one was found that holds."""
+        """The null distribution that the test rests on; None where there is no test."""
         return next((found for found in self.distributions if found.decides), None)
 
     @property
-    def deciding(self) -> float:
-        """The p-value to go by: that of the null distribution, or else the plain one.
-
-        Without one the null is singular, and the plain chi-square errs on the side of the null.
-        """
-        return self.p_value if self.p_value_boundary is None else self.p_value_boundary
-
-    @property
     def kind(self) -> str:
-        """``boundary`` or ``plain``, as ``deciding``."""
-        return "plain" if self.p_value_boundary is None else "boundary"
+        """``plain`` where the plain chi-square decides although it does not hold, for want of
+        anything better or because it was asked for; else ``boundary``.
+        """
+        by = self.decided_by
+        return "plain" if by is None or (by.method == "chi2" and not by.holds) else "boundary"
 
     @property
-    def distribution(self) -> str:
-        """The distribution of ``deciding``, as printed."""
-        return self.null_distribution or str(plain(self.df))
+    def p_value_boundary(self) -> float | None:
+        """The former name of ``p_value``, for one release."""
+        warnings.warn(
+            "p_value_boundary is the former name of p_value and will go with the next release; "
+            "the plain chi-square's is p_value_chi2",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.p_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +197,9 @@ class Comparison(DecidedTest):
     """One likelihood-ratio test, or the reason why there is none.
 
     ``null`` and ``alternative`` are names in the order in which the test is valid. Where ``valid``
-    is false every number is None. ``p_value`` is the plain chi-square's; ``p_value_boundary`` is
-    that of ``null_distribution``, the one chosen (None where none could be had, with the reason in
-    ``note``). ``distributions`` has all that were found, side by side.
+    is false every number is None. ``p_value`` is the one to go by, that of ``null_distribution``;
+    ``p_value_chi2`` is the plain chi-square's. ``distributions`` has all null distributions that
+    were found, side by side; ``decided_by`` is the one that was chosen.
     ``df`` is the difference in dimension of the two models; it equals the difference in npar unless
     a model repeats itself, which ``note`` then says. ``outcome`` is ``reason`` for programs: a word
     of ``mmfit.selection.relations.validity.PairAssessment``, or ``not_converged``.
@@ -212,7 +223,7 @@ class Comparison(DecidedTest):
     df: int | None = None
     p_value: float | None = None
     null_distribution: str | None = None
-    p_value_boundary: float | None = None
+    p_value_chi2: float | None = None
     outcome: str | None = None
     distributions: tuple[NullDistribution, ...] = ()
 
@@ -230,7 +241,8 @@ class SelectionStep:
     null, alternative : str or None, the models compared, in the order of the test.
     criterion : ``"REML"``, ``"ML"`` or None.
     chisq, df, p_value, null_distribution : of the test; ``p_value`` is the one that decided.
-    p_value_kind : ``boundary`` or ``plain`` (where no boundary p-value exists).
+    p_value_kind : ``boundary``, or ``plain`` where the plain chi-square stood in for want of a law
+        that holds.
     aic : tuple of float, AIC of ``null`` and ``alternative`` where AIC decided, else empty.
     decision : str or None, the model that stands after the step.
     text : str, the step in words.

@@ -3,7 +3,6 @@
 The records hold data; tables, terminal, page and methods text take their words from here.
 """
 
-import re
 from collections.abc import Iterable
 
 from mmfit.inference.null_distributions.mixtures import ChiBarSquare
@@ -20,21 +19,27 @@ def distribution(found: NullDistribution) -> str:
         return name if found.holds else name + _OTHERS_KNOWN
     if found.method == "bootstrap":
         return _BOOTSTRAP.format(found.replicates)
-    return str(ChiBarSquare(found.dfs, found.weights))
-
-
-def mixture_of(text: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Degrees of freedom and weights of a mixture as :func:`distribution` prints it.
-
-    Empty for what is no mixture of chi-squares; the weights have the digits that are printed.
-    """
-    terms = re.findall(r"(?:([^ ]+) )?chi2\((\d+)\)", text)
-    return tuple(int(df) for _, df in terms), tuple(float(w or 1.0) for w, _ in terms)
+    law = str(ChiBarSquare(found.dfs, found.weights))
+    if found.method != "calibrated":
+        return law
+    what = "tail scaled" if found.tail else "scaled"
+    return f"{law}, {what} by {found.scale:.4g} ({found.replicates} replicates)"
 
 
 def criterion_of(text: str) -> str | None:
     """The criterion of an exact distribution as :func:`distribution` prints it, else None."""
     return {"exact RLRT": "REML", "exact LRT": "ML"}.get(text.removesuffix(_OTHERS_KNOWN))
+
+
+def law_of(text: str) -> str:
+    """The method of a distribution as :func:`distribution` prints it."""
+    if text.startswith("exact"):
+        return "exact"
+    if text.startswith("parametric bootstrap"):
+        return "bootstrap"
+    if "scaled by" in text:
+        return "calibrated"
+    return "chibar2" if text.count("chi2(") > 1 else "chi2"
 
 
 def condition(found: NullDistribution) -> str:
@@ -57,6 +62,22 @@ def _large_samples(with_fixed: bool) -> str:
     if with_fixed:
         words += "; with few groups the test of fixed effects by ML rejects too often"
     return words
+
+
+def _mean_scaled(conditional: bool, groups: tuple[str, ...]) -> str:
+    words = "the chi-square, scaled to the mean of bootstrap replicates"
+    if not conditional:
+        return words
+    which = f"singular in {', '.join(groups)}" if groups else "not singular"
+    return f"{words} whose null fit is {which}, as that of the data"
+
+
+def _too_dear_to_calibrate(fewest: int, seconds: float, most: float) -> str:
+    return (
+        f"not calibrated to the size of this sample, since {fewest} bootstrap replicates would take"
+        f" about {seconds:.0f} s, more than the {most:.2g} s that a test may take; "
+        "null_distribution: calibrated makes them"
+    )
 
 
 def _edge_too_large(null: str, count: int) -> str:
@@ -118,13 +139,6 @@ def _as_asked(found: NullDistribution) -> str:
     return f"p by {distribution(found)}, as asked for; {condition(found)}"
 
 
-def _too_dear(fewest: int, seconds: float) -> str:
-    return (
-        f"a parametric bootstrap is needed, of which {fewest} replicates would take "
-        f"more than about {seconds:.0f} s; null_distribution: bootstrap makes it"
-    )
-
-
 def _basis(alternative: str, null: str, shift: float) -> str:
     return (
         f"{alternative} codes the fixed part in another basis than {null}; "
@@ -168,12 +182,21 @@ _WORDS = {
         f"the {criterion} fit of {null} taken as the true null"
     ),
     "fewer_replicates": lambda count: f"{count} replicates at most, for the time that they take",
+    "settled": lambda count: f"ended after {count} replicates, which settle the matter",
     "stopped": lambda count: f"stopped after {count} replicates had reached the statistic",
     "failed_replicates": lambda count: f"{count} replicates left out, as a fit did not converge",
     "no_bootstrap": lambda why: f"no bootstrap: {why}",
-    "bootstrap_needed": lambda: "a parametric bootstrap would be needed",
-    "bootstrap_too_dear": _too_dear,
     "by_bootstrap": _by_bootstrap,
+    # the calibrated law
+    "mean_scaled": _mean_scaled,
+    "tail_scaled": lambda above: (
+        f"the share of bootstrap replicates up to {above:.4g}, and beyond it the tail of the "
+        "large-sample law, scaled to their mean excess"
+    ),
+    "no_calibration": lambda why: f"no law calibrated: {why}",
+    "not_calibrated": lambda: "not calibrated to the size of this sample",
+    "calibration_too_dear": _too_dear_to_calibrate,
+    "by_calibrated": lambda *conditions: f"p by {remarks(conditions)}",
     # the test
     "as_asked": _as_asked,
     "basis": _basis,

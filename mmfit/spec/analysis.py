@@ -169,7 +169,7 @@ class AnalysisFile(_ModelDefaults):
         NullDistribution,
         Field(
             description="Null distribution of the likelihood-ratio tests; `auto`: for each pair "
-            "the best that holds."
+            "the best that keeps its level."
         ),
     ] = "auto"
     bootstrap: Annotated[

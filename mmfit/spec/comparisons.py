@@ -6,8 +6,15 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from mmfit.spec.base import MistakeError, Name, Record, listed
 
-NULL_DISTRIBUTIONS = ("auto", "chi2", "chibar2", "exact", "bootstrap")
-"""How the p-value of a likelihood-ratio test may be found; ``auto``: the best that holds."""
+NULL_DISTRIBUTIONS = (
+    "auto",
+    "chi2",
+    "chibar2",
+    "exact",
+    "calibrated",
+    "bootstrap",
+)
+"""How the p-value of a likelihood-ratio test may be found; ``auto``: what keeps its level best."""
 
 FEWEST_REPLICATES = 19
 """With fewer bootstrap replicates no p-value can be 5 %."""

@@ -11,8 +11,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mmfit.common.files import write_text
 from mmfit.data import Dataset, candidate_matrices, read_design, read_rows
 from mmfit.data.storage import Rows
@@ -28,7 +26,7 @@ from mmfit.stages.paths import CRITERIA, ResultFiles
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmfit.selection.pair_tests.bootstrap_chunks import Statistics
+    from mmfit.selection.pair_tests.bootstrap_chunks import Drawn
     from mmfit.selection.relations.relations import Relations
     from mmfit.selection.search.records import SearchPath
 
@@ -50,7 +48,7 @@ class Session:
         self._systems: dict[str, ModelSystem] = {}
         self._candidates: dict[str, Candidate] = {}
         self._fits: dict[str, Mapping[str, Fit]] = {}
-        self._chunks: dict[int, Statistics] = {}
+        self._chunks: dict[int, Drawn] = {}
         self._tables: dict[str, pd.DataFrame] = {}
 
     @cached_property
@@ -129,16 +127,16 @@ class Session:
             self._candidates[model] = Candidate(model, system.matrices, fits, system)
         return self._candidates[model]
 
-    def write_chunk(self, chunk: int, statistics: "Statistics") -> None:
+    def write_chunk(self, chunk: int, drawn: "Drawn") -> None:
         """bootstrap/chunk.<chunk>.json."""
         from mmfit.selection.pair_tests.bootstrap_chunks import chunk_to_json
 
-        write_text(self.files.chunk(chunk), chunk_to_json(statistics))
-        self._chunks[chunk] = statistics
+        write_text(self.files.chunk(chunk), chunk_to_json(drawn))
+        self._chunks[chunk] = drawn
 
     @property
-    def statistics(self) -> Mapping[tuple[str, str], np.ndarray]:
-        """The statistics of all chunks; none where the comparison does it all by itself."""
+    def replicates(self) -> "Drawn":
+        """The replicates of all chunks; none where the comparison does it all by itself."""
         from mmfit.selection.pair_tests.bootstrap_chunks import chunk_from_json, join_chunks
 
         chunks = self.analysis.bootstrap.chunks

@@ -86,11 +86,10 @@ def search(analysis: Analysis) -> str:
     if asked.search is None and asked.stability is None:
         return _canonical(None)
     audited = {} if asked.search else {name: _plain(m) for name, m in analysis.models.items()}
-    method = analysis.null_distribution
-    bootstrap = {**_plain(analysis.bootstrap), "chunks": None} if method == "bootstrap" else None
-    pairs = [[*pair, own] for pair, own in analysis.pair_methods.items()]
-    # An audit makes no bootstrap; a search tests other pairs than the declared ones.
-    nulls = [method, bootstrap if asked.search else pairs]
+    # In how many jobs the replicates are drawn changes no result.
+    nulls = [analysis.null_distribution, {**_plain(analysis.bootstrap), "chunks": None}]
+    if not asked.search:  # which tests other pairs than the declared ones
+        nulls.append([[*pair, own] for pair, own in analysis.pair_methods.items()])
     return _canonical([_plain(asked), _generated(analysis), audited, nulls])
 
 

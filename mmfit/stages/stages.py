@@ -69,7 +69,7 @@ def compare(session: Session) -> None:
         pairs=session.analysis.comparisons,
         settings=settings,
         per_pair=own,
-        statistics=session.statistics,
+        replicates=session.replicates,
         relations=session.relations,
     )
     session.write_tables("compare", comparison_tables(comparisons))
@@ -192,7 +192,7 @@ def _null_settings(
     """How null distributions are found: of all pairs, and of those that differ."""
 
     def settings(method: str) -> NullSettings:
-        return NullSettings.of(method, analysis.bootstrap, beside=True)
+        return NullSettings.of(method, analysis.bootstrap)
 
     own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
     return settings(analysis.null_distribution), own

@@ -11,11 +11,17 @@ from mmfit.selection.records import Comparison, NullDistribution, Remark
 from mmfit.tables.frames import Frames, frame_of_rows
 from mmfit.tables.schema import TABLES
 
+# For one release.
+_FORMER = "p_value_boundary"
+
 
 def comparison_tables(comparisons: Iterable[Comparison]) -> Frames:
     """``comparisons`` and ``null_distributions`` by name; a refused pair has no number."""
     comparisons = tuple(comparisons)
-    pairs = [{f.name: getattr(one, f.name) for f in fields(one)} for one in comparisons]
+    pairs = [
+        {f.name: getattr(one, f.name) for f in fields(one)} | {_FORMER: one.p_value}
+        for one in comparisons
+    ]
     laws = [_law_row(one, law) for one in comparisons for law in one.distributions]
     return {
         "comparisons": frame_of_rows("comparisons", pairs),
@@ -26,8 +32,7 @@ def comparison_tables(comparisons: Iterable[Comparison]) -> Frames:
 def comparisons_of(tables: Frames) -> tuple[Comparison, ...]:
     """The records behind ``comparisons`` and ``null_distributions``.
 
-    Without loss but for the null distributions: weights of mixtures have the digits that are
-    printed, conditions are the words that are there.
+    Without loss but for the null distributions, whose conditions are the words that are there.
     """
     laws: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in _rows(tables["null_distributions"]):
@@ -41,9 +46,8 @@ def comparisons_of(tables: Frames) -> tuple[Comparison, ...]:
 def _comparison(row: Mapping[str, Any], laws: Iterable[Mapping[str, Any]]) -> Comparison:
     whole = (name for name, kind in TABLES["comparisons"].kinds.items() if kind == "integer")
     values = dict(row) | {name: None if row[name] is None else int(row[name]) for name in whole}
-    # The distribution's name in the one table is the key into the other.
-    found = tuple(_law(law, law["distribution"] == row["null_distribution"]) for law in laws)
-    return Comparison(**values, distributions=found)
+    del values[_FORMER]
+    return Comparison(**values, distributions=tuple(_law(law) for law in laws))
 
 
 def _law_row(comparison: Comparison, found: NullDistribution) -> Mapping[str, Any]:
@@ -57,12 +61,16 @@ def _law_row(comparison: Comparison, found: NullDistribution) -> Mapping[str, An
         "mc_high": found.mc_high,
         "replicates": found.replicates,
         "holds": found.holds,
+        "decides": found.decides,
         "condition": words.condition(found),
+        "dfs": _listed(found.dfs),
+        "weights": _listed(found.weights),
+        "scale": found.scale,
+        "tail": found.tail,
     }
 
 
-def _law(row: Mapping[str, Any], decides: bool) -> NullDistribution:
-    dfs, weights = words.mixture_of(row["distribution"])
+def _law(row: Mapping[str, Any]) -> NullDistribution:
     return NullDistribution(
         method=row["method"],
         p_value=row["p_value"],
@@ -71,11 +79,18 @@ def _law(row: Mapping[str, Any], decides: bool) -> NullDistribution:
         replicates=None if row["replicates"] is None else int(row["replicates"]),
         holds=row["holds"],
         condition=(Remark("said", (row["condition"],)),),
-        decides=decides,
-        dfs=dfs,
-        weights=weights,
+        decides=row["decides"],
+        dfs=tuple(int(df) for df in (row["dfs"] or "").split()),
+        weights=tuple(float(weight) for weight in (row["weights"] or "").split()),
         criterion=words.criterion_of(row["distribution"]),
+        scale=row["scale"],
+        tail=row["tail"],
     )
+
+
+def _listed(values: Iterable[float]) -> str | None:
+    """Numbers with all of their digits, one after the other."""
+    return " ".join(repr(value) for value in values) or None
 
 
 def _rows(frame: pd.DataFrame) -> list[Mapping[str, Any]]:

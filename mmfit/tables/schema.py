@@ -152,20 +152,25 @@ _ALL = (
         "number: aic_null, aic_alternative, bic_null, bic_alternative, log_lik_null,"
         " log_lik_alternative, chisq",
         "integer: df",
-        "number: p_value",
+        "number: p_value (by `null_distribution`: the one to go by)",
         "text: null_distribution",
-        "number: p_value_boundary",
+        "number: p_value_chi2 (by the plain chi-square), p_value_boundary (the former name of"
+        " `p_value`, the same number; for one release)",
         "text: note, outcome",
     ),
     _table(
         "null_distributions",
         "compare",
         "a pair and a null distribution",
-        "text: null, alternative, method (chi2, chibar2, exact, bootstrap), distribution",
+        "text: null, alternative, method (chi2, chibar2, exact, calibrated, bootstrap),"
+        " distribution",
         "number: p_value, mc_low (its 95% Monte Carlo interval, where it is simulated), mc_high",
         "integer: replicates",
-        "truth: holds",
-        "text: condition",
+        "truth: holds, decides",
+        "text: condition, dfs (of a mixture of chi-squares, or of the law that is calibrated),"
+        " weights",
+        "number: scale (of a calibrated law)",
+        "truth: tail (whether its tail alone is scaled)",
     ),
     _table(
         "intervals",
@@ -196,8 +201,11 @@ _ALL = (
         "integer: npar",
         "number: log_lik, aic, chisq",
         "integer: df",
-        "number: p_value, p_value_boundary",
-        "text: null_distribution, note",
+        "number: p_value (by `null_distribution`)",
+        "text: null_distribution",
+        "number: p_value_chi2 (by the plain chi-square), p_value_boundary (the former name of"
+        " `p_value`; for one release)",
+        "text: note",
     ),
     _table(
         "measures",

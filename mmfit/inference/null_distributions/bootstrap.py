@@ -3,13 +3,16 @@
 Responses are drawn from the fitted null and both models are fitted to each; the p-value is the
 share of statistics that reach the observed one, which counts itself: (1 + exceedances) / (1 +
 replicates) (Davison & Hinkley 1997, section 4.2). It is that of a Monte Carlo test in so far as the
-fitted null is the true one.
+fitted null is the true one. Where the test is by ML the null that is drawn from is fitted by REML
+all the same: ML puts variances too low, and tests that are calibrated to too small variances reject
+too often (docs/size.md).
 
 Replicate i has the i-th stream spawned from the seed, and no replicate's digits depend on its
 neighbours, so that statistics may be computed in any number of parts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import betaincinv
@@ -35,8 +38,10 @@ MOST_FAILURES = 0.1
 LEVEL = 0.95
 # Solvers whose remainder is dense, by the names that fits give them.
 _CROSSED = ("crossed", "crossed, chain eliminated")
-# Replicates per step of a run that may stop.
-_FIRST_STEP, _MOST_NUMBERS = 125, 8_000_000
+# Replicates of the first step of a run that may stop: what a law can be fitted to. It never stops
+# before.
+FIRST_STEP = 200
+_MOST_NUMBERS = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,74 @@ class BootstrapTest:
     ----------
     null, alternative : ModelMatrices;  fit : Fit of the null, by the criterion of the test.
     shift : float, what to add to the alternative's criterion so that both refer to one basis of X.
+    drawn_from : Fit of the null that responses are drawn from (None: ``fit``).
+    null_fits : fits of the null to the same draws that another test has made, by criterion, seed
+        and replicates; what is missing is added. They are the same, whatever the alternative.
     """
 
     null: ModelMatrices
     alternative: ModelMatrices
     fit: Fit
     shift: float = 0.0
+    drawn_from: Fit | None = None
+    null_fits: "NullFits" = field(default_factory=dict, repr=False, compare=False)
+
+    def null_fit(self, responses: np.ndarray, seed: int, begin: int) -> "NullFit":
+        """The null fitted to ``responses`` (b, n), replicates ``begin`` and on of ``seed``."""
+        key = (self.fit.criterion, seed, begin, len(responses))
+        if key not in self.null_fits:
+            fits = fit_many(
+                self.null, responses, criterion=CRITERIA[self.fit.criterion], further=False
+            )
+            self.null_fits[key] = NullFit(fits.objective, fits.converged, fits.singular)
+        return self.null_fits[key]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullFit:
+    """What a test needs of the null's fits to b drawn responses.
+
+    Attributes
+    ----------
+    objective : (b,);  converged : (b,) bool;  singular : (b, terms) bool.
+    """
+
+    objective: np.ndarray
+    converged: np.ndarray
+    singular: np.ndarray
+
+
+NullFits = dict[tuple[str, int, int, int], NullFit]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicates:
+    """Replicates of the statistic, in their order.
+
+    Attributes
+    ----------
+    statistics : (R,) array, NaN where a fit did not converge.
+    alike : (R,) bool array, whether the null fit is singular in the same terms as the data's.
+    """
+
+    statistics: np.ndarray
+    alike: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.statistics)
+
+    def first(self, count: int) -> "Replicates":
+        """The first ``count`` of them."""
+        return Replicates(self.statistics[:count], self.alike[:count])
+
+
+def joined(parts: Iterable[Replicates]) -> Replicates:
+    """Parts one after the other."""
+    parts = [Replicates(np.empty(0), np.empty(0, dtype=bool)), *parts]
+    return Replicates(
+        np.concatenate([part.statistics for part in parts]),
+        np.concatenate([part.alike for part in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +178,8 @@ def draw_responses(
     return out
 
 
-def bootstrap_statistics(test: BootstrapTest, start: int, stop: int, seed: int) -> np.ndarray:
-    """Statistics of the replicates start, ..., stop - 1; NaN where a fit did not converge.
+def bootstrap_replicates(test: BootstrapTest, start: int, stop: int, seed: int) -> Replicates:
+    """The replicates start, ..., stop - 1.
 
     ``start`` may be any number: replicates do not depend on those before them.
 
@@ -121,17 +188,22 @@ def bootstrap_statistics(test: BootstrapTest, start: int, stop: int, seed: int) 
     ComputationError : a criterion cannot be evaluated.
     """
     criterion = CRITERIA[test.fit.criterion]
+    drawn_from = test.fit if test.drawn_from is None else test.drawn_from
+    flat = test.fit.singular_groups
+    pattern = np.array([term.group in flat for term in test.fit.terms], dtype=bool)
     size = max(2, min(_MOST_NUMBERS // test.null.nobs, 8 * block_size(test.alternative)))
-    parts = [np.empty(0)]
+    parts = []
     for begin in range(start, stop, size):
-        responses = draw_responses(test.null, test.fit, seed, begin, min(begin + size, stop))
-        null = fit_many(test.null, responses, criterion=criterion, further=False)
+        responses = draw_responses(test.null, drawn_from, seed, begin, min(begin + size, stop))
+        null = test.null_fit(responses, seed, begin)
         alternative = fit_many(test.alternative, responses, criterion=criterion, further=False)
         statistic = null.objective - alternative.objective - test.shift
-        good = null.converged & alternative.converged
-        good &= statistic > -(NOISE + ROUNDING * np.abs(null.objective))
-        parts.append(np.where(good, np.maximum(statistic, 0.0), np.nan))
-    return np.concatenate(parts)
+        noise = NOISE + ROUNDING * np.abs(null.objective)
+        good = null.converged & alternative.converged & (statistic > -noise)
+        # As for the observed one: optima are not known to less.
+        statistic = np.where(good, np.where(statistic > noise, statistic, 0.0), np.nan)
+        parts.append(Replicates(statistic, (null.singular == pattern).all(axis=1)))
+    return joined(parts)
 
 
 def enough_exceedances(replicates: int) -> int:
@@ -143,20 +215,59 @@ def enough_exceedances(replicates: int) -> int:
     return max(_FEWEST_EXCEEDANCES, int(np.ceil(_STOPPING_SHARE * (replicates + 1))))
 
 
-def bootstrap_until(
-    test: BootstrapTest, observed: float, start: int, stop: int, seed: int, enough: int | None
-) -> np.ndarray:
-    """``bootstrap_statistics``, ended soon after ``enough`` exceedances (None: at ``stop``).
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When a sequence of replicates has told enough; of its order alone, not of what is computed.
 
-    What is computed beyond them is not used by ``bootstrap_p_value``.
+    Attributes
+    ----------
+    observed : float, the statistic.
+    enough : int or None, exceedances after which the p-value is plainly above 5%.
+    settled : tells of the ``FIRST_STEP`` replicates whether the p-value is plainly below any level;
+        or None.
     """
-    if enough is None:
-        return bootstrap_statistics(test, start, stop, seed)
-    found, step = np.empty(0), _FIRST_STEP
-    while start < stop and _exceedances(found, observed).sum() < enough:
-        end = min(start + step, stop)
-        found = np.concatenate([found, bootstrap_statistics(test, start, end, seed)])
-        start, step = end, 2 * step
+
+    observed: float
+    enough: int | None = None
+    settled: Callable[[Replicates], bool] | None = None
+
+    def used(self, replicates: Replicates) -> Replicates:
+        """Those that laws are fitted to, at least the ``FIRST_STEP``, whatever lies beyond."""
+        if self._is_settled(replicates):
+            return replicates.first(FIRST_STEP)
+        if self.enough is None:
+            return replicates
+        reached = np.cumsum(exceedances(replicates.statistics, self.observed)) >= self.enough
+        end = int(np.argmax(reached)) + 1 if reached.any() else len(replicates)
+        return replicates.first(max(end, FIRST_STEP))
+
+    def is_over(self, replicates: Replicates) -> bool:
+        """Whether a sequence that begins with these needs no more."""
+        if len(replicates) < FIRST_STEP:
+            return False
+        reached = exceedances(replicates.statistics, self.observed).sum()
+        over = self.enough is not None and reached >= self.enough
+        return bool(over or self._is_settled(replicates))
+
+    def _is_settled(self, replicates: Replicates) -> bool:
+        first = replicates.first(FIRST_STEP)
+        return self.settled is not None and len(first) == FIRST_STEP and self.settled(first)
+
+
+def bootstrap_until(
+    test: BootstrapTest, start: int, stop: int, seed: int, stopping: Stopping
+) -> Replicates:
+    """``bootstrap_replicates``, ended soon after ``stopping`` allows; what goes beyond is unused.
+
+    A part that does not begin with replicate 0 ends by its own exceedances alone.
+    """
+    parts, found, step, at = [], joined([]), FIRST_STEP, start
+    own = stopping if start == 0 else replace(stopping, settled=None)
+    never = own.enough is None and own.settled is None
+    while at < stop and (never or not own.is_over(found)):
+        end = stop if never else min(at + step, stop)
+        parts.append(bootstrap_replicates(test, at, end, seed))
+        found, at, step = joined(parts), end, 2 * step
     return found
 
 
@@ -172,7 +283,7 @@ def bootstrap_p_value(
     ------
     ComputationError : more than a tenth of the replicates failed, or there are none.
     """
-    exceeding = _exceedances(statistics, observed)
+    exceeding = exceedances(statistics, observed)
     total, stopped = len(statistics), False
     if enough is not None:
         reached = np.flatnonzero(np.cumsum(exceeding) >= enough)
@@ -187,13 +298,6 @@ def bootstrap_p_value(
         )
     p_value = h / R if stopped else (1 + h) / (1 + R)
     return BootstrapPValue(p_value, *_interval(h, R, stopped), R, h, failures, stopped)
-
-
-def is_complete(statistics: np.ndarray, observed: float, replicates: int, stop: bool) -> bool:
-    """Whether these are all replicates, or as many as a sequence that may stop needs."""
-    if len(statistics) >= replicates:
-        return True
-    return stop and _exceedances(statistics, observed).sum() >= enough_exceedances(replicates)
 
 
 def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
@@ -217,7 +321,8 @@ def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
     return rows + count * (cells + tail)
 
 
-def _exceedances(statistics: np.ndarray, observed: float) -> np.ndarray:
+def exceedances(statistics: np.ndarray, observed: float) -> np.ndarray:
+    """(R,) bool: which statistics reach the observed one; NaN does not."""
     with np.errstate(invalid="ignore"):
         return statistics >= observed - (TIE + ROUNDING * abs(observed))
 

@@ -13,9 +13,9 @@ few groups the unconditional mean rejects a true null too often (docs/size.md). 
 estimate, T / (df c) is referred to an F distribution whose denominator has the mean's own degrees
 of freedom; were T exactly c chi2(df), the test would be exact for any number of replicates.
 
-**Variances at the edge** (:func:`scaled_tail`): the statistic has a mass at zero, and the weights of
-the mixture are far from their limits in small samples. Up to their 60th percentile the replicates
-count as they are; above it the mixture's tail stands, scaled so that its mean excess is theirs.
+**Variances at the edge** (:func:`scaled_tail`): the statistic has a mass at zero, and the mixture's
+weights are far from their limits in small samples. Up to their 60th percentile the replicates count
+as they are; above it the mixture's tail stands, scaled so that its mean excess is theirs.
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ from mmfit.selection.choice.eligible_candidates import (
     EligibleCandidates,
     eligible_candidates,
 )
-from mmfit.selection.choice.ladder_words import test_words, testing_ground_words
+from mmfit.selection.choice.ladder_words import beside_words, test_words, testing_ground_words
 from mmfit.selection.choice.rankings import TIE, rank_candidates
 from mmfit.selection.pair_tests.compare import Pair, Plan, compare_candidates
 from mmfit.selection.records import Candidate, Comparison, NullSettings, Selection, SelectionStep
@@ -97,12 +97,13 @@ class _Walk:
         return _by_aic(stage, criterion, standing, challenger, found)
 
     def _by_test(self, stage: str, test: Comparison) -> SelectionStep:
-        rejects = test.deciding < self._alpha
+        rejects = test.p_value < self._alpha
         kept = test.alternative if rejects else test.null
         return SelectionStep(
             stage=stage,
             candidates=(test.null, test.alternative),
-            text=f"{test_words(test)} {self._verdict(test, rejects)}" + self._beside(test, rejects),
+            text=f"{test_words(test)} {self._verdict(test, rejects)}"
+            + beside_words(test, self._alpha),
             decision=kept,
             method="test",
             null=test.null,
@@ -110,24 +111,9 @@ class _Walk:
             criterion=test.criterion,
             chisq=test.chisq,
             df=test.df,
-            p_value=test.deciding,
+            p_value=test.p_value,
             p_value_kind=test.kind,
-            null_distribution=test.distribution,
-        )
-
-    def _beside(self, test: Comparison, rejects: bool) -> str:
-        """The bootstrap, where it stands beside a large-sample p-value that decided."""
-        found = [d for d in test.distributions if d.method == "bootstrap"]
-        if not found or found[0].decides:
-            return ""
-        p_value = found[0].p_value
-        words = f" By parametric bootstrap p = {p_value:.4g}"
-        if (p_value < self._alpha) == rejects:
-            return f"{words}, which agrees."
-        side = "not below" if rejects else "below"
-        return (
-            f"{words}, {side} {self._alpha:g}: in samples of this size the bootstrap is to be "
-            "trusted (null_distribution: bootstrap lets it decide)."
+            null_distribution=test.null_distribution,
         )
 
     def _verdict(self, test: Comparison, rejects: bool) -> str:

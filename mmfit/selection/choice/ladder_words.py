@@ -43,10 +43,30 @@ def test_words(test: Comparison) -> str:
     """A test, with the p-value that decides and, where it is another, the plain one."""
     words = (
         f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
-        f"on {test.df} df, p = {test.deciding:.4g}"
+        f"on {test.df} df, p = {test.p_value:.4g}"
     )
     if test.kind == "plain":
-        return f"{words} by the plain chi-square, as no boundary p-value exists: {test.note}."
-    if test.deciding != test.p_value:
-        return f"{words} by {test.distribution} (plain chi-square: {test.p_value:.4g})."
+        return f"{words} by the plain chi-square: {test.note}."
+    if test.decided_by.method != "chi2":
+        return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value_chi2:.4g})."
     return f"{words}."
+
+
+def beside_words(test: Comparison, alpha: float) -> str:
+    """The bootstrap where it stands beside the law that decided, and whether the two agree.
+
+    They agree where their Monte Carlo intervals meet: to be on one side of ``alpha`` is not enough.
+    """
+    law = test.decided_by
+    found = next((d for d in test.distributions if d.method == "bootstrap"), None)
+    if found is None or found is law:
+        return ""
+    words = f" By parametric bootstrap p = {found.p_value:.4g}"
+    low, high = (law.p_value if end is None else end for end in (law.mc_low, law.mc_high))
+    if low <= found.mc_high and found.mc_low <= high:
+        return f"{words}, which agrees within the errors of both."
+    words += f" (95% Monte Carlo interval {found.mc_low:.3g} to {found.mc_high:.3g})"
+    if (found.p_value < alpha) == (test.p_value < alpha):
+        return f"{words}, another number on the same side of {alpha:g}."
+    side = "below" if found.p_value < alpha else "not below"
+    return f"{words}, another number, {side} {alpha:g}: see what each of the two rests on."

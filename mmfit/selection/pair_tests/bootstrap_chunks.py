@@ -12,14 +12,25 @@ import numpy as np
 
 from mmfit.common.json_records import to_json
 from mmfit.errors import ComparisonError, DataError
-from mmfit.inference.null_distributions.bootstrap import bootstrap_until, enough_exceedances
-from mmfit.selection.pair_tests.compare import Pair, Plan, assessments, by_name, converged_fits
+from mmfit.inference.null_distributions.bootstrap import (
+    Replicates,
+    bootstrap_until,
+    joined,
+)
+from mmfit.selection.pair_tests.compare import (
+    Pair,
+    Plan,
+    assessments,
+    by_name,
+    converged_fits,
+    null_source,
+)
 from mmfit.selection.pair_tests.fitted_pair import fitted_pair
-from mmfit.selection.pair_tests.null_choice import bootstrap_replicates
+from mmfit.selection.pair_tests.null_choice import replicates_needed, stopping_rule
 from mmfit.selection.records import Candidate, NullSettings
 from mmfit.selection.relations.relations import Relations
 
-Statistics = Mapping[Pair, np.ndarray]
+Drawn = Mapping[Pair, Replicates]
 
 
 def bootstrap_chunk(
@@ -30,8 +41,8 @@ def bootstrap_chunk(
     chunks: int,
     per_pair: Mapping[Pair, NullSettings] | None = None,
     relations: Relations[str] | None = None,
-) -> dict[Pair, np.ndarray]:
-    """The statistics of one part of the replicates of every pair that a bootstrap decides.
+) -> dict[Pair, Replicates]:
+    """One part of the replicates of every pair that they decide.
 
     Part ``chunk`` (from 0) of ``chunks`` has the replicates from chunk R // chunks on, R being the
     number of the pair. It ends early where its own replicates suffice to stop the whole sequence.
@@ -44,45 +55,44 @@ def bootstrap_chunk(
     if not 0 <= chunk < chunks:
         raise ComparisonError(f"there is no chunk {chunk} of {chunks}; they count from 0")
     plan, named = Plan(settings, per_pair or {}), by_name(candidates)
-    out: dict[Pair, np.ndarray] = {}
+    out: dict[Pair, Replicates] = {}
     for pair in assessments(named, pairs, relations):
         if pair.outcome != "valid":
             continue
         fits = converged_fits(pair, named)
         if isinstance(fits, str):
             continue
-        fitted = fitted_pair(pair, *fits)
+        fitted = fitted_pair(pair, *fits, null_source(pair, named))
         names = pair.null.name, pair.alternative.name
         own = plan.settings_of(*names)
-        total = bootstrap_replicates(fitted, own)
+        total = replicates_needed(fitted, own)
         if total:
             first, last = (total * part // chunks for part in (chunk, chunk + 1))
-            enough = enough_exceedances(total) if own.stop else None
-            out[names] = bootstrap_until(
-                fitted.bootstrap, fitted.chisq, first, last, own.seed, enough
-            )
+            stopping = stopping_rule(fitted, own, total)
+            out[names] = bootstrap_until(fitted.bootstrap, first, last, own.seed, stopping)
     return out
 
 
-def join_chunks(parts: Iterable[Statistics]) -> dict[Pair, np.ndarray]:
+def join_chunks(parts: Iterable[Drawn]) -> dict[Pair, Replicates]:
     """The parts of ``bootstrap_chunk``, all of them and in order, as ``compare_all`` takes them."""
-    joined: dict[Pair, list[np.ndarray]] = {}
+    found: dict[Pair, list[Replicates]] = {}
     for part in parts:
-        for pair, statistics in part.items():
-            joined.setdefault(pair, []).append(statistics)
-    return {pair: np.concatenate(arrays) for pair, arrays in joined.items()}
+        for pair, replicates in part.items():
+            found.setdefault(pair, []).append(replicates)
+    return {pair: joined(of_pair) for pair, of_pair in found.items()}
 
 
-def chunk_to_json(statistics: Statistics) -> str:
+def chunk_to_json(drawn: Drawn) -> str:
     """One object per pair, full double precision; null where a fit did not converge."""
     rows = [
-        {"null": null, "alternative": alternative, "statistics": values}
-        for (null, alternative), values in statistics.items()
+        {"null": null, "alternative": alternative, "statistics": part.statistics}
+        | {"alike": part.alike.tolist()}
+        for (null, alternative), part in drawn.items()
     ]
     return to_json(rows, indent=1)
 
 
-def chunk_from_json(text: str) -> dict[Pair, np.ndarray]:
+def chunk_from_json(text: str) -> dict[Pair, Replicates]:
     """The inverse of ``chunk_to_json``.
 
     Raises
@@ -91,8 +101,9 @@ def chunk_from_json(text: str) -> dict[Pair, np.ndarray]:
     """
     try:
         return {
-            (row["null"], row["alternative"]): np.array(
-                [np.nan if value is None else value for value in row["statistics"]], dtype=float
+            (row["null"], row["alternative"]): Replicates(
+                np.array([np.nan if v is None else v for v in row["statistics"]], dtype=float),
+                np.array(row["alike"], dtype=bool),
             )
             for row in json.loads(text)
         }

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-import numpy as np
-
 from mmfit.engine.records import Fit
 from mmfit.errors import ComparisonError
+from mmfit.inference.null_distributions.bootstrap import Replicates
 from mmfit.selection import words
+from mmfit.selection.pair_tests.fitted_pair import NullSource
 from mmfit.selection.pair_tests.likelihood_ratio import LikelihoodRatio, likelihood_ratio
 from mmfit.selection.records import Candidate, Comparison, NullSettings, Remark
 from mmfit.selection.relations.relations import Relations
@@ -26,12 +26,12 @@ class Plan:
     Attributes
     ----------
     settings : NullSettings of every pair;  per_pair : those of pairs with their own, in any order.
-    statistics : bootstrap statistics computed elsewhere, by (null, alternative).
+    replicates : of bootstraps computed elsewhere, by (null, alternative).
     """
 
     settings: NullSettings = field(default_factory=NullSettings)
     per_pair: Mapping[Pair, NullSettings] = field(default_factory=dict)
-    statistics: Mapping[Pair, np.ndarray] = field(default_factory=dict)
+    replicates: Mapping[Pair, Replicates] = field(default_factory=dict)
 
     def settings_of(self, first: str, second: str) -> NullSettings:
         """The settings of a pair, in whatever order its names stand."""
@@ -51,7 +51,7 @@ def compare_candidates(
 
     Parameters
     ----------
-    settings : how the null distribution is found; by default the best that holds.
+    settings : how the null distribution is found; by default the best that keeps its level.
     relations : of a set with both models in it by their names, where there is one.
 
     Raises
@@ -70,7 +70,7 @@ def compare_all(
     pairs: str | Iterable[Pair] = "all",
     settings: NullSettings | None = None,
     per_pair: Mapping[Pair, NullSettings] | None = None,
-    statistics: Mapping[Pair, np.ndarray] | None = None,
+    replicates: Mapping[Pair, Replicates] | None = None,
     relations: Relations[str] | None = None,
 ) -> tuple[Comparison, ...]:
     """Compare candidates in pairs.
@@ -80,18 +80,17 @@ def compare_all(
     candidates : iterable of Candidate, in the order of the analysis.
     pairs : ``"all"`` (every pair once) or an iterable of (null, alternative) names.
     settings : how null distributions are found;  per_pair : for pairs that differ from that.
-    statistics : bootstrap statistics by (null, alternative), as
-        ``bootstrap_chunks.join_chunks`` gives them; pairs that are not among them are bootstrapped
-        here.
+    replicates : of bootstraps by (null, alternative), as ``bootstrap_chunks.join_chunks`` gives
+        them; those of pairs that are not among them are drawn here.
     relations : of the candidates by name, where they are known.
 
     Raises
     ------
     ComparisonError : a name is unknown or used twice, a pair has one model on both sides, or
-        statistics are too few.
+        replicates are too few.
     ComputationError : see ``compare_candidates``.
     """
-    plan = Plan(NullSettings() if settings is None else settings, per_pair or {}, statistics or {})
+    plan = Plan(NullSettings() if settings is None else settings, per_pair or {}, replicates or {})
     named = by_name(candidates)
     order_asked = not isinstance(pairs, str)
     return tuple(
@@ -155,6 +154,12 @@ def converged_fits(pair: PairAssessment, named: Mapping[str, Candidate]) -> tupl
     return fits
 
 
+def null_source(pair: PairAssessment, named: Mapping[str, Candidate]) -> NullSource | None:
+    """The null's REML fit and its fits to drawn responses, where the candidate has the former."""
+    null = named[pair.null.name]
+    return NullSource(lambda: null.fits["REML"], null.drawn_fits) if "REML" in null.fits else None
+
+
 def _comparison(pair: PairAssessment, named, plan: Plan, *, order_asked: bool) -> Comparison:
     if pair.outcome != "valid":
         return _refused(pair, pair.outcome, pair.reason)
@@ -162,7 +167,8 @@ def _comparison(pair: PairAssessment, named, plan: Plan, *, order_asked: bool) -
     if isinstance(fits, str):
         return _refused(pair, "not_converged", fits)
     names = pair.null.name, pair.alternative.name
-    test = likelihood_ratio(pair, *fits, plan.settings_of(*names), plan.statistics.get(names))
+    settings, drawn = plan.settings_of(*names), plan.replicates.get(names)
+    test = likelihood_ratio(pair, *fits, settings, drawn, null_source(pair, named))
     return _tested(test, _note(test, order_asked))
 
 
@@ -204,7 +210,7 @@ def _tested(test: LikelihoodRatio, note: str | None) -> Comparison:
         df=test.df,
         p_value=test.p_value,
         null_distribution=test.null_distribution,
-        p_value_boundary=test.p_value_boundary,
+        p_value_chi2=test.p_value_chi2,
         outcome="valid",
         distributions=test.distributions,
     )

@@ -5,32 +5,45 @@ Comparisons, ladders, searches, ``ranova`` and audits are views of its record.
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mmfit.engine.records import Fit
+from mmfit.inference.null_distributions.bootstrap import Replicates
 from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection import words
-from mmfit.selection.pair_tests.fitted_pair import FittedPair, fitted_pair
+from mmfit.selection.pair_tests.fitted_pair import FittedPair, NullSource, fitted_pair
 from mmfit.selection.pair_tests.null_choice import choose_null
 from mmfit.selection.records import DecidedTest, NullDistribution, NullSettings, Remark
 from mmfit.selection.relations.validity import PairAssessment
 
-# The best distribution that holds, but no bootstrap: a search makes many tests.
+# Large-sample and exact laws alone.
 WITHOUT_BOOTSTRAP = NullSettings("auto", replicates=0, only_deciding=True)
+# Seconds that ``auto`` may spend on the replicates of one test of a search; and of one test of a
+# selection that is repeated, in all its samples together.
+SEARCH_SECONDS, AUDIT_SECONDS = 5.0, 30.0
+# Replicates of a test of an audit at most: a selection that is repeated many times needs none of
+# its p-values to the last digit.
+AUDIT_REPLICATES = 199
 
 
 def search_nulls(settings: NullSettings) -> NullSettings:
-    """The same settings for the tests of a search: ``auto`` makes no bootstrap there."""
-    replicates = 0 if settings.method == "auto" else settings.replicates
-    return replace(settings, replicates=replicates, only_deciding=True)
+    """The same settings for the tests of a search, of which there are many."""
+    seconds = min(settings.seconds, SEARCH_SECONDS)
+    return replace(settings, only_deciding=True, seconds=seconds)
 
 
-def audit_nulls(settings: NullSettings) -> NullSettings:
-    """The same settings for a selection that is repeated many times: no bootstrap at all.
+def audit_nulls(settings: NullSettings, samples: int) -> NullSettings:
+    """The same settings for a selection that is repeated ``samples`` times.
 
-    A bootstrap of every test of every sample would tell little more for a thousandfold cost.
+    The laws are those of the selection; where replicates decide they are fewer, and a bootstrap
+    that was asked for gives way to the calibrated law, which needs no more of them.
     """
-    return WITHOUT_BOOTSTRAP if settings.method == "bootstrap" else search_nulls(settings)
+    method = "auto" if settings.method in ("bootstrap", "calibrated") else settings.method
+    return replace(
+        settings,
+        method=method,
+        replicates=min(settings.replicates, AUDIT_REPLICATES),
+        only_deciding=True,
+        seconds=min(settings.seconds, AUDIT_SECONDS / samples),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class LikelihoodRatio(DecidedTest):
 
     Attributes
     ----------
-    fitted : FittedPair;  distributions : NullDistributions, of which at most one decides.
+    fitted : FittedPair;  distributions : NullDistributions, of which one decides.
     remarks : what must be said about the choice among them.
     """
 
@@ -59,18 +72,18 @@ class LikelihoodRatio(DecidedTest):
 
     @property
     def p_value(self) -> float:
+        """Of the distribution that decides."""
+        return self.decided_by.p_value
+
+    @property
+    def p_value_chi2(self) -> float:
         """Of the plain chi-square."""
         return plain(self.df).survival(self.chisq)
 
     @property
-    def p_value_boundary(self) -> float | None:
-        """Of the distribution that decides, where there is one."""
-        return None if self.decided_by is None else self.decided_by.p_value
-
-    @property
-    def null_distribution(self) -> str | None:
+    def null_distribution(self) -> str:
         """The distribution that decides, as printed."""
-        return None if self.decided_by is None else words.distribution(self.decided_by)
+        return words.distribution(self.decided_by)
 
     @property
     def note(self) -> str | None:
@@ -83,21 +96,23 @@ def likelihood_ratio(
     null_fit: Fit,
     alternative_fit: Fit,
     settings: NullSettings | None = None,
-    statistics: np.ndarray | None = None,
+    replicates: Replicates | None = None,
+    source: NullSource | None = None,
 ) -> LikelihoodRatio:
     """Test a valid pair; both fits converged, by one criterion, under REML with X of equal span.
 
     Parameters
     ----------
-    settings : how the null distribution is found; by default the best that holds.
-    statistics : of the bootstrap's replicates, where they were computed elsewhere.
+    settings : how the null distribution is found; by default the best that keeps its level.
+    replicates : of the bootstrap, where they were computed elsewhere.
+    source : what else is known of the null, where there is something.
 
     Raises
     ------
     ComputationError : the null fits better than the alternative by more than the optima's errors.
-    ComparisonError : ``statistics`` are too few for the settings.
+    ComparisonError : ``replicates`` are too few for the settings.
     """
     settings = NullSettings() if settings is None else settings
-    fitted = fitted_pair(pair, null_fit, alternative_fit)
-    choice = choose_null(fitted, settings, statistics)
+    fitted = fitted_pair(pair, null_fit, alternative_fit, source)
+    choice = choose_null(fitted, settings, replicates)
     return LikelihoodRatio(fitted, choice.distributions, choice.remarks)

@@ -1,34 +1,39 @@
 """The null distributions of a test, side by side, and the one that decides.
 
-``auto`` takes the best that holds: a singular null, or covariances that cannot be told apart, leave
-the parametric bootstrap; one variance against a linear model has an exact distribution; a null at
-the edge of the alternative's range has a mixture of chi-squares, and any other the chi-square.
+``auto`` takes the best that keeps its level in a sample of this size: the exact one, where there is
+one; else the large-sample one calibrated by bootstrap replicates, if enough of them cost no more
+than the settings allow; else the large-sample one as it is, and says so.
 """
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mmfit.errors import ComparisonError, ComputationError
 from mmfit.inference.null_distributions.bootstrap import (
+    FIRST_STEP,
     BootstrapPValue,
+    Replicates,
+    Stopping,
     bootstrap_p_value,
     bootstrap_until,
     enough_exceedances,
-    is_complete,
+)
+from mmfit.inference.null_distributions.calibration import (
+    CalibratedPValue,
+    scaled_chi_square,
+    scaled_tail,
 )
 from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.pair_tests.boundary import edge_orders
 from mmfit.selection.pair_tests.fitted_pair import FittedPair
 from mmfit.selection.pair_tests.one_variance import NORMAL_95
 from mmfit.selection.records import NullDistribution, NullSettings, Remark
-from mmfit.selection.relations.validity import PairAssessment
 
-# Seconds that ``auto`` may spend on the bootstrap of one pair, by ``refit_seconds``, and the fewest
-# replicates that are worth it.
-AUTO_SECONDS, FEWEST_REPLICATES = 60.0, 99
-# Seconds for a bootstrap that decides nothing but stands beside what does.
-BESIDE_SECONDS = 2.0
+# The fewest replicates that ``auto`` calibrates a law by.
+FEWEST_REPLICATES = 100
+# Where the first replicates put the whole Monte Carlo interval of the p-value below this, ``auto``
+# draws no more.
+SETTLED = 1e-4
+_REPLICATED = ("calibrated", "bootstrap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class NullChoice:
 
     Attributes
     ----------
-    distributions : in the order chi2, chibar2, exact, bootstrap; at most one of them decides.
+    distributions : in the order chi2, chibar2, exact, calibrated, bootstrap; one of them decides.
     remarks : what must be said about the choice.
     """
 
@@ -46,72 +51,151 @@ class NullChoice:
 
 
 def choose_null(
-    fitted: FittedPair, settings: NullSettings, statistics: np.ndarray | None = None
+    fitted: FittedPair, settings: NullSettings, replicates: Replicates | None = None
 ) -> NullChoice:
-    """All null distributions that cost little, the bootstrap where it is due, and the choice.
+    """All null distributions that cost little, those by replicates where they are due, the choice.
 
-    ``statistics`` are those of the bootstrap's replicates, where they were computed elsewhere.
+    ``replicates`` are those of the bootstrap, where they were computed elsewhere.
 
     Raises
     ------
-    ComparisonError : ``statistics`` are too few for the settings.
+    ComparisonError : ``replicates`` are too few for the settings.
     """
-    method = deciding_method(fitted, settings)
     found, remarks = _large_sample(fitted), [fitted.law.remark]
-    # Beside other random effects it never holds.
-    beside = fitted.linear_null and not settings.only_deciding
-    exact = fitted.exact if method == "exact" or beside else None
+    exact = _exact(fitted, settings)
     if isinstance(exact, NullDistribution):
         found.append(exact)
-    if method == "bootstrap" or bootstrap_replicates(fitted, settings):
-        simulated = _bootstrapped(fitted, settings, statistics)
-        if isinstance(simulated, NullDistribution):
-            found.append(simulated)
-        if method == "bootstrap" and (settings.replicates or not settings.only_deciding):
-            remarks.append(_bootstrap_remark(simulated))
-    if method == "exact" and isinstance(exact, Remark):
+    by_replicates, missing = _by_replicates(fitted, settings, replicates)
+    found += by_replicates
+    method = _decides(settings.method, {one.method: one for one in found})
+    if settings.method == "exact" and isinstance(exact, Remark):
         remarks.append(Remark("no_exact", (exact,)))
+    if method in _REPLICATED:
+        deciding = next(one for one in found if one.method == method)
+        remarks.append(Remark(f"by_{method}", deciding.condition))
+    elif method != "exact":
+        remarks += missing
     found = [replace(one, decides=one.method == method) for one in found]
-    remarks += [Remark("as_asked", (one,)) for one in found if one.decides and not one.holds]
+    if settings.method == method:
+        remarks += [Remark("as_asked", (one,)) for one in found if one.decides and not one.holds]
     return NullChoice(tuple(found), tuple(one for one in remarks if one is not None))
 
 
-def deciding_method(fitted: FittedPair, settings: NullSettings) -> str:
-    """The method that decides where its distribution can be had."""
-    law = fitted.law
-    if settings.method == "chibar2":
-        return "" if law.distribution is None else "chibar2" if law.is_mixture else "chi2"
-    if settings.method != "auto":
-        return settings.method
-    if fitted.linear_null and isinstance(fitted.exact, NullDistribution):
-        return "exact"
-    if law.distribution is None:
-        return "bootstrap"
-    return "chibar2" if law.is_mixture else "chi2"
+def _decides(asked: str, found: dict[str, NullDistribution]) -> str:
+    """The method that decides: what was asked for, if it was found; or the best there is."""
+    if asked == "auto":
+        exact = found.get("exact")
+        if exact is not None and exact.holds:
+            return "exact"
+        order: tuple[str, ...] = ("calibrated", "bootstrap", "chibar2", "chi2")
+    else:
+        # A mixture of one is the chi-square.
+        order = (asked, *_REPLICATED, "chi2") if asked in _REPLICATED else (asked, "chi2")
+    return next(method for method in order if method in found)
 
 
-def bootstrap_replicates(fitted: FittedPair, settings: NullSettings) -> int:
-    """How many replicates the test needs at most; 0 where no bootstrap is made."""
-    if settings.method in ("chi2", "chibar2", "exact"):
-        return 0
-    if settings.method == "bootstrap":
+def _exact(fitted: FittedPair, settings: NullSettings) -> NullDistribution | Remark | None:
+    """The exact law, or why there is none; None where nobody asks.
+
+    Beside other random effects it never holds, so that it is found there only if asked for.
+    """
+    if settings.method == "exact":
+        return fitted.exact
+    wanted = settings.method == "auto" or not settings.only_deciding
+    return fitted.exact if fitted.linear_null and wanted else None
+
+
+def replicates_needed(fitted: FittedPair, settings: NullSettings) -> int:
+    """How many replicates the test needs at most; 0 where none are drawn."""
+    if settings.method in _REPLICATED:
         return settings.replicates
-    method = deciding_method(fitted, settings)
-    if method == "bootstrap":
-        return _affordable(fitted, settings)
-    return _beside(fitted, settings) if settings.beside and method != "exact" else 0
-
-
-def _affordable(fitted: FittedPair, settings: NullSettings) -> int:
-    """Replicates within what ``auto`` may spend; 0 where those would be too few to be of use."""
-    within = min(settings.replicates, int(AUTO_SECONDS / fitted.replicate_seconds))
+    if settings.method != "auto" or isinstance(_exact(fitted, settings), NullDistribution):
+        return 0
+    within = min(settings.replicates, int(settings.seconds / fitted.replicate_seconds))
     return within if within >= min(FEWEST_REPLICATES, settings.replicates) else 0
 
 
-def _beside(fitted: FittedPair, settings: NullSettings) -> int:
-    """All replicates, or none where they would take too long for what does not decide."""
-    seconds = settings.replicates * fitted.replicate_seconds
-    return settings.replicates if seconds <= BESIDE_SECONDS else 0
+def stopping_rule(fitted: FittedPair, settings: NullSettings, asked: int) -> Stopping:
+    """When the ``asked`` replicates of a test may end."""
+    if not settings.stop:
+        return Stopping(fitted.chisq)
+
+    def settled(first: Replicates) -> bool:
+        try:
+            return _calibration(fitted, first).high < SETTLED
+        except ComputationError:
+            return False
+
+    return Stopping(
+        fitted.chisq, enough_exceedances(asked), settled if settings.method == "auto" else None
+    )
+
+
+def _by_replicates(
+    fitted: FittedPair, settings: NullSettings, replicates: Replicates | None
+) -> tuple[list[NullDistribution], list[Remark]]:
+    """The calibrated law and the bootstrap, and why one of them is missing."""
+    if settings.method not in ("auto", *_REPLICATED):
+        return [], []
+    asked = replicates_needed(fitted, settings)
+    if not asked:
+        return [], [_none_drawn(fitted, settings)]
+    stopping = stopping_rule(fitted, settings, asked)
+    if replicates is None:
+        replicates = bootstrap_until(fitted.bootstrap, 0, asked, settings.seed, stopping)
+    elif len(replicates) < asked and not stopping.is_over(replicates):
+        raise ComparisonError(
+            f"{fitted.pair.null.name} against {fitted.pair.alternative.name}: {len(replicates)} "
+            f"bootstrap statistics are given, and {asked} replicates are asked for"
+        )
+    replicates = stopping.used(replicates.first(asked))
+    try:
+        counted = bootstrap_p_value(replicates.statistics, fitted.chisq, stopping.enough)
+    except ComputationError as error:
+        return [], [Remark("no_bootstrap", (str(error),))]
+    drawn = _drawn(fitted, settings, asked, len(replicates))
+    bootstrap = _bootstrapped(counted, drawn)
+    try:
+        return [_calibrated(fitted, _calibration(fitted, replicates), drawn), bootstrap], []
+    except ComputationError as error:
+        return [bootstrap], [Remark("no_calibration", (str(error),))]
+
+
+def _none_drawn(fitted: FittedPair, settings: NullSettings) -> Remark:
+    if not settings.replicates:
+        return Remark("not_calibrated")
+    seconds = FEWEST_REPLICATES * fitted.replicate_seconds
+    return Remark("calibration_too_dear", (FEWEST_REPLICATES, seconds, settings.seconds))
+
+
+def _calibration(fitted: FittedPair, replicates: Replicates) -> CalibratedPValue:
+    if fitted.tail_alone:
+        return scaled_tail(fitted.large_sample, fitted.chisq, replicates.statistics)
+    return scaled_chi_square(fitted.pair.df, fitted.chisq, replicates.statistics, replicates.alike)
+
+
+def _calibrated(
+    fitted: FittedPair, found: CalibratedPValue, drawn: tuple[Remark, ...]
+) -> NullDistribution:
+    law = fitted.large_sample
+    how = (
+        Remark("tail_scaled", (found.above,))
+        if found.above is not None
+        else Remark("mean_scaled", (found.conditional, fitted.null_fit.singular_groups))
+    )
+    return NullDistribution(
+        method="calibrated",
+        p_value=found.p_value,
+        mc_low=found.low,
+        mc_high=found.high,
+        replicates=found.replicates,
+        holds=True,
+        condition=(how, *drawn),
+        dfs=law.dfs,
+        weights=law.weights,
+        scale=found.scale,
+        tail=found.above is not None,
+    )
 
 
 def _large_sample(fitted: FittedPair) -> list[NullDistribution]:
@@ -153,28 +237,12 @@ def _mixture(fitted: FittedPair, usual: Remark) -> NullDistribution:
     )
 
 
-def _bootstrapped(
-    fitted: FittedPair, settings: NullSettings, statistics: np.ndarray | None
-) -> NullDistribution | Remark:
-    """The bootstrap, or why there is none."""
-    replicates = bootstrap_replicates(fitted, settings)
-    if not replicates:
-        if not settings.replicates:
-            return Remark("bootstrap_needed")
-        return Remark("bootstrap_too_dear", (FEWEST_REPLICATES, AUTO_SECONDS))
-    chisq, enough = fitted.chisq, enough_exceedances(replicates) if settings.stop else None
-    if statistics is None:
-        statistics = bootstrap_until(fitted.bootstrap, chisq, 0, replicates, settings.seed, enough)
-    elif not is_complete(statistics, chisq, replicates, settings.stop):
-        raise ComparisonError(
-            f"{fitted.pair.null.name} against {fitted.pair.alternative.name}: {len(statistics)} "
-            f"bootstrap statistics are given, and {replicates} replicates are asked for"
-        )
-    try:
-        found = bootstrap_p_value(statistics[:replicates], chisq, enough)
-    except ComputationError as error:
-        return Remark("no_bootstrap", (str(error),))
-    fewer = replicates if replicates < settings.replicates else 0
+def _bootstrapped(found: BootstrapPValue, drawn: tuple[Remark, ...]) -> NullDistribution:
+    out = list(drawn)
+    if found.stopped:
+        out.append(Remark("stopped", (found.exceedances,)))
+    if found.failures:
+        out.append(Remark("failed_replicates", (found.failures,)))
     return NullDistribution(
         method="bootstrap",
         p_value=found.p_value,
@@ -182,22 +250,15 @@ def _bootstrapped(
         mc_high=found.high,
         replicates=found.replicates,
         holds=True,
-        condition=_bootstrap_condition(fitted.pair, found, fewer),
+        condition=tuple(out),
     )
 
 
-def _bootstrap_condition(
-    pair: PairAssessment, found: BootstrapPValue, fewer: int
-) -> tuple[Remark, ...]:
-    out = [Remark("null_taken_as_true", (pair.criterion, pair.null.name))]
-    if fewer:
-        out.append(Remark("fewer_replicates", (fewer,)))
-    if found.stopped:
-        out.append(Remark("stopped", (found.exceedances,)))
-    if found.failures:
-        out.append(Remark("failed_replicates", (found.failures,)))
+def _drawn(fitted: FittedPair, settings: NullSettings, asked: int, used: int) -> tuple[Remark, ...]:
+    """What replicates were drawn from, and why fewer than the settings say."""
+    out = [Remark("null_taken_as_true", (fitted.drawn_by, fitted.pair.null.name))]
+    if asked < settings.replicates:
+        out.append(Remark("fewer_replicates", (asked,)))
+    if used == FIRST_STEP < asked:
+        out.append(Remark("settled", (used,)))
     return tuple(out)
-
-
-def _bootstrap_remark(found: NullDistribution | Remark) -> Remark:
-    return found if isinstance(found, Remark) else Remark("by_bootstrap", found.condition)

@@ -30,8 +30,9 @@ COLUMNS = (
     "chisq",
     "df",
     "p_value",
-    "p_value_boundary",
     "null_distribution",
+    "p_value_chi2",
+    "p_value_boundary",
     "note",
 )
 
@@ -47,14 +48,13 @@ def ranova(model: FittedModel, settings: NullSettings | None = None) -> "pd.Data
     Parameters
     ----------
     model : by REML or by ML, its matrices built from a formula.
-    settings : how null distributions are found; without them the best that holds, which is the
-        parametric bootstrap where a smaller model's fit is singular.
+    settings : how null distributions are found; without them the best that keeps its level.
 
     Returns
     -------
-    DataFrame: term (``<none>`` first: the model itself), npar, log_lik, aic, chisq, df, p_value
-    (plain chi-square, as lmerTest has it), p_value_boundary with the null_distribution that holds
-    at the edge of the variances' range (empty where none does), note.
+    DataFrame: term (``<none>`` first: the model itself), npar, log_lik, aic, chisq, df, p_value by
+    null_distribution, p_value_chi2 (the plain chi-square's, as lmerTest has it), p_value_boundary
+    (the former name of p_value, for one release), note.
 
     Raises
     ------
@@ -69,13 +69,13 @@ def ranova(model: FittedModel, settings: NullSettings | None = None) -> "pd.Data
     if not matrices.random:
         raise ComparisonError(f"{fit.formula} has no random term that could be tested")
     full = structure(fit.formula, matrices)
-    nothing = (None, None, None, None, None, _full_note(fit))
+    nothing = (*[None] * (len(COLUMNS) - 5), _full_note(fit))
     rows = [("<none>", fit.npar, fit.log_lik, float(fit.aic), *nothing)]
     settings = NullSettings() if settings is None else settings
     for reduced in reduced_models(matrices):
         rows.append(_row(fit, full, reduced, settings))
     table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
-    floats = ("log_lik", "aic", "chisq", "p_value", "p_value_boundary")
+    floats = ("log_lik", "aic", "chisq", "p_value", "p_value_chi2", "p_value_boundary")
     return table.astype(dict.fromkeys(floats, float) | {"npar": "Int64", "df": "Int64"})
 
 
@@ -105,15 +105,17 @@ def _row(fit: Fit, full: Structure, reduced: ReducedTerm, settings: NullSettings
     failed = [f.optimizer.message for f in (fit, smaller) if not f.converged]
     if pair.outcome != "valid" or pair.swapped or failed:
         why = f"no test: {'; '.join(failed) or pair.reason}"
-        return (*values, None, None, None, None, None, _joined([*notes, why]))
+        nothing = [None] * (len(COLUMNS) - len(values) - 1)
+        return (*values, *nothing, _joined([*notes, why]))
     test = likelihood_ratio(pair, smaller, fit, replace(settings, only_deciding=True))
     return (
         *values,
         test.chisq,
         test.df,
         test.p_value,
-        test.p_value_boundary,
         test.null_distribution,
+        test.p_value_chi2,
+        test.p_value,
         _joined([*notes, test.note]),
     )
 

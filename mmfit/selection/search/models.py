@@ -10,6 +10,8 @@ from mmfit.engine.fit import fit_model
 from mmfit.engine.records import Fit
 from mmfit.errors import MmfitError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.null_distributions.bootstrap import NullFits
+from mmfit.selection.pair_tests.fitted_pair import NullSource
 from mmfit.selection.relations.relations import Relations
 from mmfit.selection.relations.validity import PairAssessment
 from mmfit.selection.search.elements import SearchScope, make_scope
@@ -72,6 +74,7 @@ class Fits:
     def __init__(self, models: Models, response: np.ndarray | None = None):
         self.models, self._response = models, response
         self._fits: dict[tuple[State, str], Fit] = {}
+        self._drawn_fits: dict[State, NullFits] = {}
 
     def matrices(self, state: State) -> ModelMatrices:
         """The matrices with the response that is fitted."""
@@ -84,6 +87,11 @@ class Fits:
         if key not in self._fits:
             self._fits[key] = self._fitted(state, criterion)
         return self._fits[key]
+
+    def null_source(self, state: State) -> NullSource:
+        """What tests of which the model is the null share."""
+        drawn = self._drawn_fits.setdefault(state, {})
+        return NullSource(lambda: self.fit(state, "REML"), drawn)
 
     def _fitted(self, state: State, criterion: str) -> Fit:
         return fit_model(self.matrices(state), criterion=CRITERIA[criterion])

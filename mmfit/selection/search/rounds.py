@@ -120,7 +120,8 @@ def _trial(fits: Fits, settings: Settings, part: str, move: Move, standing: Fit)
             return Trial(move, refusal, fit=fit)
         if settings.criterion == "lrt":
             fitted = (standing, fit) if settings.forward else (fit, standing)
-            return Trial(move, fit=fit, test=likelihood_ratio(pair, *fitted, settings.nulls))
+            test = likelihood_ratio(pair, *fitted, settings.nulls, source=fits.null_source(null))
+            return Trial(move, fit=fit, test=test)
         before = value_of(fits, move.before, standing, settings.criterion)
         value = value_of(fits, move.after, fit, settings.criterion)
         return Trial(move, fit=fit, value=value, gain=before - value)
@@ -161,7 +162,7 @@ def _best(trials: list[Trial], settings: Settings, standing: Fit) -> Trial | Non
 def is_good(trial: Trial, settings: Settings, standing: Fit) -> bool:
     """Whether the criterion allows a step."""
     if trial.test is not None:
-        return (trial.test.deciding < settings.alpha) == settings.forward
+        return (trial.test.p_value < settings.alpha) == settings.forward
     if settings.forward:
         return trial.gain > TIE
     return trial.gain > (-SINGULAR_MARGIN if standing.singular else -TIE)
@@ -170,7 +171,7 @@ def is_good(trial: Trial, settings: Settings, standing: Fit) -> bool:
 def _merit(trial: Trial, settings: Settings) -> float:
     if trial.test is None:
         return trial.gain
-    p = trial.test.deciding
+    p = trial.test.p_value
     return -p if settings.forward else p
 
 
@@ -200,9 +201,9 @@ def _step(fits, settings, part, number, trial: Trial, standing: Fit, taken: bool
         criterion=settings.estimator(part),
         chisq=None if test is None else test.chisq,
         df=None if test is None else test.df,
-        p_value=None if test is None else test.deciding,
+        p_value=None if test is None else test.p_value,
         p_value_kind=None if test is None else test.kind,
-        null_distribution=None if test is None else test.distribution,
+        null_distribution=None if test is None else test.null_distribution,
         caic=trial.value if settings.criterion == "caic" else None,
         **of_fit(fit),
         decision=decision,

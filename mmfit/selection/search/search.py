@@ -51,9 +51,7 @@ def search_models(
     search : ``backward``, ``forward`` or ``exhaustive`` (at most 4,096 models).
     criterion : ``lrt`` (not in an exhaustive search), ``aic``, ``bic`` or ``caic``.
     alpha : level of the tests.
-    nulls : how their null distributions are found. By default the best that holds, except that no
-        bootstrap is made: where the null is singular the plain chi-square stands, which errs on
-        the side of the null.
+    nulls : how their null distributions are found; by default exact and large-sample ones alone.
 
     Raises
     ------

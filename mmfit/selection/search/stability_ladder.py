@@ -49,7 +49,7 @@ def ladder_stability(
     chosen : name of the candidate selected from the data.
     alpha : level of the tests.
     settings, per_pair : how the null distributions of the selection were found, for all pairs and
-        for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
+        for those that differ; see ``likelihood_ratio.audit_nulls`` for what an audit makes of them.
     relations : of the candidates by name, where they are known.
     samples, method, seed : as for ``search_stability``.
 

@@ -61,8 +61,8 @@ def _singular(settings, standing) -> str:
 
 
 def _test_words(test, criterion: str) -> str:
-    words = f"chi-square {test.chisq:.4g} on {test.df} df, p = {test.deciding:.4g} by"
+    words = f"chi-square {test.chisq:.4g} on {test.df} df, p = {test.p_value:.4g} by"
     if test.kind == "plain":
-        why = f", as no boundary p-value exists: {test.note}" if test.note else ""
+        why = f": {test.note}" if test.note else ""
         return f"{words} the plain chi-square ({criterion}{why})"
-    return f"{words} {test.distribution} ({criterion})"
+    return f"{words} {test.null_distribution} ({criterion})"
