@@ -37,13 +37,12 @@ LAWS: Mapping[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 
 class Draws:
-    """The numbers of the data sets in ``range(start, stop)`` of a cell, in their order."""
+    """The numbers of some data sets of a cell, in their order."""
 
-    def __init__(self, cell: Cell, start: int, stop: int):
+    def __init__(self, cell: Cell, datasets: range):
         root = np.random.SeedSequence(SEED, spawn_key=(zlib.crc32(cell.name.encode()),))
         keys = [
-            np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, i))
-            for i in range(start, stop)
+            np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, i)) for i in datasets
         ]
         self._streams = [np.random.Generator(np.random.SFC64(key)) for key in keys]
         self._cell = cell

@@ -55,28 +55,28 @@ class Drawn:
     again_singular: np.ndarray
 
 
-def measure(cell: Cell, datasets: int) -> dict[str, Any]:
+def measure(cell: Cell, datasets: range) -> dict[str, Any]:
     """Rejection rates of every method, and what else is worth knowing."""
     begin = time.process_time()
     if cell.test.tested:
-        p_values, singular = _t_tests(cell, datasets)
+        p, singular = _t_tests(cell, datasets)
     else:
-        p_values, singular = _ratio_tests(cell, datasets)
-    used = len(next(iter(p_values.values())))
+        p, singular = _ratio_tests(cell, datasets)
+    used = len(p["auto"])
     return {
-        "datasets": datasets,
+        "datasets": len(datasets),
         "own": 0 if cell.test.tested else OWN,
-        "unusable": datasets - used,
+        "unusable": len(datasets) - used,
         "singular": round(singular, 4),
         "seconds": round(time.process_time() - begin, 1),
         "rejected": {
-            method: [round(float((p < alpha).mean()), 5) for alpha in ALPHAS]
-            for method, p in p_values.items()
+            method: [round(float((own < alpha).mean()), 5) for alpha in ALPHAS]
+            for method, own in p.items()
         },
     }
 
 
-def _ratio_tests(cell: Cell, datasets: int) -> tuple[dict[str, np.ndarray], float]:
+def _ratio_tests(cell: Cell, datasets: range) -> tuple[dict[str, np.ndarray], float]:
     drawn = statistics(cell, datasets, OWN)
     p, singular = p_values(cell, drawn, neighbours(drawn.place, REPLICATES // OWN))
     if cell.truth:
@@ -89,14 +89,14 @@ def _ratio_tests(cell: Cell, datasets: int) -> tuple[dict[str, np.ndarray], floa
     return p, singular
 
 
-def statistics(cell: Cell, datasets: int, own: int, further: bool = False) -> Drawn:
+def statistics(cell: Cell, datasets: range, own: int, further: bool = False) -> Drawn:
     """Draw data sets and ``own`` bootstrap samples of each; ``further`` as of ``fit_many``."""
     test = cell.test
     null, alternative = cell.matrices(test.null), cell.matrices(test.alternative)
     criterion = REML if test.reml else ML
     parts = []
-    for start in range(0, datasets, BLOCK):
-        draws = Draws(cell, start, min(start + BLOCK, datasets))
+    for start in range(0, len(datasets), BLOCK):
+        draws = Draws(cell, datasets[start : start + BLOCK])
         Y = draws.data()
         fits = fit_many(null, Y, criterion=criterion, further=further)
         first = _ratio(fits, fit_many(alternative, Y, criterion=criterion, further=further))
@@ -213,15 +213,15 @@ def _exact_law(cell: Cell) -> ExactNull:
     return ExactNull(whole, 0, REML if cell.test.reml else ML)
 
 
-def _t_tests(cell: Cell, datasets: int) -> tuple[dict[str, np.ndarray], float]:
+def _t_tests(cell: Cell, datasets: range) -> tuple[dict[str, np.ndarray], float]:
     """p-values of the coefficient that is zero, by method for the degrees of freedom."""
     import mmfit
 
     test, data = cell.test, frame(cell.groups, cell.balanced)
     parts: dict[str, list[np.ndarray]] = {method: [] for method in DF_METHODS}
     flat = []
-    for start in range(0, datasets, BLOCK):
-        Y = Draws(cell, start, min(start + BLOCK, datasets)).data()
+    for start in range(0, len(datasets), BLOCK):
+        Y = Draws(cell, datasets[start : start + BLOCK]).data()
         many = mmfit.lmer_many(test.null, data, Y.T)
         flat.append(many.singular.to_numpy())
         for method in DF_METHODS:
@@ -242,8 +242,8 @@ def agreement() -> list[dict[str, Any]]:
     out = []
     for kind in ("between_slopes", "slope"):
         cell = null_cell(BY_KIND[kind], 10, False, 0.1)
-        pooled = statistics(cell, cell.datasets, OWN)
-        own = statistics(cell, _VERIFIED, REPLICATES, further=True)
+        pooled = statistics(cell, range(cell.datasets), OWN)
+        own = statistics(cell, range(_VERIFIED), REPLICATES, further=True)
         pooled_p, _ = p_values(cell, pooled, neighbours(pooled.place, REPLICATES // OWN))
         own_p, _ = p_values(cell, own, np.arange(_VERIFIED)[:, None])
         # Data set i is the same in both.

@@ -184,7 +184,7 @@ TESTS = (
     ),
     Test(
         "between_slopes",
-        "Fixed effect between groups, slopes of another vary",
+        "Fixed effect between groups, beside slopes",
         FIXED,
         "~ x + (x | g)",
         "~ x + z + (x | g)",
@@ -290,7 +290,7 @@ TESTS = (
     ),
     Test(
         "t_between_slopes",
-        "t test between groups, slopes of another vary",
+        "t test between groups, beside slopes",
         T_TESTS,
         "~ x + z + (x | g)",
         "~ x + z + (x | g)",
