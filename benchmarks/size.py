@@ -14,7 +14,7 @@ from benchmarks.size_studies import Cell, power_cells, size_cells
 from benchmarks.size_tables import rejects_often
 
 AGAIN = 20_000
-"""Other data sets, on which a cell is measured again in which what decides rejects more than 6%."""
+"""Other data sets, on which cells that reject the most are measured again."""
 NUMBERS = Path(__file__).parent / "size.json"
 
 
@@ -54,7 +54,7 @@ def run(only: str, datasets: int | None, anew: bool) -> None:
         if record.get("datasets") != count:
             record = measure(cell, range(count))
         # Of so many cells some are there by chance.
-        doubtful = not cell.truth and rejects_often(record)
+        doubtful = cell.is_null and rejects_often(record)
         if doubtful and "again" not in record:
             record["again"] = measure(cell, range(count, count + AGAIN))
         if record == numbers["cells"].get(cell.name):

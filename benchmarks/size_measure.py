@@ -241,7 +241,7 @@ def agreement() -> list[dict[str, Any]]:
     """
     out = []
     for kind in ("between_slopes", "slope"):
-        cell = null_cell(BY_KIND[kind], 10, False, 0.1)
+        cell = null_cell(BY_KIND[kind], 10, True, 0.1)
         pooled = statistics(cell, range(cell.datasets), OWN)
         own = statistics(cell, range(_VERIFIED), REPLICATES, further=True)
         pooled_p, _ = p_values(cell, pooled, neighbours(pooled.place, REPLICATES // OWN))

@@ -13,8 +13,8 @@ from mmfit.formula.matrices import ModelMatrices
 GROUPS = (5, 6, 8, 10, 15, 30, 100)
 RATIOS = (0.0, 0.1, 1.0, 10.0)
 """Variance of the random intercept over that of the residuals."""
-DATASETS, FEWER = 10_000, 4_000
-"""Data sets drawn; fewer, where their fits are dear."""
+DATASETS, FEWER, FEWEST = 10_000, 4_000, 2_000
+"""Data sets drawn: fewer where fits are dear for many groups, fewest where they are for few."""
 _SIZES = (4, 5, 6, 6, 8, 9, 11, 12)
 _DESIGN_SEED = 3
 
@@ -81,10 +81,17 @@ class Cell:
         return "-".join(parts + ([self.truth.replace(" ", "_")] if self.truth else []))
 
     @property
+    def is_null(self) -> bool:
+        """Whether all that the test takes for granted is true, and the null is."""
+        return not self.truth and self.errors == "normal"
+
+    @property
     def datasets(self) -> int:
         """How many are drawn."""
         many, few = self.test.dear
-        return FEWER if self.groups >= many or self.groups <= few else DATASETS
+        if self.groups <= few:
+            return FEWEST
+        return FEWER if self.groups >= many else DATASETS
 
     def matrices(self, formula: str) -> ModelMatrices:
         """The model matrices of a formula on the design."""
