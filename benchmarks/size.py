@@ -11,10 +11,10 @@ from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.size_studies import Cell, power_cells, size_cells
-from benchmarks.size_tables import rejects_often
+from benchmarks.size_tables import may_be_chance
 
-AGAIN = 20_000
-"""Other data sets, on which cells that reject the most are measured again."""
+AGAIN = 2
+"""Times as many other data sets, on which cells are measured again that may be high by chance."""
 NUMBERS = Path(__file__).parent / "size.json"
 
 
@@ -53,10 +53,8 @@ def run(only: str, datasets: int | None, anew: bool) -> None:
         record = {} if anew else dict(numbers["cells"].get(cell.name, {}))
         if record.get("datasets") != count:
             record = measure(cell, range(count))
-        # Of so many cells some are there by chance.
-        doubtful = cell.is_null and rejects_often(record)
-        if doubtful and "again" not in record:
-            record["again"] = measure(cell, range(count, count + AGAIN))
+        if cell.is_null and may_be_chance(record) and "again" not in record:
+            record["again"] = measure(cell, range(count, (1 + AGAIN) * count))
         if record == numbers["cells"].get(cell.name):
             continue
         numbers["machine"] = machine()

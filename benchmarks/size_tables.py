@@ -21,14 +21,14 @@ WORDS = {
 }
 DOUBTFUL, LARGE = 0.058, 0.06
 """Rates of what decides at 5%: from which a cell is measured again, and which is called high."""
-_LEVEL = 1  # the place of 5% among the levels
+LEVEL = 1  # the place of 5% among the levels
 _BY_REPLICATES = ("bootstrap", "calibrated", "auto")
 
 Record = Mapping[str, Any]
 Measured = Sequence[tuple[Cell, Record]]
 
 
-def rate(record: Record, method: str, level: int = _LEVEL) -> float:
+def rate(record: Record, method: str, level: int = LEVEL) -> float:
     """Share of the data sets that a method rejects in."""
     return record["rejected"][method][level]
 
@@ -49,6 +49,11 @@ def above(measured: Measured, method: str = "auto") -> list[tuple[Cell, Record]]
 def rejects_often(record: Record, rate_at_least: float = DOUBTFUL) -> bool:
     """Whether ``auto`` rejects so often, and more than 5% by more than chance."""
     return rate(record, "auto") > rate_at_least and _is_above(record, "auto")
+
+
+def may_be_chance(record: Record) -> bool:
+    """Whether ``auto`` rejects often, but not beyond doubt more than 6%."""
+    return rejects_often(record) and rate(record, "auto") < LARGE + 2.58 * error(record, "auto")
 
 
 def _is_above(record: Record, method: str) -> bool:
@@ -103,7 +108,7 @@ def listing(measured: Measured) -> str:
             f"{cell.ratio:g}",
             f"{100 * record['singular']:.0f}%",
             f"{100 * rate(record, first):.1f}",
-            "" if bootstrap is None else f"{100 * bootstrap[_LEVEL]:.1f}",
+            "" if bootstrap is None else f"{100 * bootstrap[LEVEL]:.1f}",
             _with_error(record),
         ]
         rows.append([*row, _with_error(record.get("again"))] if repeated else row)
@@ -138,6 +143,25 @@ def _side_by_side(record: Record | None, methods: Sequence[str]) -> str:
         return ""
     shown = [method for method in methods if method in record["rejected"]]
     return " / ".join(f"{100 * rate(record, method):.1f}" for method in shown)
+
+
+def highest_by_groups(measured: Measured, rows: Iterable[tuple[str, str, str]]) -> str:
+    """The highest rate of some methods, a column per number of groups.
+
+    ``rows`` : kind of test, method, and its name on the page.
+    """
+    out = []
+    for kind, method, name in rows:
+        row = [name]
+        for groups in GROUPS:
+            rates = [
+                rate(record, method)
+                for cell, record in measured
+                if cell.test.kind == kind and cell.groups == groups
+            ]
+            row.append(f"{100 * max(rates):.1f}" if rates else "")
+        out.append(row)
+    return table(["highest rate by groups", *map(str, GROUPS)], out)
 
 
 def by_errors(measured: Measured) -> str:
