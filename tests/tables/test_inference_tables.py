@@ -140,7 +140,7 @@ def test_term_tests_and_random_term_tests(tables, candidates):
     assert expected["term"].tolist() == ["x:a", "a:b"]
     found = of(tables, "random_term_tests", "factors")
     expected = ranova(FittedModel(fit, matrices)).astype({"npar": float, "df": float})
-    same(found, expected, "term npar log_lik aic chisq df p_value p_value_boundary")
+    same(found, expected, "term npar log_lik aic chisq df p_value p_value_chi2 p_value_boundary")
     assert not len(of(tables, "random_term_tests", "none"))
 
 

@@ -13,6 +13,7 @@ _METHODS = {
     "chi2": "plain χ²",
     "chibar2": "mixture of χ²",
     "exact": "exact",
+    "calibrated": "calibrated",
     "bootstrap": "parametric bootstrap",
 }
 
@@ -47,7 +48,7 @@ def null_table(comparisons: Iterable[Comparison]) -> PageTable | None:
     heads = [("Null", "code"), ("Alternative", "code"), ("Method", "text")]
     heads += [("Null distribution", "text"), ("p", "number"), ("Monte Carlo 95%", "number")]
     heads += [("Holds", "text"), ("When it holds", "prose")]
-    marked = [place for place, (_, found) in enumerate(rows) if found.holds and found.decides]
+    marked = [place for place, (_, found) in enumerate(rows) if found.decides]
     notes = ["The marked rows decide."] if marked else []
     return table("p-values by null distribution", heads, rows_of(texts), marked, notes)
 

@@ -90,7 +90,8 @@ def _decides(asked: str, found: dict[str, NullDistribution]) -> str:
         order: tuple[str, ...] = ("calibrated", "bootstrap", "chibar2", "chi2")
     else:
         # A mixture of one is the chi-square.
-        order = (asked, *_REPLICATED, "chi2") if asked in _REPLICATED else (asked, "chi2")
+        others = {"exact": ("chibar2",), "calibrated": ("bootstrap", "chibar2")}
+        order = (asked, *others.get(asked, ()), "chi2")
     return next(method for method in order if method in found)
 
 
