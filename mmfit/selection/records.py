@@ -85,6 +85,7 @@ class NullSettings:
     stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
     only_deciding : bool, whether laws that do not decide are left out where they cost something.
     seconds : float, what ``auto`` may spend on the replicates of one test.
+    open_between : ``auto`` draws replicates only where the large-sample p-value lies between these.
 
     Raises
     ------
@@ -97,6 +98,7 @@ class NullSettings:
     stop: bool = True
     only_deciding: bool = False
     seconds: float = AUTO_SECONDS
+    open_between: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
     def of(cls, method: str, bootstrap: Any) -> "NullSettings":

@@ -172,7 +172,7 @@ def test_auto_bounds_the_cost_of_the_replicates(singular, monkeypatch):
     found = compare_candidates(*singular)
     assert found.decided_by.method == "chi2"
     assert (
-        "100 bootstrap replicates would take about 200 s, more than the 30 s that a test may take"
+        "99 bootstrap replicates would take about 198 s, more than the 30 s that a test may take"
         in found.note
     )
     asked = compare_candidates(*singular, NullSettings("bootstrap", 120, stop=False))

@@ -19,9 +19,10 @@ WITHOUT_BOOTSTRAP = NullSettings("auto", replicates=0, only_deciding=True)
 # Seconds that ``auto`` may spend on the replicates of one test of a search; and of one test of a
 # selection that is repeated, in all its samples together.
 SEARCH_SECONDS, AUDIT_SECONDS = 5.0, 30.0
-# Replicates of a test of an audit at most: a selection that is repeated many times needs none of
-# its p-values to the last digit.
-AUDIT_REPLICATES = 199
+# A selection that is repeated needs decisions, not p-values: few replicates of a test, and
+# none where the large-sample p-value is so far from the level that they could not change its side.
+AUDIT_REPLICATES = 99
+FAR_BELOW, FAR_ABOVE = 1 / 50, 4.0
 
 
 def search_nulls(settings: NullSettings) -> NullSettings:
@@ -30,11 +31,11 @@ def search_nulls(settings: NullSettings) -> NullSettings:
     return replace(settings, only_deciding=True, seconds=seconds)
 
 
-def audit_nulls(settings: NullSettings, samples: int) -> NullSettings:
-    """The same settings for a selection that is repeated ``samples`` times.
+def audit_nulls(settings: NullSettings, samples: int, alpha: float) -> NullSettings:
+    """The same settings for a selection at a level ``alpha`` that is repeated ``samples`` times.
 
-    The laws are those of the selection; where replicates decide they are fewer, and a bootstrap
-    that was asked for gives way to the calibrated law, which needs no more of them.
+    The laws are those of the selection; replicates are fewer, and drawn only where they can change
+    a decision. A bootstrap that was asked for gives way to the calibrated law, which needs fewer.
     """
     method = "auto" if settings.method in ("bootstrap", "calibrated") else settings.method
     return replace(
@@ -43,6 +44,7 @@ def audit_nulls(settings: NullSettings, samples: int) -> NullSettings:
         replicates=min(settings.replicates, AUDIT_REPLICATES),
         only_deciding=True,
         seconds=min(settings.seconds, AUDIT_SECONDS / samples),
+        open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
     )
 
 

@@ -29,7 +29,7 @@ from mmfit.selection.pair_tests.one_variance import NORMAL_95
 from mmfit.selection.records import NullDistribution, NullSettings, Remark
 
 # The fewest replicates that ``auto`` calibrates a law by.
-FEWEST_REPLICATES = 100
+FEWEST_REPLICATES = 99
 # Where the first replicates put the whole Monte Carlo interval of the p-value below this, ``auto``
 # draws no more.
 SETTLED = 1e-4
@@ -112,8 +112,16 @@ def replicates_needed(fitted: FittedPair, settings: NullSettings) -> int:
         return settings.replicates
     if settings.method != "auto" or isinstance(_exact(fitted, settings), NullDistribution):
         return 0
+    if not _is_open(fitted, settings):
+        return 0
     within = min(settings.replicates, int(settings.seconds / fitted.replicate_seconds))
     return within if within >= min(FEWEST_REPLICATES, settings.replicates) else 0
+
+
+def _is_open(fitted: FittedPair, settings: NullSettings) -> bool:
+    """Whether replicates can change what the large-sample law says, as far as the settings ask."""
+    law, (low, high) = fitted.law.distribution, settings.open_between
+    return law is None or low <= law.survival(fitted.chisq) <= high
 
 
 def stopping_rule(fitted: FittedPair, settings: NullSettings, asked: int) -> Stopping:

@@ -79,7 +79,7 @@ def search_stability(
     ComparisonError : an unknown method; no grouping factor whose levels could be drawn.
     """
     check_settings(samples, method, seed)
-    task = replace(task, nulls=audit_nulls(task.nulls, samples))
+    task = replace(task, nulls=audit_nulls(task.nulls, samples, task.alpha))
     models = task.models() if models is None else models
     scope = models.scope
     if method == "cluster":

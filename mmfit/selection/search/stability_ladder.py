@@ -68,8 +68,8 @@ def ladder_stability(
         origin = named[chosen]
         text = f"responses drawn from the REML fit of {chosen}"
         sets = _redrawn(candidates, origin, samples, seed)
-    nulls = audit_nulls(settings, samples)
-    own = {pair: audit_nulls(its, samples) for pair, its in (per_pair or {}).items()}
+    nulls = audit_nulls(settings, samples, alpha)
+    own = {pair: audit_nulls(its, samples, alpha) for pair, its in (per_pair or {}).items()}
 
     # The rows of drawn clusters are others in every sample; drawn responses leave them as they are.
     shared = (relations or relations_of(named)) if method == "parametric" else None

@@ -271,10 +271,11 @@ def test_the_audit_goes_by_the_null_distribution_of_the_selection(method):
 
 def test_an_audit_calibrates_by_few_replicates_within_its_time(monkeypatch):
     """A bootstrap gives way to the calibrated law, and that to the large-sample one if too dear."""
-    audited = [audit_nulls(NullSettings(method), 100) for method in METHODS]
+    audited = [audit_nulls(NullSettings(method), 100, 0.05) for method in METHODS]
     assert [one.method for one in audited] == ["auto", "chi2", "chibar2", "exact", "auto", "auto"]
     assert {one.replicates for one in audited} == {AUDIT_REPLICATES}
     assert {one.seconds for one in audited} == {AUDIT_SECONDS / 100}
+    assert {one.open_between for one in audited} == {(0.001, 0.2)}
     calibrated = a_slope(settings=NullSettings("auto"))
     assert a_slope(settings=NullSettings("bootstrap")) == calibrated
     own = {("a", "b"): NullSettings("calibrated")}
