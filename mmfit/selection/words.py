@@ -132,7 +132,8 @@ def _several_at_zero(null: str, count: int) -> str:
 
 
 def _by_bootstrap(*conditions: Remark) -> str:
-    return f"p by parametric bootstrap, {remarks(conditions)}"
+    words = "p by parametric bootstrap"
+    return f"{words}, {remarks(conditions)}" if conditions else words
 
 
 def _as_asked(found: NullDistribution) -> str:

@@ -34,6 +34,8 @@ FEWEST_REPLICATES = 99
 # draws no more.
 SETTLED = 1e-4
 _REPLICATED = ("calibrated", "bootstrap")
+# Said of the distribution, and not of the test again.
+_IN_THE_TABLE = ("null_taken_as_true", "settled", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def choose_null(
         remarks.append(Remark("no_exact", (exact,)))
     if method in _REPLICATED:
         deciding = next(one for one in found if one.method == method)
-        remarks.append(Remark(f"by_{method}", deciding.condition))
+        told = [one for one in deciding.condition if one.kind not in _IN_THE_TABLE]
+        remarks.append(Remark(f"by_{method}", tuple(told)))
     elif method != "exact":
         remarks += missing
     found = [replace(one, decides=one.method == method) for one in found]
