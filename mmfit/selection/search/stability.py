@@ -94,19 +94,25 @@ def search_stability(
         choices = _parametric(task, models, outcome, samples, seed)
     own = Choice(outcome.path.chosen, outcome.path.parts)
     terms = parts_of(scope, scope.maximal)
-    return Stability(method, samples, seed, text, counted_rows(choices, own, terms))
+    rows = counted_rows(choices, own, terms)
+    return Stability(method, samples, seed, text, rows, tuple(choices))
 
 
 def _parametric(task, models: Models, outcome: Outcome, samples: int, seed: int) -> list[Choice]:
-    """The searches of responses drawn from the chosen model, each model fitted to all at once."""
+    """The searches of responses drawn from the chosen model."""
     matrices = models.matrices(outcome.state)
     fit = fit_model(matrices)
     choices = []
     for responses in drawn_responses(matrices, fit, samples, seed):
-        batch = Batch(models, responses)
-        for member in range(len(responses)):
-            choices.append(_searched(task, _member_fits(task, batch, member)))
+        choices += batch_choices(task, models, responses)
     return choices
+
+
+def batch_choices(task: SearchTask, models: Models, responses: np.ndarray) -> list[Choice]:
+    """The searches of responses (B, n), each model fitted to all at once."""
+    batch = Batch(models, responses)
+    members = range(len(responses))
+    return [_searched(task, _member_fits(task, batch, member)) for member in members]
 
 
 def check_settings(samples: int, method: str, seed: int) -> None:
@@ -120,10 +126,12 @@ def check_settings(samples: int, method: str, seed: int) -> None:
 
 def _searched(task: SearchTask, make: Callable[[], Fits]) -> Choice:
     try:
-        path = task.run(make()).path
+        fits = make()
+        outcome = task.run(fits)
+        coefficients = fits.matrices(outcome.state).fixed_names
     except MmfitError as error:
         return Choice(None, failure=reason(error))
-    return Choice(path.chosen, path.parts)
+    return Choice(outcome.path.chosen, outcome.path.parts, coefficients=coefficients)
 
 
 def _member_fits(task: SearchTask, batch: Batch, member: int) -> Callable[[], Fits]:
@@ -144,9 +152,14 @@ def _samples(source: RowSource, known, samples: int, seed: int) -> Iterator[RowS
 
 def drawn_responses(matrices, fit, samples: int, seed: int) -> Iterator[np.ndarray]:
     """Drawn responses, as many at a time as fit the memory."""
-    size = max(1, _MOST_NUMBERS // matrices.nobs)
+    size = responses_at_once(matrices.nobs)
     for begin in range(0, samples, size):
         yield draw_responses(matrices, fit, seed, begin, min(begin + size, samples))
+
+
+def responses_at_once(nobs: int) -> int:
+    """How many responses of so many rows are held at once."""
+    return max(1, _MOST_NUMBERS // nobs)
 
 
 def cluster_words(known: Clusters) -> str:

@@ -1,7 +1,7 @@
 """The selection among declared candidates, repeated on bootstrap samples."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,50 @@ from mmfit.selection.search.stability import (
 from mmfit.selection.search.stability_records import Choice, Stability, counted_rows
 
 
+@dataclass(frozen=True, slots=True)
+class LadderTask:
+    """A selection among declared candidates, to repeat without a bootstrap.
+
+    Attributes
+    ----------
+    candidates : with their fits to the data.
+    alpha : level of the tests.
+    settings, per_pair : how the null distributions of the selection were found, for all pairs and
+        for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
+    relations : of the candidates by name, where they are known.
+    """
+
+    candidates: Sequence[Candidate]
+    alpha: float = 0.05
+    settings: NullSettings = WITHOUT_BOOTSTRAP
+    per_pair: Mapping[Pair, NullSettings] | None = None
+    relations: Relations[str] | None = None
+
+    @property
+    def named(self) -> dict[str, Candidate]:
+        """The candidates by name."""
+        return {candidate.name: candidate for candidate in self.candidates}
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """What is in each candidate."""
+        return {candidate.name: _parts(candidate) for candidate in self.candidates}
+
+    def selector(self, same_rows: bool) -> Callable[[list[Candidate]], str]:
+        """What gives the name of the chosen one of the candidates, fitted anew."""
+        shared = None
+        if same_rows:
+            # Drawn clusters have other rows in every sample; responses leave them as they are.
+            shared = self.relations or relations_of(self.named)
+        own = {pair: audit_nulls(its) for pair, its in (self.per_pair or {}).items()}
+        asked = {"alpha": self.alpha, "settings": audit_nulls(self.settings), "per_pair": own}
+
+        def select(found: list[Candidate]) -> str:
+            return select_model(found, relations=shared, **asked).chosen
+
+        return select
+
+
 def ladder_stability(
     candidates: Sequence[Candidate],
     sources: dict[str, tuple[RowSource, str]],
@@ -44,13 +88,9 @@ def ladder_stability(
 
     Parameters
     ----------
-    candidates : with their fits to the data.
     sources : per candidate its rows and its formula, for the cluster bootstrap.
     chosen : name of the candidate selected from the data.
-    alpha : level of the tests.
-    settings, per_pair : how the null distributions of the selection were found, for all pairs and
-        for those that differ; ``auto`` without a bootstrap takes the place of a bootstrap.
-    relations : of the candidates by name, where they are known.
+    candidates, alpha, settings, per_pair, relations : as of ``LadderTask``.
     samples, method, seed : as for ``search_stability``.
 
     Raises
@@ -58,52 +98,51 @@ def ladder_stability(
     ComparisonError : as for ``search_stability``.
     """
     check_settings(samples, method, seed)
-    named = {candidate.name: candidate for candidate in candidates}
-    parts = {name: _parts(candidate) for name, candidate in named.items()}
+    task = LadderTask(candidates, alpha, settings, per_pair, relations)
+    parts = task.parts
     if method == "cluster":
         known = clusters([candidate.matrices for candidate in candidates])
         text = cluster_words(known)
         sets = (_refitted(sources, known, rng) for rng in generators(samples, seed))
+        select = task.selector(same_rows=False)
+        choices = [_selected(make, select, parts) for make in sets]
     else:
-        origin = named[chosen]
+        origin = task.named[chosen]
         text = f"responses drawn from the REML fit of {chosen}"
-        sets = _redrawn(candidates, origin, samples, seed)
-    nulls = audit_nulls(settings)
-    own = {pair: audit_nulls(its) for pair, its in (per_pair or {}).items()}
-
-    # The rows of drawn clusters are others in every sample; drawn responses leave them as they are.
-    shared = (relations or relations_of(named)) if method == "parametric" else None
-
-    asked = {"alpha": alpha, "settings": nulls, "per_pair": own, "relations": shared}
-
-    def select(found: list[Candidate]) -> str:
-        return select_model(found, **asked).chosen
-
-    choices = [_selected(make, select, parts) for make in sets]
+        choices = []
+        select = task.selector(same_rows=True)
+        for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
+            choices += ladder_choices(task, select, responses)
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
-    return Stability(
-        method, samples, seed, text, counted_rows(choices, Choice(chosen, parts[chosen]), terms)
-    )
+    rows = counted_rows(choices, Choice(chosen, parts[chosen]), terms)
+    return Stability(method, samples, seed, text, rows, tuple(choices))
+
+
+def ladder_choices(
+    task: LadderTask, select: Callable[[list[Candidate]], str], responses: np.ndarray
+) -> list[Choice]:
+    """The selections of responses (B, n), each candidate fitted to all at once."""
+    batches = {
+        (c.name, by): fit_all(c.matrices, responses, by) for c in task.candidates for by in CRITERIA
+    }
+    parts, choices = task.parts, []
+    for member, y in enumerate(responses):
+
+        def make(y=y, member=member) -> list[Candidate]:
+            return [_member_candidate(c, y, member, batches) for c in task.candidates]
+
+        choices.append(_selected(make, select, parts))
+    return choices
 
 
 def _selected(make, select: Callable[[list[Candidate]], str], parts) -> Choice:
     try:
-        chosen = select(make())
+        found = make()
+        chosen = select(found)
     except MmfitError as error:
         return Choice(None, failure=reason(error))
-    return Choice(chosen, parts[chosen])
-
-
-def _redrawn(candidates, origin: Candidate, samples: int, seed: int) -> Iterator[Callable]:
-    """Per sample, what makes the candidates with their fits to a drawn response."""
-    for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
-        batches = {
-            (c.name, by): fit_all(c.matrices, responses, by) for c in candidates for by in CRITERIA
-        }
-        for member, y in enumerate(responses):
-            yield lambda y=y, member=member, batches=batches: [
-                _member_candidate(c, y, member, batches) for c in candidates
-            ]
+    (names,) = (c.matrices.fixed_names for c in found if c.name == chosen)
+    return Choice(chosen, parts[chosen], coefficients=names)
 
 
 def _member_candidate(candidate: Candidate, y: np.ndarray, member: int, batches) -> Candidate:
