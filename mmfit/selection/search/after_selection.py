@@ -18,7 +18,7 @@ null distributions of the audit.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def after_selection(asked: Selected, stability: Stability) -> AfterSelection:
     asked : the selection;  stability : its audit.
     """
     richest = richest_model(asked.chosen.matrices, asked.others)
-    known = _estimates(richest.matrices, asked.known, stability)
+    known = _estimates(richest.matrices, asked.chosen.matrices, asked.known, stability)
     rows, selections = [], 0
     for k, naive in enumerate(_naive(asked, stability)):
         missing = known.missing or _missing(naive["term"], richest, known, k)
@@ -111,31 +111,43 @@ def _naive(asked: Selected, stability: Stability) -> list[dict]:
     return rows
 
 
-def _estimates(matrices: ModelMatrices, known: Clusters | None, stability: Stability) -> _Estimates:
-    try:
-        model = FittedModel(fit_model(matrices), matrices)
-    except MmfitError as error:
-        return _Estimates(
-            missing=f"the richest model cannot be fitted: {str(error).splitlines()[0]}"
-        )
-    if not model.fit.converged:
-        why = model.fit.optimizer.message
-        return _Estimates(missing=f"the fit of the richest model did not converge ({why})")
+def _estimates(
+    matrices: ModelMatrices, chosen: ModelMatrices, known: Clusters | None, stability: Stability
+) -> _Estimates:
+    """Of the richest model; with the chosen model's random part where its own cannot be fitted."""
+    model, note = _fitted(matrices), ""
+    if isinstance(model, str):
+        note = f"random part of the chosen model: {model}."
+        model = _fitted(replace(matrices, random=chosen.random))
+    if isinstance(model, str):
+        return _Estimates(missing=model)
     fixef, each = model.fit.fixef, np.eye(len(model.fit.fixef))
     if known is None:
         precision = model.precision()
-        note = f"Richest model: {precision.note}" if precision.note else ""
+        further = f"richest model: {precision.note}" if precision.note else ""
+        note = " ".join(text for text in (note, further) if text)
         return _Estimates(
             fixef, precision.std_error(each), precision.df(each), precision.vcov, note=note
         )
-    found = cluster_covariance(matrices, known, generators(stability.samples, stability.seed))
+    found = cluster_covariance(model.matrices, known, generators(stability.samples, stability.seed))
     if found.vcov is None:
         return _Estimates(
             missing=f"the richest model could be fitted to {found.samples} of "
             f"{stability.samples} samples of levels; a variance needs {FEWEST_SAMPLES}"
         )
     std_error = np.sqrt(found.vcov.diagonal())
-    return _Estimates(fixef, std_error, np.full(len(fixef), found.df), found.vcov)
+    return _Estimates(fixef, std_error, np.full(len(fixef), found.df), found.vcov, note=note)
+
+
+def _fitted(matrices: ModelMatrices) -> FittedModel | str:
+    """The REML fit, or why there is none."""
+    try:
+        model = FittedModel(fit_model(matrices), matrices)
+    except MmfitError as error:
+        return f"the richest model cannot be fitted ({str(error).splitlines()[0]})"
+    if not model.fit.converged:
+        return f"the fit of the richest model did not converge ({model.fit.optimizer.message})"
+    return model
 
 
 def _missing(term: str, richest: RichestModel, known: _Estimates, k: int) -> str:

@@ -9,7 +9,8 @@ from scipy import stats
 
 import mmfit
 from mmfit.api.search import search
-from mmfit.engine import fit_both
+from mmfit.engine import fit_both, fit_model
+from mmfit.errors import ComputationError
 from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, select_model
 from mmfit.selection.search.after_search import after_ladder, after_search
@@ -235,6 +236,34 @@ def test_a_singular_model_says_so():
     found = rows(audited(frame, maximal="y ~ x + z + (x | g)"))
     assert found["x"].conf_low_selection < found["x"].conf_high_selection
     assert "singular" in found["x"].note
+
+
+def test_a_richest_model_that_cannot_be_fitted(monkeypatch):
+    """Its random part gives way to the chosen one's; without that, all is missing."""
+    whole = rows(audited(maximal="y ~ x + z + (x | g)"))
+    simple = rows(audited())
+    own, name = fit_model, "mmfit.selection.search.after_selection.fit_model"
+
+    def slopes_fail(matrices, **how):
+        if any("x" in term.effects for term in matrices.random):
+            raise ComputationError("no digits")
+        return own(matrices, **how)
+
+    monkeypatch.setattr(name, slopes_fail)
+    found = rows(audited(maximal="y ~ x + z + (x | g)"))
+    assert found["x"].std_error_selection == simple["x"].std_error_selection
+    assert found["x"].std_error_selection != whole["x"].std_error_selection
+    assert "random part of the chosen model" in found["x"].note
+    assert "no digits" in found["x"].note
+
+    def fail(matrices, **how):
+        raise ComputationError("no digits")
+
+    monkeypatch.setattr(name, fail)
+    row = rows(audited())["x"]
+    assert row.conf_low_selection is None
+    assert row.conf_low < row.conf_high
+    assert row.note == "the richest model cannot be fitted (no digits)"
 
 
 def test_models_without_random_effects():
