@@ -105,7 +105,7 @@ def _selected(session: Session) -> Selection:
 
 
 def search(session: Session) -> None:
-    """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
+    """The tables of search and audit under tables/; with a search also search.json and its fits."""
     from mmfit.stages import search_stage
 
     search_stage.search(session)

@@ -111,6 +111,9 @@ def test_an_audit_is_told(report, method, words):
     text = paragraph(dataclasses.replace(report, analysis=analysis))
     for part in ("repeating it on 50 data sets", words, "(seed 7)"):
         assert part in text
+    assert "with the selection counted" in text
+    audited = methods(dataclasses.replace(report, analysis=analysis))
+    assert any("Optimal inference after model selection" in one for one in audited.references)
     assert "repeating it" not in paragraph(report)
 
 

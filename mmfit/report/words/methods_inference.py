@@ -26,6 +26,8 @@ REFERENCES = {
     "20170213.",
     "caic": "Greven, S., Kneib, T. (2010). On the behaviour of marginal and conditional AIC in "
     "linear mixed models. Biometrika 97, 773–789.",
+    "selective": "Fithian, W., Sun, D. L., Taylor, J. (2014). Optimal inference after model "
+    "selection. arXiv:1410.2597.",
     "tukey": "Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal "
     "numbers of replications. Biometrics 12, 307–310.",
     "holm": "Holm, S. (1979). A simple sequentially rejective multiple test procedure. "

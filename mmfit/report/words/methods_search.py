@@ -37,7 +37,8 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
             "and none entered without those that it contains."
         )
     sentences = [(f"{text} {end}", cited), *_edges(report)]
-    warning = "Tests and intervals of that model do not allow for the search."
+    beside = "" if asked.stability is None else " but for those that are marked so"
+    warning = f"Tests and intervals of that model do not allow for the search{beside}."
     return [*sentences, (warning, ())]
 
 
@@ -73,4 +74,8 @@ def stability_sentences(report: ReportInput) -> list[Sentence]:
         f"How stable the selection is was judged by repeating it on "
         f"{plural(asked.samples, 'data set')} {drawn[asked.method]} (seed {asked.seed})."
     )
-    return [(text, ())]
+    counted = (
+        "Intervals and p-values of the coefficients were found anew with the selection counted: in "
+        "the richest model, given that the coefficient is reported (Fithian, Sun and Taylor 2014)."
+    )
+    return [(text, ()), (counted, ("selective",))]

@@ -5,6 +5,8 @@ Comparisons, ladders, searches, ``ranova`` and audits are views of its record.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mmfit.engine.records import Fit
 from mmfit.inference.null_distributions.bootstrap import Replicates
 from mmfit.inference.null_distributions.mixtures import plain
@@ -19,6 +21,8 @@ WITHOUT_BOOTSTRAP = NullSettings("auto", replicates=0, only_deciding=True)
 # Seconds that ``auto`` may spend on the replicates of one test of a search; and of one test of a
 # selection that is repeated, in all its samples together.
 SEARCH_SECONDS, AUDIT_SECONDS = 5.0, 30.0
+# Seconds for one test of a selection that is repeated along a line, about a hundred times.
+LINE_SECONDS = 0.3
 # A selection that is repeated needs decisions, not p-values: few replicates of a test, and
 # none where the large-sample p-value is so far from the level that they could not change its side.
 AUDIT_REPLICATES = 99
@@ -44,6 +48,30 @@ def audit_nulls(settings: NullSettings, samples: int, alpha: float) -> NullSetti
         replicates=min(settings.replicates, AUDIT_REPLICATES),
         only_deciding=True,
         seconds=min(settings.seconds, AUDIT_SECONDS / samples),
+        open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
+    )
+
+
+def sample_nulls(settings: NullSettings, seed: int, sample: int) -> NullSettings:
+    """The same settings for one of the samples that a selection is repeated on.
+
+    Replicates have streams of each sample's own. Were they the same everywhere, the errors of all
+    calibrated laws would be one, and would not average out over the samples.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=(sample, 1)).generate_state(4)
+    return replace(settings, seed=int.from_bytes(state.tobytes(), "little"))
+
+
+def line_nulls(settings: NullSettings, alpha: float) -> NullSettings:
+    """The same settings for a selection that is repeated on responses along a line.
+
+    The replicates are those of the selection itself, so that it is repeated as it was; they are
+    left out where they could not change a decision, and where one test would take too long.
+    """
+    return replace(
+        settings,
+        only_deciding=True,
+        seconds=min(settings.seconds, LINE_SECONDS),
         open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
     )
 

@@ -1,7 +1,7 @@
 """What a repeated selection amounts to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scipy.special import betaincinv
 
@@ -41,6 +41,7 @@ class Stability:
     text : str, what was drawn, in words.
     rows : tuple of StabilityRow: models, the most frequent first; terms in the order of the
         maximal model; failures.
+    choices : tuple of Choice, one per sample.
     """
 
     method: str
@@ -48,15 +49,18 @@ class Stability:
     seed: int
     text: str
     rows: tuple[StabilityRow, ...]
+    choices: tuple["Choice", ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen: the model's name and its parts; or why nothing was."""
+    """What was chosen: the model's name, its parts and its fixed-effect coefficients; or why
+    nothing was."""
 
     model: str | None
     parts: tuple[str, ...] = ()
     failure: str | None = None
+    coefficients: tuple[str, ...] = ()
 
 
 def counted_rows(
