@@ -29,7 +29,7 @@ _HEADINGS = {
 _CLOSING = """\
 ## What to take from it
 
-- **An effect that is nothing** and was reported nevertheless has a naive interval that hardly
+- **An effect that is nothing** and was reported by a test at 5% has a naive interval that hardly
   ever covers zero, and a naive p-value below 0.05 nearly always. With the selection counted
   both are as they should be.
 - **An effect that is left out** beside a correlated one is in the naive estimate of that one;
@@ -89,7 +89,9 @@ def _row(label: str, record: Mapping[str, Any]) -> str:
     cells = [label, str(count)]
     for name in ("naive", "selection"):
         share = record[name]
-        error = 200 * (share * (1 - share) / count) ** 0.5
+        # Two of each kind more, as Agresti and Coull count: 100% of a few is not known exactly.
+        middle = (share * count + 2) / (count + 4)
+        error = 200 * (middle * (1 - middle) / (count + 4)) ** 0.5
         cells.append(f"{100 * share:.1f} ± {error:.1f}")
     cells.append(f"{record['length_ratio']:.2f}")
     cells += [f"{100 * record[f'{name}_below_alpha']:.0f}" for name in ("naive", "selection")]
