@@ -48,9 +48,10 @@ interval here covers it. A coefficient is told apart by name and column: the slo
 covariate whose interaction was dropped is, in the richest model, the slope at the reference
 level, and its interval is accordingly long. Errors and effects are taken to be normal or, for
 `cluster`, levels to be many; with few of either the t law of the estimate is an approximation.
-Intervals are one at a time, not simultaneous. A selection by the bootstrap is repeated without
-it, and where that changes whether the coefficient is reported on the data themselves, a note
-says so.
+Intervals are one at a time, not simultaneous. The selections of this page go by the
+large-sample laws of their tests, for the time that calibrated ones would take. Where the
+replicates of a test take too long to be repeated, the large-sample law takes its place, and
+where that changes whether the coefficient is reported on the data themselves, a note says so.
 """
 
 

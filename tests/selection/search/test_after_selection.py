@@ -12,7 +12,8 @@ from mmfit.api.search import search
 from mmfit.engine import fit_both, fit_model
 from mmfit.errors import ComputationError
 from mmfit.formula import build_matrices
-from mmfit.selection import Candidate, select_model
+from mmfit.selection import Candidate, NullSettings, select_model
+from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP
 from mmfit.selection.search.after_search import after_ladder, after_search
 from mmfit.selection.search.after_selection import Selected, after_selection
 from mmfit.selection.search.cluster_covariance import cluster_covariance
@@ -49,9 +50,16 @@ def data(seed=5, groups=10, size=4, x=0.45, z=0.3, spread=0.8):
 FRAME = data()
 
 
-def audited(frame=FRAME, maximal=MAXIMAL, minimal=MINIMAL, samples=4, method="parametric"):
+def audited(
+    frame=FRAME,
+    maximal=MAXIMAL,
+    minimal=MINIMAL,
+    samples=4,
+    method="parametric",
+    nulls=WITHOUT_BOOTSTRAP,
+):
     """The result of a search whose audit has a few samples."""
-    task = SearchTask(RowSource(frame), maximal, minimal, "backward", "lrt", 0.05)
+    task = SearchTask(RowSource(frame), maximal, minimal, "backward", "lrt", 0.05, nulls)
     models = task.models()
     outcome = task.run(Fits(models))
     audit = search_stability(task, outcome, samples=samples, method=method, models=models)
@@ -372,13 +380,13 @@ def test_both_methods_rest_on_their_own_standard_errors():
 
 
 def test_the_api_repeats_the_search_once(monkeypatch):
-    found = search(MAXIMAL, FRAME, minimal=MINIMAL)
+    found = search(MAXIMAL, FRAME, minimal=MINIMAL, null_distribution="chi2")
     table = found.after_selection(4)
     monkeypatch.setattr("mmfit.selection.search.stability.search_stability", None)
     assert found.stability(4)["count"].max() == 4
     assert tuple(table.columns) == TABLES["after_selection"].header
     assert table["samples"].tolist() == [4] * len(table)
-    expected = [asdict(row) for row in audited().rows]
+    expected = [asdict(row) for row in audited(nulls=NullSettings("chi2")).rows]
     assert table["conf_low_selection"].tolist() == [row["conf_low_selection"] for row in expected]
     assert set(table["model"]) == {found.formula}
 
