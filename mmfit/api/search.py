@@ -147,8 +147,8 @@ def search(
     criterion : ``lrt`` (likelihood-ratio tests at ``alpha``; the default, but not for an exhaustive
         search), ``aic`` (the default for an exhaustive search), ``bic`` or ``caic`` (conditional).
     minimal : formula of what every model keeps; without it an intercept.
-    null_distribution : of the tests, as for ``mmfit.compare``; ``auto`` spends a sixth of the time
-        on the replicates of each, since there are many tests.
+    null_distribution : of the tests, as for ``mmfit.compare``; ``auto`` spends at most 5 s on
+        the replicates of each.
     replicates, seed : of the parametric bootstrap.
     weights, offset, contrasts, categorical : as for ``mmfit.lmer``.
 

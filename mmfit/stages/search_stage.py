@@ -8,7 +8,6 @@ from mmfit.common.files import write_text
 from mmfit.engine import fit_both
 from mmfit.errors import naming
 from mmfit.selection.pair_tests.likelihood_ratio import search_nulls
-from mmfit.selection.records import NullSettings
 from mmfit.selection.search.records import SearchPath, search_to_json
 from mmfit.spec import ModelSpec
 from mmfit.spec.search import SELECTED
@@ -44,7 +43,7 @@ def search(session: Session) -> None:
         asked.search,
         asked.criterion,
         asked.alpha,
-        search_nulls(NullSettings.of(analysis.null_distribution, analysis.bootstrap)),
+        search_nulls(session.null_settings[0]),
     )
     with naming("the search"):
         models = task.models()
@@ -72,7 +71,7 @@ def _source(frame: pd.DataFrame, spec: ModelSpec) -> "RowSource":
 def _ladder_audit(session: Session) -> "tuple[Stability | None, AfterSelection | None]":
     """The selection among the declared models repeated, and its coefficients with the selection
     counted, where that is wanted."""
-    analysis, drawn = session.analysis, session.analysis.bootstrap
+    analysis = session.analysis
     asked = analysis.selection.stability
     if asked is None:
         return None, None
@@ -81,18 +80,12 @@ def _ladder_audit(session: Session) -> "tuple[Stability | None, AfterSelection |
 
     frame = session.rows[0]
     sources = {name: (_source(frame, spec), spec.formula) for name, spec in analysis.models.items()}
-    how = {
-        "alpha": analysis.selection.alpha,
-        "settings": NullSettings.of(analysis.null_distribution, drawn),
-        "per_pair": {
-            pair: NullSettings.of(own, drawn) for pair, own in analysis.pair_methods.items()
-        },
-        "relations": session.relations,
-    }
-    found, chosen = session.candidates, session.selection.chosen
+    alpha, relations = analysis.selection.alpha, session.relations
+    task = LadderTask(session.candidates, alpha, *session.null_settings, relations)
+    chosen = session.selection.chosen
     with naming("the stability of the selection"):
-        stability = ladder_stability(found, sources, chosen, **how, **asked.model_dump())
-        return stability, after_ladder(LadderTask(found, **how), chosen, stability)
+        stability = ladder_stability(task, sources, chosen, **asked.model_dump())
+        return stability, after_ladder(task, chosen, stability)
 
 
 def _write_tables(

@@ -98,7 +98,7 @@ def test_the_boundary_p_value_decides():
     assert "p = 0.04163 by 0.5 chi2(0) + 0.5 chi2(1) (plain chi-square: 0.08326)" in step.text
 
 
-def test_without_a_boundary_p_value_the_plain_one_decides_and_that_is_said():
+def test_where_no_law_holds_the_plain_chi_square_stands_in_and_that_is_said():
     models = [
         candidate("null", model("x", INTERCEPT), 103.0, singular=True),
         candidate("two", model("x", INTERCEPT, CROSSED), 100.0),

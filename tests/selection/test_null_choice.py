@@ -108,7 +108,7 @@ def test_without_replicates_the_large_sample_law_decides_and_says_so(
 ):
     found = compare_candidates(sleep[null], sleep[alternative], NullSettings(replicates=0))
     assert found.null_distribution == chosen
-    assert found.note.endswith("not calibrated to the size of this sample")
+    assert "not calibrated to the size of this sample" in found.note
 
 
 def test_the_calibrated_law_needs_few_replicates_to_agree_with_many(sleep):
@@ -244,6 +244,52 @@ def test_the_seed_decides(sleep):
     assert p_value(1, stop=False) != p_value(2, stop=False)
 
 
+def test_few_replicates_calibrate_nothing(sleep):
+    """Nineteen cannot say more than 0.05; the mixture says 1e-10 and decides."""
+    found = compare_candidates(sleep["one"], sleep["both"], NullSettings(replicates=19))
+    assert found.decided_by.method == "chibar2"
+    assert "takes 99 bootstrap replicates (19 are allowed)" in found.note
+    asked = compare_candidates(sleep["one"], sleep["both"], NullSettings("calibrated", 19))
+    assert asked.decided_by.method == "bootstrap"
+    assert "no law calibrated: too few bootstrap statistics lie in the tail" in asked.note
+
+
+def test_what_ended_the_replicates_is_said_once(sleep):
+    settled = compare_candidates(sleep["one"], sleep["both"]).distributions
+    assert all("settle the matter" in words.condition(law) for law in settled[-2:])
+    stopped = compare_candidates(sleep["apart"], sleep["both"]).distributions
+    assert not any("settle" in words.condition(law) for law in stopped)
+    assert "stopped after 50" in words.condition(stopped[-1])
+
+
+def test_replicates_are_drawn_only_where_they_can_change_a_decision(sleep):
+    closed = NullSettings(open_between=(0.001, 0.2))
+    found = compare_candidates(sleep["one"], sleep["both"], closed)
+    assert found.decided_by.method == "chibar2"
+    assert found.note.endswith("not calibrated, as that could not change the decision")
+    null = named("null", "Reaction ~ 1 + (Days | Subject)", "sleepstudy")
+    opened = replace(closed, open_between=(1e-9, 0.2))
+    assert compare_candidates(null, sleep["both"], opened).decided_by.method == "calibrated"
+
+
+@pytest.mark.parametrize("unit", [1e-85, 1e85])
+def test_units_change_no_law(unit):
+    frame = data("sleepstudy").assign(Reaction=lambda d: d["Reaction"] * unit)
+    found, expected = (
+        compare_candidates(
+            *(
+                Candidate(text, m, fit_both(m))
+                for text in ("Reaction ~ Days", "Reaction ~ Days + (Days | Subject)")
+                for m in [build_matrices(text, rows, categorical=["Subject"])]
+            ),
+            NullSettings(replicates=0),
+        )
+        for rows in (frame, data("sleepstudy"))
+    )
+    assert found.null_distribution == expected.null_distribution
+    assert found.p_value == pytest.approx(expected.p_value, rel=1e-6)
+
+
 def test_pairs_may_have_settings_of_their_own(sleep):
     candidates = [sleep["one"], sleep["apart"], sleep["both"]]
     own = {("both", "one"): NullSettings("chi2"), ("one", "apart"): NullSettings("bootstrap", 39)}
@@ -367,6 +413,8 @@ def test_the_table_keeps_every_record(sleep, singular, tmp_path):
         ({"replicates": -1}, "replicates must be a whole number from 0, not -1"),
         ({"replicates": 99.5}, "replicates must be a whole number"),
         ({"seed": True}, "seed must be a whole number"),
+        ({"seconds": float("nan")}, "seconds must be a number from 0, not nan"),
+        ({"stop": "no"}, "stop must be true or false, not 'no'"),
         ({"method": "bootstrap", "replicates": 0}, "bootstrap needs replicates"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmfit.report.blocks import PageTable, rows_of, table
 from mmfit.report.content.null_section import distribution_text
 from mmfit.report.records import ReportInput
-from mmfit.report.words.laws import deciding_sentence
+from mmfit.report.words.laws import deciding_sentence, grounds_of
 from mmfit.report.words.numbers import column, count, fixed, p_text, plural, typeset_powers
 from mmfit.selection.records import Comparison, Ranking, Selection
 
@@ -106,7 +106,7 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
     """How many pairs were tested, and how the two p-values differ."""
     if not comparisons:
         return ["There is one candidate, and so nothing to compare."]
-    decided = [comparison.decided_by.method for comparison in comparisons if comparison.valid]
+    decided = [grounds_of(pair.decided_by) for pair in comparisons if pair.valid]
     total = len(comparisons)
     texts = [f"{count(len(decided))} of {plural(total, 'pair')} can be tested by likelihood ratio."]
     if decided:

@@ -4,9 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mmfit.report.words.numbers import listed, plural
+from mmfit.selection.records import NullDistribution
 
 _GROUNDS = {
     "exact": "the exact null distribution of the design",
+    "approximate": (
+        "the exact null distribution of the tested variance, other random effects taken as known"
+    ),
     "calibrated": (
         "the large-sample distribution calibrated to the design by bootstrap replicates of the "
         "statistic, since by itself it does not keep its level in small samples"
@@ -17,9 +21,17 @@ _GROUNDS = {
 }
 
 
-def deciding_sentence(methods: Iterable[str]) -> str:
-    """What decided, from the methods of the deciding distributions, one per test; "" for none."""
-    counts = Counter(methods)
+def grounds_of(found: NullDistribution) -> str:
+    """The key of a deciding distribution in :func:`deciding_sentence`."""
+    return "approximate" if found.method == "exact" and not found.holds else found.method
+
+
+def deciding_sentence(grounds: Iterable[str], tests: str = "likelihood-ratio test") -> str:
+    """What decided, from the :func:`grounds_of` each test; "" without any.
+
+    ``tests`` is what they are called, in the singular.
+    """
+    counts = Counter(grounds)
     total = counts.total()
     if not total:
         return ""
@@ -29,9 +41,9 @@ def deciding_sentence(methods: Iterable[str]) -> str:
             f"{counts[method]} {_was(counts[method])} decided by {_GROUNDS[method]}"
             for method in methods
         ]
-        return f"Of {plural(total, 'likelihood-ratio test')} {listed(parts)}."
-    tests = "The likelihood-ratio test was" if total == 1 else "All likelihood-ratio tests were"
-    return f"{tests} decided by {_GROUNDS[methods[0]]}."
+        return f"Of {plural(total, tests)} {listed(parts)}."
+    subject = f"The {tests} was" if total == 1 else f"All {tests}s were"
+    return f"{subject} decided by {_GROUNDS[methods[0]]}."
 
 
 def _was(number: int) -> str:

@@ -61,11 +61,11 @@ def _null_distributions(report: ReportInput) -> Iterator[tuple[str, tuple[str, .
         ours = [found for found in laws if found.decides and found.method == "calibrated"]
         most = max(found.replicates for found in ours)
         yield (
-            f"Calibrated distributions have up to {plural(most, 'replicate')} drawn from the REML "
-            f"fit of the null (seed {report.analysis.bootstrap.seed}): the χ² is scaled to their "
-            "mean (Bartlett 1937; Rocke 1989), taken where the null fit is singular in the same "
-            "terms as that of the data; where variances are tested only the tail of the mixture "
-            "is, to their mean excess.",
+            f"Calibrated distributions rest on up to {plural(most, 'replicate')} drawn from the "
+            f"null, fitted by REML (seed {report.analysis.bootstrap.seed}): the χ² is scaled to "
+            "their mean (Bartlett 1937; Rocke 1989), of those whose null fit is singular in the "
+            "same terms as that of the data where there are 50; where variances are tested only "
+            "the tail of the mixture is scaled, to their mean excess.",
             ("bartlett", "rocke"),
         )
     if "bootstrap" in used:

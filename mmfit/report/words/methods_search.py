@@ -37,7 +37,7 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
             "and none entered without those that it contains."
         )
     sentences = [(f"{text} {end}", cited), *_edges(report)]
-    beside = "" if asked.stability is None else " but for those that are marked so"
+    beside = "" if asked.stability is None else ", but for those with the selection counted"
     warning = f"Tests and intervals of that model do not allow for the search{beside}."
     return [*sentences, (warning, ())]
 
@@ -45,12 +45,12 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
 def _edges(report: ReportInput) -> Iterator[Sentence]:
     laws = report.tables["search"]["null_distribution"].dropna()
     if len(laws):
-        yield (deciding_sentence(law_of(law) for law in laws), ())
+        yield (deciding_sentence((law_of(law) for law in laws), "test in the search"), ())
     if any(law.count("chi2(") > 1 for law in laws):
         yield (
             "Where a test of the search puts a variance on the boundary of the parameter space, "
-            "that distribution is a mixture of chi-squares (Self and Liang 1987; Stram and Lee "
-            "1994).",
+            "the large-sample distribution is a mixture of chi-squares (Self and Liang 1987; "
+            "Stram and Lee 1994).",
             ("boundary", "mixture"),
         )
     if any(law_of(law) == "calibrated" for law in laws):

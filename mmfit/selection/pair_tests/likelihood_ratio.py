@@ -38,16 +38,31 @@ def search_nulls(settings: NullSettings) -> NullSettings:
 def audit_nulls(settings: NullSettings, samples: int, alpha: float) -> NullSettings:
     """The same settings for a selection at a level ``alpha`` that is repeated ``samples`` times.
 
-    The laws are those of the selection; replicates are fewer, and drawn only where they can change
-    a decision. A bootstrap that was asked for gives way to the calibrated law, which needs fewer.
+    Replicates are fewer, and drawn only where they can change a decision.
     """
-    method = "auto" if settings.method in ("bootstrap", "calibrated") else settings.method
+    few = replace(settings, replicates=min(settings.replicates, AUDIT_REPLICATES))
+    return _decisions_alone(few, alpha, AUDIT_SECONDS / samples)
+
+
+def line_nulls(settings: NullSettings, alpha: float) -> NullSettings:
+    """The same settings for a selection that is repeated on responses along a line.
+
+    The replicates are those of the selection itself, drawn only where they can change a decision,
+    and fewer where those of a test would take too long.
+    """
+    return _decisions_alone(settings, alpha, LINE_SECONDS)
+
+
+def _decisions_alone(settings: NullSettings, alpha: float, seconds: float) -> NullSettings:
+    """For a selection whose p-values nobody reads. A bootstrap that was asked for gives way to the
+    calibrated law, which needs fewer replicates.
+    """
+    replicated = settings.method in ("bootstrap", "calibrated")
     return replace(
         settings,
-        method=method,
-        replicates=min(settings.replicates, AUDIT_REPLICATES),
+        method="auto" if replicated else settings.method,
         only_deciding=True,
-        seconds=min(settings.seconds, AUDIT_SECONDS / samples),
+        seconds=min(settings.seconds, seconds),
         open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
     )
 
@@ -60,20 +75,6 @@ def sample_nulls(settings: NullSettings, seed: int, sample: int) -> NullSettings
     """
     state = np.random.SeedSequence(seed, spawn_key=(sample, 1)).generate_state(4)
     return replace(settings, seed=int.from_bytes(state.tobytes(), "little"))
-
-
-def line_nulls(settings: NullSettings, alpha: float) -> NullSettings:
-    """The same settings for a selection that is repeated on responses along a line.
-
-    The replicates are those of the selection itself, so that it is repeated as it was; they are
-    left out where they could not change a decision, and where one test would take too long.
-    """
-    return replace(
-        settings,
-        only_deciding=True,
-        seconds=min(settings.seconds, LINE_SECONDS),
-        open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def after_search(
     matrices, maximal = models.matrices(outcome.state), models.matrices(models.scope.maximal)
 
     def select(responses: np.ndarray) -> list[Choice]:
-        return batch_choices(task, models, responses)
+        return batch_choices([task] * len(responses), models, responses)
 
     asked = Selected(
         name or outcome.path.chosen,
@@ -65,14 +65,14 @@ def after_ladder(task: LadderTask, chosen: str, stability: Stability) -> AfterSe
     task = task.with_nulls(lambda nulls: line_nulls(nulls, task.alpha))
 
     def select(responses: np.ndarray) -> list[Choice]:
-        return ladder_choices(task, responses)
+        return ladder_choices([task] * len(responses), responses)
 
     named = task.named
     every = [candidate.matrices for candidate in task.candidates]
     asked = Selected(
         chosen,
         named[chosen].model("REML"),
-        [matrices for name, matrices in zip(named, every, strict=True) if name != chosen],
+        [c.matrices for c in task.candidates if c.name != chosen],
         set.intersection(*(set(matrices.fixed_names) for matrices in every)),
         select,
         clusters(every) if stability.method == "cluster" else None,

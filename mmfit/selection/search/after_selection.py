@@ -13,8 +13,8 @@ out large; what was left out beside them is in them. So the law of its estimate 
 The p-value and the interval hold among all data sets in which the coefficient is reported, at
 every true value. They are of the coefficient of the richest model; if the chosen model is true,
 this is its own. A coefficient that every model has is not selected, and gets the richest model's t
-interval. Nothing of it is drawn, but for the covariance of ``cluster``; the repetitions go by the
-null distributions of the audit.
+interval. Nothing of it is drawn, but for the covariance of ``cluster``; tests are repeated with
+their own replicates.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -184,7 +184,7 @@ def _selective(
         law, count = found.law, found.selections
         if not found.observed:
             notes.append(
-                "repeated as the audit repeats it, the selection does not have it on the data "
+                "repeated with its tests in less time, the selection does not have it on the data "
                 "themselves"
             )
     result = {"std_error_selection": float(scale), "df_selection": df}

@@ -31,7 +31,8 @@ class ReportedValues:
 
     Attributes
     ----------
-    law : TruncatedT, the law of the estimate there, or None where it is reported nowhere.
+    law : TruncatedT, the law of the estimate there; None where it is not reported at the observed
+        value, by a repetition that does without some of the selection's tests.
     selections : int, how often the selection was made.
     observed : bool, whether it is reported at the observed value.
     """
@@ -61,10 +62,7 @@ def reported_values(value: float, df: float, reported: Reported) -> ReportedValu
         places, found = np.append(places, new), np.append(found, reported(new))
         order = np.argsort(places, kind="stable")
         places, found = places[order], found[order]
-    lows, highs = _intervals(places, found)
-    law = None
-    if len(lows):
-        law = TruncatedT(*_reaching(lows, highs, value), df)
+    law = TruncatedT(*_intervals(places, found), df) if observed else None
     return ReportedValues(law, len(places), observed)
 
 
@@ -86,13 +84,3 @@ def _intervals(places: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nd
     ends = np.concatenate([[-np.inf], (places[edges] + places[edges + 1]) / 2, [np.inf]])
     inside = found[np.concatenate([[0], edges + 1])]
     return ends[:-1][inside], ends[1:][inside]
-
-
-def _reaching(lows, highs, value: float) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals, the nearest one drawn out to the value where it lies in none: it was reported
-    there, by a test that the repeated selection does without."""
-    distance = np.maximum(np.maximum(lows - value, value - highs), 0.0)
-    nearest = np.argmin(distance)
-    lows, highs = lows.copy(), highs.copy()
-    lows[nearest], highs[nearest] = min(lows[nearest], value), max(highs[nearest], value)
-    return lows, highs

@@ -114,23 +114,16 @@ def _parametric(task, models: Models, outcome: Outcome, samples: int, seed: int)
     for responses in drawn_responses(matrices, fit, samples, seed):
         numbers = range(len(choices), len(choices) + len(responses))
         tasks = [task.of_sample(seed, k) for k in numbers]
-        choices += batch_choices(task, models, responses, tasks)
+        choices += batch_choices(tasks, models, responses)
     return choices
 
 
 def batch_choices(
-    task: SearchTask,
-    models: Models,
-    responses: np.ndarray,
-    tasks: Sequence[SearchTask] | None = None,
+    tasks: Sequence[SearchTask], models: Models, responses: np.ndarray
 ) -> list[Choice]:
-    """The searches of responses (B, n), each model fitted to all at once.
-
-    ``tasks`` are those of the responses, where their settings differ from that of ``task``.
-    """
+    """The searches (B) of responses (B, n), each model fitted to all at once."""
     batch = Batch(models, responses)
-    own = [task] * len(responses) if tasks is None else tasks
-    return [_searched(one, _member_fits(one, batch, k)) for k, one in enumerate(own)]
+    return [_searched(task, _member_fits(task, batch, k)) for k, task in enumerate(tasks)]
 
 
 def check_settings(samples: int, method: str, seed: int) -> None:

@@ -75,14 +75,10 @@ class LadderTask:
 
 
 def ladder_stability(
-    candidates: Sequence[Candidate],
+    task: LadderTask,
     sources: dict[str, tuple[RowSource, str]],
     chosen: str,
     *,
-    alpha: float = 0.05,
-    settings: NullSettings = WITHOUT_BOOTSTRAP,
-    per_pair: Mapping[Pair, NullSettings] | None = None,
-    relations: Relations[str] | None = None,
     samples: int = 100,
     method: str = "parametric",
     seed: int = 1,
@@ -91,9 +87,8 @@ def ladder_stability(
 
     Parameters
     ----------
+    task : the selection;  chosen : name of the candidate selected from the data.
     sources : per candidate its rows and its formula, for the cluster bootstrap.
-    chosen : name of the candidate selected from the data.
-    candidates, alpha, settings, per_pair, relations : as of ``LadderTask``.
     samples, method, seed : as for ``search_stability``.
 
     Raises
@@ -101,11 +96,10 @@ def ladder_stability(
     ComparisonError : as for ``search_stability``.
     """
     check_settings(samples, method, seed)
-    task = LadderTask(candidates, alpha, settings, per_pair, relations)
-    task = task.with_nulls(lambda nulls: audit_nulls(nulls, samples, alpha))
+    task = task.with_nulls(lambda nulls: audit_nulls(nulls, samples, task.alpha))
     parts = task.parts
     if method == "cluster":
-        known = clusters([candidate.matrices for candidate in candidates])
+        known = clusters([candidate.matrices for candidate in task.candidates])
         text = cluster_words(known)
         sets = (_refitted(sources, known, rng) for rng in generators(samples, seed))
         # Drawn clusters have other rows in every sample, and other relations with them.
@@ -119,19 +113,15 @@ def ladder_stability(
         for responses in drawn_responses(origin.matrices, origin.reported, samples, seed):
             numbers = range(len(choices), len(choices) + len(responses))
             tasks = [task.of_sample(seed, k) for k in numbers]
-            choices += ladder_choices(task, responses, tasks)
+            choices += ladder_choices(tasks, responses)
     terms = tuple(dict.fromkeys(part for own in parts.values() for part in own))
     rows = counted_rows(choices, Choice(chosen, parts[chosen]), terms)
     return Stability(method, samples, seed, text, rows, tuple(choices))
 
 
-def ladder_choices(
-    task: LadderTask, responses: np.ndarray, tasks: Sequence[LadderTask] | None = None
-) -> list[Choice]:
-    """The selections of responses (B, n), each candidate fitted to all at once.
-
-    ``tasks`` are those of the responses, where their settings differ from that of ``task``.
-    """
+def ladder_choices(tasks: Sequence[LadderTask], responses: np.ndarray) -> list[Choice]:
+    """The selections (B) among the same candidates, each fitted to all responses (B, n) at once."""
+    task = tasks[0]
     batches = {
         (c.name, by): fit_all(c.matrices, responses, by) for c in task.candidates for by in CRITERIA
     }
@@ -142,8 +132,7 @@ def ladder_choices(
         def make(y=y, member=member) -> list[Candidate]:
             return [_member_candidate(c, y, member, batches) for c in task.candidates]
 
-        own = task if tasks is None else tasks[member]
-        choices.append(_selected(make, own, parts, relations))
+        choices.append(_selected(make, tasks[member], parts, relations))
     return choices
 
 

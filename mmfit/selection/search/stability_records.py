@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from scipy.special import betaincinv
+from mmfit.inference.distributions import binomial_interval
 
 LEVEL = 0.95
 
@@ -93,7 +93,5 @@ def _counted(values) -> dict[str, int]:
 
 
 def _row(kind: str, model: str, chosen: bool, count: int, total: int) -> StabilityRow:
-    tail = (1 - LEVEL) / 2
-    low = 0.0 if count == 0 else float(betaincinv(count, total - count + 1, tail))
-    high = 1.0 if count == total else float(betaincinv(count + 1, total - count, 1 - tail))
+    low, high = binomial_interval(count, total)
     return StabilityRow(kind, model, chosen, count, count / total, low, high)

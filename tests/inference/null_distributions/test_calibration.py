@@ -12,6 +12,7 @@ from mmfit.inference.null_distributions.calibration import (
     _mean_excess,
     scaled_chi_square,
     scaled_tail,
+    tail_without_law,
 )
 from mmfit.inference.null_distributions.mixtures import ChiBarSquare, half_space, plain
 
@@ -123,7 +124,7 @@ def test_a_mass_at_zero_beyond_the_body_is_kept():
 
 @pytest.mark.parametrize("values", [np.zeros(300), np.array([]), np.full(50, np.nan)])
 def test_nothing_to_fit_to_is_refused(values):
-    with pytest.raises(ComputationError, match="above zero"):
+    with pytest.raises(ComputationError, match="lie in the tail"):
         scaled_tail(half_space(1), 1.0, values)
     with pytest.raises(ComputationError, match="above zero"):
         scaled_chi_square(1, 1.0, values, everyone(values))
@@ -161,3 +162,32 @@ def test_the_intervals_cover_the_p_value_of_endless_replicates(R):
         whole = scaled_chi_square(1, 5.0, values, everyone(values))
         covered.append([found.low < expected < found.high for found in (tail, whole)])
     assert np.mean(covered, axis=0) == pytest.approx([0.95, 0.95], abs=0.035)
+
+
+@pytest.mark.parametrize("wild", [np.r_[np.linspace(0, 3, 98), 1e9], np.full(99, 2.0)])
+def test_replicates_of_no_law_end_in_numbers_or_a_reason(wild):
+    """One beyond all measure; all alike."""
+    for observed in (0.0, 0.5, 2.5, 40.0, 1e6):
+        found = [scaled_chi_square(1, observed, wild, everyone(wild))]
+        if wild[-1] > 5:
+            found.append(scaled_tail(half_space(1), observed, wild))
+        for one in found:
+            assert 0 <= one.low <= one.p_value <= one.high <= 1
+    far = 100 + drawn(plain(1), 300) / 1000
+    found = scaled_tail(half_space(1), 800.0, far)
+    assert 0 <= found.low <= found.p_value <= found.high < 1e-100
+    tiny = drawn(half_space(1), 300) * 1e-6
+    assert scaled_tail(half_space(1), 1e-6, tiny).scale == pytest.approx(1e-6, rel=0.3)
+
+
+@pytest.mark.parametrize(("true", "df"), [(half_space(1), 3), (half_space(2), 2), (plain(2), 5)])
+def test_a_tail_without_a_law_does_not_fall_faster_than_the_true_one(true, df):
+    """Too many degrees of freedom would be shrunk to fit, and fall too fast beyond."""
+    values = drawn(true, 100_000, seed=8)
+    for p in (0.05, 0.01, 0.001, 1e-5):
+        observed = -2 * np.log(p)
+        found = tail_without_law(df, observed, values)
+        assert found.scale >= 1 or found.law == plain(1)
+        assert np.log(found.p_value / true.survival(observed)) == pytest.approx(0, abs=0.35)
+    shrunken = scaled_tail(plain(df), -2 * np.log(1e-5), values)
+    assert shrunken.scale <= 1.05

@@ -77,8 +77,9 @@ def ladder(formulas, frame=FRAME, samples=4, method="parametric"):
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
     sources = {name: (RowSource(frame), formula) for name, formula in formulas.items()}
     chosen = select_model(candidates).chosen
-    audit = ladder_stability(candidates, sources, chosen, samples=samples, method=method)
-    return chosen, after_ladder(LadderTask(candidates), chosen, audit)
+    task = LadderTask(candidates)
+    audit = ladder_stability(task, sources, chosen, samples=samples, method=method)
+    return chosen, after_ladder(task, chosen, audit)
 
 
 def slow_interval(frame, name, selected):
@@ -295,13 +296,14 @@ def test_rank_deficient_models():
     """A column that others make up: what it takes from them cannot be told."""
     frame = FRAME.assign(both=FRAME["x"] + FRAME["w"])
     frame["y"] = frame["y"] + frame["both"]
-    chosen, after = ladder({"a": "y ~ both + (1 | g)", "b": "y ~ x + w + z + (1 | g)"}, frame)
-    found = rows(after)
-    if chosen == "a":
-        assert "does not tell it" in found["both"].note
-        assert found["both"].conf_low_selection is None
-    else:
-        assert all(row.conf_low_selection is not None for row in found.values())
+    formulas = {"a": "y ~ both + (1 | g)", "b": "y ~ x + w + z + (1 | g)"}
+    models = {name: build_matrices(formula, frame) for name, formula in formulas.items()}
+    task = LadderTask([Candidate(name, m, fit_both(m)) for name, m in models.items()])
+    found = rows(after_ladder(task, "a", NO_AUDIT))
+    assert "does not tell it" in found["both"].note
+    assert found["both"].conf_low_selection is None
+    found = rows(after_ladder(task, "b", NO_AUDIT))
+    assert all(row.conf_low_selection is not None for row in found.values())
     # A second copy of a column adds nothing and harms nothing.
     twice = FRAME.assign(copy=2 * FRAME["x"])
     one = rows(audited(twice, maximal="y ~ x + z + copy + (1 | g)"))

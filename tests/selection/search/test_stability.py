@@ -21,7 +21,7 @@ from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import SearchTask, search_stability
-from mmfit.selection.search.stability_ladder import ladder_stability
+from mmfit.selection.search.stability_ladder import LadderTask, ladder_stability
 from mmfit.tables.schema import TABLES
 from mmfit.tables.search_tables import stability_table
 
@@ -214,7 +214,9 @@ def declared(method, samples=10):
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
     sources = {name: (RowSource(FRAME), formula) for name, formula in FORMULAS.items()}
     chosen = select_model(candidates).chosen
-    stability = ladder_stability(candidates, sources, chosen, samples=samples, method=method)
+    stability = ladder_stability(
+        LadderTask(candidates), sources, chosen, samples=samples, method=method
+    )
     return candidates, chosen, stability
 
 
@@ -248,7 +250,7 @@ def a_slope(**how):
     candidates = [
         Candidate(name, m := build_matrices(f, FRAME), fit_both(m)) for name, f in names.items()
     ]
-    return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
+    return ladder_stability(LadderTask(candidates, 0.3, **how), sources, "a", samples=20)
 
 
 @pytest.mark.parametrize("method", ["chi2", "exact"])
