@@ -42,6 +42,7 @@ bench: $(VENV)/.run
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.testing
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.agreement
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.size
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.coverage
 
 # The environment: made once, brought up to date when a lock or the package's settings change.
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/pip

@@ -15,9 +15,10 @@ from mmfit.inference.null_distributions.calibration import (
     FEWEST_ALIKE,
     scaled_chi_square,
     scaled_tail,
+    tail_without_law,
 )
 from mmfit.inference.null_distributions.exact_tests import ExactNull
-from mmfit.inference.null_distributions.mixtures import ChiBarSquare
+from mmfit.inference.null_distributions.mixtures import ChiBarSquare, plain
 
 # Of the logarithm of the place where a tail begins, over the law's scale.
 _GRID = np.linspace(np.log(1e-9), np.log(1e3), 4000)
@@ -54,6 +55,20 @@ def by_mean(df: int, observed: np.ndarray, replicates: np.ndarray, alike: np.nda
 
 def by_tail(law: ChiBarSquare, observed: np.ndarray, replicates: np.ndarray) -> np.ndarray:
     """``scaled_tail`` of each; NaN where it refuses."""
+    return _by_tail(law, observed, replicates)[0]
+
+
+def by_tail_alone(df: int, observed: np.ndarray, replicates: np.ndarray) -> np.ndarray:
+    """``tail_without_law`` of each; NaN where it refuses."""
+    out, _ = _by_tail(plain(1), observed, replicates)
+    for k in range(2, df + 1):
+        p, scale = _by_tail(plain(k), observed, replicates)
+        out = np.where(scale >= 1, p, out)
+    return out
+
+
+def _by_tail(law: ChiBarSquare, observed, replicates) -> tuple[np.ndarray, np.ndarray]:
+    """p-values and the scales of the tails."""
     count = np.isfinite(replicates).sum(axis=1)
     ordered = np.sort(replicates, axis=1)  # NaN come last
     place = np.minimum((BODY * count).astype(int), replicates.shape[1] - 1)
@@ -63,15 +78,14 @@ def by_tail(law: ChiBarSquare, observed: np.ndarray, replicates: np.ndarray) -> 
     exceeding = over.sum(axis=1)
     share = exceeding / (count + 1)
     mean = np.where(over, ordered - above[:, None], 0.0).sum(axis=1) / np.maximum(exceeding, 1)
-    reached = (replicates >= (observed - 1e-8)[:, None]).sum(axis=1)
-    reached = np.where(observed > 0, reached, count)
-    body = np.maximum((1 + reached) / (1 + count), share)
-    p = np.where(observed <= above, body, share * _tail(law, observed, above, mean))
-    return np.where(exceeding >= FEWEST_ABOVE, p, np.nan)
+    body = np.maximum(by_counting(observed, replicates), share)
+    beyond, scale = _tail(law, observed, above, mean)
+    p = np.where(observed > 0, np.where(observed <= above, body, share * beyond), 1.0)
+    return np.where(exceeding >= FEWEST_ABOVE, p, np.nan), scale
 
 
-def _tail(law: ChiBarSquare, observed, above, mean) -> np.ndarray:
-    """P(X > observed | X > above), X having the mean excess ``mean`` over ``above``."""
+def _tail(law: ChiBarSquare, observed, above, mean) -> tuple[np.ndarray, np.ndarray]:
+    """P(X > observed | X > above), X having the mean excess ``mean`` over ``above``; X's scale."""
     start = np.exp(_GRID)
     excess = _mean_excess(law, start)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,7 +93,7 @@ def _tail(law: ChiBarSquare, observed, above, mean) -> np.ndarray:
         sought = np.log(mean / above)
         begin = np.exp(np.interp(-sought, _GRID - np.log(excess), _GRID))
         scale = np.where(above > 0, above / begin, mean / _mean_excess(law, np.zeros(1))[0])
-        return _beyond(law, observed / scale) / _beyond(law, above / scale)
+        return _beyond(law, observed / scale) / _beyond(law, above / scale), scale
 
 
 def _beyond(law: ChiBarSquare, x: np.ndarray) -> np.ndarray:
@@ -101,7 +115,7 @@ def by_exact(law: ExactNull, observed: np.ndarray) -> np.ndarray:
     return np.where(observed > grid[1], np.interp(observed, grid[1:], tails[1:]), 1.0)
 
 
-def check(law: ChiBarSquare, edge: bool, p, observed, replicates, alike) -> None:
+def check(law: ChiBarSquare | None, df: int, edge: bool, p, observed, replicates, alike) -> None:
     """Whether p-values are those of the package, of a few data sets.
 
     Raises
@@ -110,10 +124,13 @@ def check(law: ChiBarSquare, edge: bool, p, observed, replicates, alike) -> None
     """
     for i in range(len(p)):
         try:
-            if edge:
-                known = scaled_tail(law, observed[i], replicates[i]).p_value
+            if not edge:
+                known = scaled_chi_square(df, observed[i], replicates[i], alike[i])
+            elif law is None:
+                known = tail_without_law(df, observed[i], replicates[i])
             else:
-                known = scaled_chi_square(law.dfs[-1], observed[i], replicates[i], alike[i]).p_value
+                known = scaled_tail(law, observed[i], replicates[i])
+            expected = known.p_value
         except ComputationError:
-            known = np.nan
-        assert np.isclose(p[i], known, rtol=_CLOSE, equal_nan=True), (law, p[i], known)
+            expected = np.nan
+        assert np.isclose(p[i], expected, rtol=_CLOSE, equal_nan=True), (law, p[i], expected)

@@ -15,7 +15,15 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from benchmarks.size_draws import Draws
-from benchmarks.size_laws import by_counting, by_exact, by_law, by_mean, by_tail, check
+from benchmarks.size_laws import (
+    by_counting,
+    by_exact,
+    by_law,
+    by_mean,
+    by_tail,
+    by_tail_alone,
+    check,
+)
 from benchmarks.size_studies import BY_KIND, Cell, frame, null_cell
 from mmfit.engine.criterion import ML, REML
 from mmfit.engine.many import fit_many
@@ -180,21 +188,26 @@ def _by_replicates(
         if not len(some):
             continue
         parts = observed[some], replicates[some]
-        found = by_tail(law, *parts) if edge else by_mean(df, *parts, alike[some])
+        if not edge:
+            found = by_mean(df, *parts, alike[some])
+        else:
+            found = by_tail_alone(df, *parts) if law is None else by_tail(law, *parts)
         few = some[:_CHECKED]
-        check(law, edge, found[:_CHECKED], observed[few], replicates[few], alike[few])
+        check(law, df, edge, found[:_CHECKED], observed[few], replicates[few], alike[few])
         calibrated[some] = found
     return counted, np.where(np.isfinite(calibrated), calibrated, counted)
 
 
-def _laws(cell: Cell, df: int, singular: np.ndarray) -> list[tuple[np.ndarray, ChiBarSquare, bool]]:
-    """Which data sets have which law calibrated, and whether that is of the tail alone."""
-    test = cell.test
-    if not test.edge and test.reml:
-        return [(singular, plain(df), True), (~singular, plain(df), False)]
-    if not test.edge:
-        return [(np.ones_like(singular), plain(df), False)]
-    return [(singular, plain(df), True), (~singular, half_space(df), True)]
+def _laws(
+    cell: Cell, df: int, singular: np.ndarray
+) -> list[tuple[np.ndarray, ChiBarSquare | None, bool]]:
+    """Which data sets have which law calibrated (None: no law is known), and whether that is of
+    the tail alone."""
+    if cell.test.edge:
+        return [(singular, None, True), (~singular, half_space(df), True)]
+    if cell.test.reml:
+        return [(singular, None, True), (~singular, plain(df), False)]
+    return [(np.ones_like(singular), plain(df), False)]
 
 
 def _added_parameters(cell: Cell) -> int:

@@ -20,7 +20,7 @@ STAGES = {
     "bootstrap": "draw one part of the bootstrap replicates: bootstrap/chunk.<I>.json",
     "compare": "test every valid pair of models: comparisons.csv, null_distributions.csv",
     "select": "choose a model, each step in words: selection.json",
-    "search": "search for a model, or audit the selection: tables/search.csv, tables/stability.csv",
+    "search": "search for a model, or audit one: search.csv, stability.csv, after_selection.csv",
     "tables": "write the tables of models, coefficients, (co)variances, random effects, anova",
     "inference": "write the tables of intervals, tests, measures, means, predictions, diagnosis",
     "report": "write report.html and provenance.json",

@@ -10,8 +10,10 @@ scipy.special's functions are called directly: importing scipy.stats costs more 
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import chdtrc, fdtrc, gammaln, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import betaincinv, chdtrc, fdtrc, gammaln, ndtr, ndtri, stdtr, stdtrit
 
+NORMAL_95 = 1.959963984540054
+"""The 97.5% quantile of the normal distribution."""
 # t / sqrt(df) from which on the incomplete beta function is its first term, to 16 digits.
 _FAR = 3e8
 # Degrees of freedom from which on all quantiles are within reach of scipy's search.
@@ -30,6 +32,18 @@ def t_p_value(statistic, df) -> np.ndarray:
         first = np.exp(np.minimum(known / 2 * log_x - _log_factor(known), 0.0))
         tail = np.where(far, first, tail)
     return _in_range(df, tail, lambda: 2 * ndtr(-statistic))
+
+
+def binomial_interval(count: int, total: int, stopped: bool = False) -> tuple[float, float]:
+    """95% interval of a probability by Clopper & Pearson 1934 (Biometrika 26: 404-413).
+
+    ``stopped``: ``count`` was fixed and ``total`` is random, the last of them being one of those
+    that count; the tails are of that sampling.
+    """
+    low = float(betaincinv(count, total - count + 1, 0.025)) if count else 0.0
+    above = count if stopped else count + 1
+    high = float(betaincinv(above, total - count, 0.975)) if count < total else 1.0
+    return low, high
 
 
 def t_quantile(probability: float, df) -> np.ndarray:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from mmfit.engine.records import Fit
@@ -82,9 +82,11 @@ class NullSettings:
         ``calibrated`` or ``bootstrap``.
     replicates : int, bootstrap replicates at most; 0 for none.
     seed : int, of the bootstrap.
-    stop : bool, whether the bootstrap may end when enough replicates exceed the statistic.
+    stop : bool, whether the replicates may end when enough of them exceed the statistic, or (for
+        ``auto``) when the first ones settle the matter.
     only_deciding : bool, whether laws that do not decide are left out where they cost something.
     seconds : float, what ``auto`` may spend on the replicates of one test.
+    open_between : ``auto`` draws replicates only where the large-sample p-value lies between these.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class NullSettings:
     stop: bool = True
     only_deciding: bool = False
     seconds: float = AUTO_SECONDS
+    open_between: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
     def of(cls, method: str, bootstrap: Any) -> "NullSettings":
@@ -112,6 +115,10 @@ class NullSettings:
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
                 raise ComparisonError(f"{name} must be a whole number from 0, not {value!r}")
+        if not isinstance(self.seconds, Real) or not self.seconds >= 0:
+            raise ComparisonError(f"seconds must be a number from 0, not {self.seconds!r}")
+        if self.stop not in (True, False):
+            raise ComparisonError(f"stop must be true or false, not {self.stop!r}")
         if self.method in ("bootstrap", "calibrated") and not self.replicates:
             raise ComparisonError(f"{self.method} needs replicates, and 0 are given")
 

@@ -26,11 +26,6 @@ def distribution(found: NullDistribution) -> str:
     return f"{law}, {what} by {found.scale:.4g} ({found.replicates} replicates)"
 
 
-def criterion_of(text: str) -> str | None:
-    """The criterion of an exact distribution as :func:`distribution` prints it, else None."""
-    return {"exact RLRT": "REML", "exact LRT": "ML"}.get(text.removesuffix(_OTHERS_KNOWN))
-
-
 def law_of(text: str) -> str:
     """The method of a distribution as :func:`distribution` prints it."""
     if text.startswith("exact"):
@@ -132,7 +127,8 @@ def _several_at_zero(null: str, count: int) -> str:
 
 
 def _by_bootstrap(*conditions: Remark) -> str:
-    return f"p by parametric bootstrap, {remarks(conditions)}"
+    words = "p by parametric bootstrap"
+    return f"{words}, {remarks(conditions)}" if conditions else words
 
 
 def _as_asked(found: NullDistribution) -> str:
@@ -194,7 +190,11 @@ _WORDS = {
         "large-sample law, scaled to their mean excess"
     ),
     "no_calibration": lambda why: f"no law calibrated: {why}",
-    "not_calibrated": lambda: "not calibrated to the size of this sample",
+    "too_few_to_calibrate": lambda fewest, given: (
+        f"not calibrated to the size of this sample, which takes {fewest} bootstrap replicates "
+        f"({given} are allowed)"
+    ),
+    "not_open": lambda: "not calibrated, as that could not change the decision",
     "calibration_too_dear": _too_dear_to_calibrate,
     "by_calibrated": lambda *conditions: f"p by {remarks(conditions)}",
     # the test

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mmfit.selection.pair_tests.bootstrap_chunks import Drawn
+    from mmfit.selection.records import NullSettings
     from mmfit.selection.relations.relations import Relations
     from mmfit.selection.search.records import SearchPath
 
@@ -120,6 +121,18 @@ class Session:
         from mmfit.selection.pair_tests.compare import by_name, relations_of
 
         return relations_of(by_name(self.candidates))
+
+    @property
+    def null_settings(self) -> "tuple[NullSettings, dict[tuple[str, str], NullSettings]]":
+        """How null distributions are found: of all pairs, and of those that differ."""
+        from mmfit.selection.records import NullSettings
+
+        analysis = self.analysis
+        own = {
+            pair: NullSettings.of(method, analysis.bootstrap)
+            for pair, method in analysis.pair_methods.items()
+        }
+        return NullSettings.of(analysis.null_distribution, analysis.bootstrap), own
 
     def _candidate(self, model: str) -> Candidate:
         if model not in self._candidates:

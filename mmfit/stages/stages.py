@@ -14,7 +14,7 @@ from mmfit.data import diagnose, load_dataset, write_design, write_rows
 from mmfit.data.records import Dataset
 from mmfit.engine import fit_both
 from mmfit.errors import StaleError, naming
-from mmfit.selection.records import NullSettings, Selection
+from mmfit.selection.records import Selection
 from mmfit.selection.serialize import selection_to_json
 from mmfit.spec import Analysis
 from mmfit.stages.jobs import Job
@@ -50,7 +50,7 @@ def bootstrap(session: Session, chunk: int) -> None:
     """bootstrap/chunk.<chunk>.json: that part of the bootstrap replicates of all tests."""
     from mmfit.selection.pair_tests.bootstrap_chunks import bootstrap_chunk
 
-    analysis, (settings, own) = session.analysis, _null_settings(session.analysis)
+    analysis, (settings, own) = session.analysis, session.null_settings
     chunks = analysis.bootstrap.chunks
     found = bootstrap_chunk(
         session.candidates, analysis.comparisons, settings, chunk, chunks, own, session.relations
@@ -63,7 +63,7 @@ def compare(session: Session) -> None:
     from mmfit.selection import compare_all
     from mmfit.tables.comparison_tables import comparison_tables
 
-    settings, own = _null_settings(session.analysis)
+    settings, own = session.null_settings
     comparisons = compare_all(
         session.candidates,
         pairs=session.analysis.comparisons,
@@ -99,13 +99,13 @@ def _selected(session: Session) -> Selection:
         session.candidates,
         session.comparisons,
         alpha=session.analysis.selection.alpha,
-        settings=_null_settings(session.analysis)[0],
+        settings=session.null_settings[0],
         relations=session.relations,
     )
 
 
 def search(session: Session) -> None:
-    """tables/search.csv, tables/stability.csv; with a search also search.json and its fits."""
+    """The tables of search and audit under tables/; with a search also search.json and its fits."""
     from mmfit.stages import search_stage
 
     search_stage.search(session)
@@ -184,15 +184,3 @@ def perform(job: Job, session: Session) -> None:
         bootstrap(session, int(job.part))
     else:
         STAGES[job.stage](session)
-
-
-def _null_settings(
-    analysis: Analysis,
-) -> tuple[NullSettings, dict[tuple[str, str], NullSettings]]:
-    """How null distributions are found: of all pairs, and of those that differ."""
-
-    def settings(method: str) -> NullSettings:
-        return NullSettings.of(method, analysis.bootstrap)
-
-    own = {pair: settings(method) for pair, method in analysis.pair_methods.items()}
-    return settings(analysis.null_distribution), own

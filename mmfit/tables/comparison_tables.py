@@ -47,7 +47,7 @@ def _comparison(row: Mapping[str, Any], laws: Iterable[Mapping[str, Any]]) -> Co
     whole = (name for name, kind in TABLES["comparisons"].kinds.items() if kind == "integer")
     values = dict(row) | {name: None if row[name] is None else int(row[name]) for name in whole}
     del values[_FORMER]
-    return Comparison(**values, distributions=tuple(_law(law) for law in laws))
+    return Comparison(**values, distributions=tuple(_law(law, row["criterion"]) for law in laws))
 
 
 def _law_row(comparison: Comparison, found: NullDistribution) -> Mapping[str, Any]:
@@ -70,7 +70,7 @@ def _law_row(comparison: Comparison, found: NullDistribution) -> Mapping[str, An
     }
 
 
-def _law(row: Mapping[str, Any]) -> NullDistribution:
+def _law(row: Mapping[str, Any], criterion: str) -> NullDistribution:
     return NullDistribution(
         method=row["method"],
         p_value=row["p_value"],
@@ -82,7 +82,7 @@ def _law(row: Mapping[str, Any]) -> NullDistribution:
         decides=row["decides"],
         dfs=tuple(int(df) for df in (row["dfs"] or "").split()),
         weights=tuple(float(weight) for weight in (row["weights"] or "").split()),
-        criterion=words.criterion_of(row["distribution"]),
+        criterion=criterion if row["method"] == "exact" else None,
         scale=row["scale"],
         tail=row["tail"],
     )

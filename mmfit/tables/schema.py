@@ -294,6 +294,19 @@ _ALL = (
         "count: count",
         "number: frequency, mc_low, mc_high",
     ),
+    _table(
+        "after_selection",
+        "search",
+        "a fixed effect of the chosen model (REML), the model taken as given, then the selection"
+        " counted (`_selection`)",
+        "text: model, term",
+        "number: estimate, std_error, df, p_value, conf_low, conf_high, frequency (share of the"
+        " samples whose selected model has it)",
+        "count: samples (in which a model was selected)",
+        "number: estimate_selection, std_error_selection, df_selection, p_value_selection,"
+        " conf_low_selection, conf_high_selection",
+        "text: note (why numbers are missing, or what must be said of them)",
+    ),
 )
 
 TABLES: Mapping[str, TableSchema] = MappingProxyType({table.name: table for table in _ALL})

@@ -194,7 +194,9 @@ def _comparison_block(block: dict, tables: Tables) -> Iterator[Check]:
         else:
             if pair["criterion"] != block["criterion"]:
                 raise LookupError(f"{null} and {alternative} were compared by {pair['criterion']}")
-            table, found = "comparisons", pair[number]
+            # The lecture prints the plain chi-square's p-value.
+            column = {"p_value": "p_value_chi2"}.get(number, number)
+            table, found = "comparisons", pair[column]
         yield Check(block["block"], f"{key}: {number}", table, printed, found)
 
 

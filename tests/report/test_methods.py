@@ -24,7 +24,7 @@ def test_says_what_was_done_and_with_what(report):
     for words in (
         "2 linear mixed models were fitted to the same 180 observations",
         "likelihood-ratio tests of their REML fits",
-        "mixture of chi-square distributions",
+        "that distribution is a mixture of chi-squares",
         "significance level of 0.05",
         "Satterthwaite's approximation",
         "mmfit 0.",
@@ -81,7 +81,8 @@ def test_a_search_is_told_and_nothing_else_is_said_to_have_chosen(report):
     assert "A backward search between an intercept and Reaction ~ Days * sex" in text
     assert "a likelihood-ratio test at a level of 0.1" in text
     assert "by REML, with the fixed part of the largest model" in text
-    assert "mixture of chi-square distributions" in text
+    assert "2 likelihood-ratio tests 1 was decided by the large-sample mixture of χ²" in text
+    assert "that distribution is a mixture of chi-squares" in text
     assert "do not allow for the search" in text
     assert any("Stram" in reference for reference in methods(told).references)
     for words in ("One linear mixed model", "no likelihood-ratio test", "random part was chosen"):
@@ -110,6 +111,9 @@ def test_an_audit_is_told(report, method, words):
     text = paragraph(dataclasses.replace(report, analysis=analysis))
     for part in ("repeating it on 50 data sets", words, "(seed 7)"):
         assert part in text
+    assert "with the selection counted" in text
+    audited = methods(dataclasses.replace(report, analysis=analysis))
+    assert any("Optimal inference after model selection" in one for one in audited.references)
     assert "repeating it" not in paragraph(report)
 
 

@@ -33,11 +33,10 @@ def data(seed=4, n=180):
 FRAME = data()
 
 
-def table(formula, reml=True, **more):
+def table(formula, reml=True, settings=None, **more):
     model = build_matrices(formula, FRAME, **more)
-    return ranova(FittedModel(fit_model(model, criterion=REML if reml else ML), model)).set_index(
-        "term"
-    )
+    fit = fit_model(model, criterion=REML if reml else ML)
+    return ranova(FittedModel(fit, model), settings).set_index("term")
 
 
 @pytest.mark.parametrize("case_id", reference_cases.inference())
@@ -55,7 +54,7 @@ def test_agrees_with_lmertest(case_id):
     ):
         expected = np.array([row[name] for row in reference], dtype=float)
         np.testing.assert_allclose(found[column], expected, rtol=0, atol=tolerance)
-    tests = list(zip(found["df"], found["p_value"], reference, strict=True))[1:]
+    tests = list(zip(found["df"], found["p_value_chi2"], reference, strict=True))[1:]
     for df, p_value, row in tests:
         assert df == row["Df"]
         assert p_value == pytest.approx(row["Pr(>Chisq)"], rel=1e-6)
@@ -66,16 +65,20 @@ def test_the_model_itself_comes_first_and_has_no_test():
         FittedModel(reference_cases.fits("pastes")["REML"], reference_cases.matrices("pastes"))
     ).iloc[0]
     assert row["term"] == "<none>"
-    assert row[["chisq", "df", "p_value", "p_value_boundary", "note"]].isna().all()
+    assert row[["chisq", "df", "p_value", "p_value_chi2", "note"]].isna().all()
 
 
 def test_boundary_p_value_is_that_of_the_edge():
-    found = table("y ~ x + (x | g) + (1 | h)")
+    found = table("y ~ x + (x | g) + (1 | h)", settings=NullSettings(replicates=0))
     slope = found.loc["x in (x | g)"]
-    assert slope["p_value_boundary"] == pytest.approx(half_space(2).survival(slope["chisq"]))
+    assert slope["p_value"] == pytest.approx(half_space(2).survival(slope["chisq"]))
     assert slope["null_distribution"] == str(half_space(2))
     other = found.loc["(1 | h)"]
-    assert other["p_value_boundary"] == pytest.approx(other["p_value"] / 2, rel=1e-9)
+    assert other["p_value"] == pytest.approx(other["p_value_chi2"] / 2, rel=1e-9)
+    calibrated = table("y ~ x + (x | g) + (1 | h)")
+    assert calibrated.loc["x in (x | g)", "null_distribution"].startswith(f"{half_space(2)}, tail")
+    assert calibrated["p_value_chi2"].equals(found["p_value_chi2"])
+    assert calibrated["p_value_boundary"].equals(calibrated["p_value"])
 
 
 def test_one_variance_against_a_linear_model_is_exact():
@@ -87,7 +90,7 @@ def test_one_variance_against_a_linear_model_is_exact():
     assert "exact" in row["null_distribution"]
     # RLRsim: 100,000 simulations.
     error = 4 * np.sqrt(exact["p_value"] / exact["nsim"])
-    assert row["p_value_boundary"] == pytest.approx(exact["p_value"], abs=error)
+    assert row["p_value"] == pytest.approx(exact["p_value"], abs=error)
 
 
 @pytest.mark.parametrize("formula", ["y ~ x + (x + z | g)", "y ~ (x | g) + (1 | h)"])
@@ -109,8 +112,8 @@ def test_agrees_with_a_comparison_of_the_two_models(formula, reml):
             pairs = zip(names, models, strict=True)
             candidates = (Candidate(n, m, fit_both(m)) for n, m in pairs)
             test = compare_candidates(*candidates)
-            found_p = found.loc[term, "p_value_boundary"]
-            assert found_p == pytest.approx(test.p_value_boundary, rel=1e-4)
+            found_p = found.loc[term, "p_value"]
+            assert found_p == pytest.approx(test.p_value, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +179,12 @@ def test_a_singular_null_has_the_plain_p_value_alone_where_no_bootstrap_is_made(
     assert fit.singular
     found = ranova(FittedModel(fit, model), NullSettings(replicates=0)).set_index("term")
     row = found.loc["x in (x | g)"]
-    assert np.isnan(row["p_value_boundary"])
-    assert row["p_value"] > 0
+    assert row["p_value"] == row["p_value_chi2"] > 0
+    assert row["null_distribution"] == "chi2(2)"
     assert "singular" in row["note"]
     assert "singular" in found.loc["<none>", "note"]
     none = found.loc["(1 | k)"]
-    assert (none["chisq"], none["p_value_boundary"]) == (0.0, 1.0)
+    assert (none["chisq"], none["p_value"]) == (0.0, 1.0)
 
 
 def test_refuses_what_has_no_random_term_or_no_formula():
@@ -198,7 +201,7 @@ def test_refuses_what_has_no_random_term_or_no_formula():
         ranova(FittedModel(fit_model(made), made))
 
 
-def test_a_singular_smaller_model_leaves_the_bootstrap():
+def test_a_singular_smaller_model_has_the_tail_of_the_chi_square():
     """Neither factor has any variance, so what each smaller model estimates is at the edge, too."""
     rng = np.random.default_rng(3)
     g, h = np.repeat(np.arange(12), 6), np.tile(np.arange(6), 12)
@@ -209,6 +212,6 @@ def test_a_singular_smaller_model_leaves_the_bootstrap():
     found = ranova(FittedModel(fit, model)).set_index("term")
     row = found.loc["(1 | g)"]
     assert "is singular" in row["note"]
-    assert "parametric bootstrap" in row["null_distribution"]
-    assert 0 < row["p_value_boundary"] <= 1
+    assert row["null_distribution"].startswith(("chi2(1), tail scaled", "parametric bootstrap"))
+    assert 0 < row["p_value"] <= 1
     pd.testing.assert_frame_equal(found, ranova(FittedModel(fit, model)).set_index("term"))

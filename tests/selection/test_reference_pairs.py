@@ -2,11 +2,19 @@
 
 import functools
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from mmfit.engine import fit_both
 from mmfit.formula import build_matrices
-from mmfit.selection import Candidate, compare_all, compare_candidates, select_model
+from mmfit.selection import (
+    Candidate,
+    NullSettings,
+    compare_all,
+    compare_candidates,
+    select_model,
+)
 from tests.reference_cases import cases, data, expected, fits, matrices
 
 # lme4's criteria are good to 1e-8, ours to 1e-6; a chi-square is the difference of two of them.
@@ -42,7 +50,7 @@ def test_likelihood_ratio_tests(row, swap):
     assert found.criterion == row["method"]
     assert found.chisq == pytest.approx(row["chisq"], abs=ABSOLUTE, rel=RELATIVE)
     assert found.df == row["df"] == found.npar_alternative - found.npar_null
-    assert found.p_value == pytest.approx(row["p_value"], rel=p_value_tolerance(row), abs=0)
+    assert found.p_value_chi2 == pytest.approx(row["p_value"], rel=p_value_tolerance(row), abs=0)
     assert ("is the smaller model" in (found.note or "")) is swap
 
 
@@ -71,10 +79,14 @@ def test_likelihoods_and_criteria_stand_under_the_comparisons_criterion(row):
     ],
 )
 def test_null_distributions(null, alternative, law):
-    found = compare_candidates(candidate(null), candidate(alternative))
+    large = NullSettings(replicates=0)
+    found = compare_candidates(candidate(null), candidate(alternative), large)
     assert found.null_distribution == law
     if law == "0.5 chi2(0) + 0.5 chi2(1)":
-        assert found.p_value_boundary == found.p_value / 2
+        assert found.p_value == found.p_value_chi2 / 2
+    calibrated = compare_candidates(candidate(null), candidate(alternative))
+    assert calibrated.null_distribution.startswith(f"{law}, ")
+    assert calibrated.p_value_chi2 == found.p_value_chi2
 
 
 def test_three_spellings_of_nesting_are_one_model():
@@ -167,17 +179,19 @@ def test_factor_slopes_contain_intercepts_by_combination():
     assert found.df == 1
 
 
-def test_a_singular_null_is_named_and_goes_to_the_bootstrap():
+def test_a_singular_null_is_named_and_calibrated_to_singular_replicates():
     null = written("dyestuff2", "Yield ~ 1 + (1 | Batch)")
     frame = data("dyestuff2").assign(half=["a", "b"] * 15)
     model = build_matrices("Yield ~ half + (1 | Batch)", frame, categorical=["Batch"])
     found = compare_candidates(null, Candidate("half", model, fit_both(model)))
     assert found.valid
     assert "is singular (Batch)" in found.note
-    assert found.null_distribution.startswith("parametric bootstrap (")
-    law = found.distributions[-1]
-    assert (law.method, law.p_value) == ("bootstrap", found.p_value_boundary)
-    assert law.mc_low < found.p_value < law.mc_high  # without a variance it is a linear model
+    assert found.null_distribution.startswith("chi2(1), scaled by ")
+    assert "whose null fit is singular in Batch" in found.note
+    assert found.distributions[-1].method == "bootstrap"
+    # Without a variance it is a linear model, whose chi-square is the F test's.
+    f = 28 * np.expm1(found.chisq / 30)
+    assert found.p_value == pytest.approx(stats.f.sf(f, 1, 28), abs=0.05)
 
 
 def lecture():
@@ -196,7 +210,8 @@ def test_the_lectures_selection():
     assert random.p_value < 2.346e-06
     assert (fixed.stage, fixed.null, fixed.alternative) == ("fixed", "m2", "m3")
     assert (fixed.criterion, fixed.decision) == ("ML", "m3")
-    assert f"{fixed.p_value:.4g}" == "0.02713"
+    assert "(plain chi-square: 0.02713)" in fixed.text
+    assert 0.02713 < fixed.p_value < 0.05  # between twenty subjects the plain one is too small
     assert (selection.steps[-1].stage, selection.steps[-1].criterion) == ("refit", "REML")
 
 

@@ -11,12 +11,12 @@ MISTAKES = {
     "null_distribution": (
         "null_distribution: chibar\n",
         "trial.yaml:5: null_distribution: found the text 'chibar' (did you mean 'chibar2'?); "
-        "allowed: auto, chi2, chibar2, exact, bootstrap",
+        "allowed: auto, chi2, chibar2, exact, calibrated, bootstrap",
     ),
     "pair_null_distribution": (
         "comparisons:\n  - {null: m1, alternative: m2, null_distribution: exakt}\n",
         "trial.yaml:6: comparisons[1].null_distribution: found the text 'exakt' "
-        "(did you mean 'exact'?); allowed: auto, chi2, chibar2, exact, bootstrap",
+        "(did you mean 'exact'?); allowed: auto, chi2, chibar2, exact, calibrated, bootstrap",
     ),
     "pair_key": (
         "comparisons: [{null: m1, alternativ: m2, alternative: m2}]\n",

@@ -101,13 +101,40 @@ def test_the_audit_of_a_selection_among_declared_models(results):
     assert models[models["chosen"]]["model"].tolist() == ["m2"]
 
 
+def test_the_coefficients_with_the_selection_counted(results):
+    for name, model, samples in (("searched", "selected", 4), ("declared", "m2", 4)):
+        tables = results / name / "tables"
+        after = pd.read_csv(tables / "after_selection.csv")
+        naive = pd.read_csv(tables / "coefficients.csv")
+        naive = naive[naive["model"] == model].reset_index(drop=True)
+        shared = ["model", "term", "estimate", "std_error", "df", "p_value", "conf_low"]
+        pd.testing.assert_frame_equal(after[shared], naive[shared])
+        assert set(after["samples"]) == {samples}
+        assert after["frequency"].between(0, 1).all()
+        if name == "searched":
+            # Four samples of levels tell no variance.
+            assert after["conf_low_selection"].isna().all()
+            assert after["note"].str.contains("a variance needs 30").all()
+        else:
+            assert (after["conf_low_selection"] < after["conf_high_selection"]).all()
+            assert after["note"].isna().all()
+        page = (results / name / "report.html").read_text()
+        assert "Coefficients with the selection counted" in page
+    assert "selection counted" not in (results / "without" / "report.html").read_text()
+
+
 def test_the_audit_takes_the_null_distributions_of_the_analysis(results, tmp_path, monkeypatch):
     asked = {}
 
     def audit(candidates, sources, chosen, **how):
         asked.update(how)
 
+    def after(task, chosen, stability):
+        counted.append(task)
+
+    counted = []
     monkeypatch.setattr("mmfit.selection.search.stability_ladder.ladder_stability", audit)
+    monkeypatch.setattr("mmfit.selection.search.after_search.after_ladder", after)
     own = "comparisons: [{null: m1, alternative: m2, null_distribution: chi2}]\n"
     (tmp_path / "declared.yaml").write_text(DATA + DECLARED + own + "null_distribution: exact\n")
     copied = shutil.copytree(results / "declared", tmp_path / "results" / "declared").parent
@@ -115,10 +142,13 @@ def test_the_audit_takes_the_null_distributions_of_the_analysis(results, tmp_pat
         assert main([stage, str(tmp_path / "declared.yaml"), "--results", str(copied)]) == 0
     assert asked["settings"].method == "exact"
     assert {pair: its.method for pair, its in asked["per_pair"].items()} == {("m1", "m2"): "chi2"}
+    for task in counted:
+        assert (task.settings, task.per_pair) == (asked["settings"], asked["per_pair"])
+    assert counted
 
 
 def test_without_an_audit_the_tables_are_empty(results):
-    for table in ("search", "stability"):
+    for table in ("search", "stability", "after_selection"):
         text = (results / "without" / "tables" / f"{table}.csv").read_text()
         assert text.count("\n") == 1
 

@@ -110,7 +110,8 @@ def test_an_edit_reaches_the_stages_that_read_it(tmp_path, old, new, stages):
         ("null_distribution: exact", True),
         ("comparisons: [{null: m1, alternative: m2, null_distribution: exact}]", True),
         ("comparisons: [[m1, m2]]", False),
-        ("bootstrap: {stop: false}", False),
+        ("bootstrap: {stop: false}", True),
+        ("bootstrap: {chunks: 3}", False),
     ],
 )
 def test_an_audit_reads_the_null_distributions(tmp_path, added, audited):
@@ -140,7 +141,7 @@ inference: {intervals: [bootstrap], predictions: {file: new.csv}}
         ("selection:", "weights: w\nselection:", {"data", "search"}),
         ("backward", "backward\n  alpha: 0.1", {"search", "select"}),
         ("backward", "backward\n  stability: {}", {"search"}),
-        ("99", "199", {"compare", "bootstrap", "select", "inference"}),
+        ("99", "199", {"compare", "bootstrap", "select", "search", "inference"}),
         ("[Subject]", "[Subject]\n  derive: {z: Days}", {"data", "inference"}),
         ("new.csv", "newer.csv", {"inference"}),
     ],

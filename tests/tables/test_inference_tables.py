@@ -12,7 +12,7 @@ from mmfit.engine import fit_both
 from mmfit.errors import DataError
 from mmfit.formula import build_matrices, parse
 from mmfit.inference.fitted_model import FittedModel
-from mmfit.selection import Candidate, ranova
+from mmfit.selection import Candidate, NullSettings, ranova
 from mmfit.spec import BootstrapSpec, InferenceSpec, PredictionSpec
 from mmfit.tables.frames import empty_tables, read_tables, write_tables
 from mmfit.tables.inference_pieces import Wanted
@@ -139,8 +139,9 @@ def test_term_tests_and_random_term_tests(tables, candidates):
     same(of(tables, "term_tests", "factors"), expected, "term sum_sq num_df den_df p_value")
     assert expected["term"].tolist() == ["x:a", "a:b"]
     found = of(tables, "random_term_tests", "factors")
-    expected = ranova(FittedModel(fit, matrices)).astype({"npar": float, "df": float})
-    same(found, expected, "term npar log_lik aic chisq df p_value p_value_boundary")
+    own = NullSettings(replicates=39)
+    expected = ranova(FittedModel(fit, matrices), own).astype({"npar": float, "df": float})
+    same(found, expected, "term npar log_lik aic chisq df p_value p_value_chi2 p_value_boundary")
     assert not len(of(tables, "random_term_tests", "none"))
 
 

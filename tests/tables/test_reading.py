@@ -28,7 +28,7 @@ VALID = Comparison(
     df=2,
     p_value=0.1 + 0.2,
     null_distribution="0.5 chi2(1) + 0.5 chi2(2)",
-    p_value_boundary=1.0,
+    p_value_chi2=1.0,
     outcome="valid",
 )
 REFUSED = Comparison("m2", "m3", None, False, "neither contains the other, in\ntwo lines")

@@ -60,7 +60,7 @@ def written(candidates, tmp_path_factory):
             "comparisons",
             "null alternative criterion valid reason npar_null npar_alternative aic_null "
             "aic_alternative bic_null bic_alternative log_lik_null log_lik_alternative chisq df "
-            "p_value null_distribution p_value_boundary note outcome",
+            "p_value null_distribution p_value_chi2 p_value_boundary note outcome",
         ),
         ("residual_quantiles", "model min q1 median q3 max"),
         ("fixed_correlation", "model term_1 term_2 vcov correlation"),
@@ -177,7 +177,7 @@ def test_comparisons_come_back_without_loss(written):
 
 def test_a_refused_pair_has_a_reason_and_no_number(written):
     line = (written / "comparisons.csv").read_text().split("\n")[2]
-    assert line == 'a,b,,false,"not nested: ""x"", y"' + "," * 14 + ",random_not_nested"
+    assert line == 'a,b,,false,"not nested: ""x"", y"' + "," * 15 + ",random_not_nested"
 
 
 @pytest.mark.parametrize("text", ["", "null,alternative\n", "a\n1\n"])

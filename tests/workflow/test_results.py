@@ -34,6 +34,7 @@ PER_ANALYSIS = (
     "tables/inference_notes.csv",
     "tables/search.csv",
     "tables/stability.csv",
+    "tables/after_selection.csv",
     "selection.json",
     "report.html",
     "provenance.json",

@@ -1,1 +1,1 @@
-"""Null distributions of likelihood-ratio statistics: mixtures, exact laws, the bootstrap."""
+"""Null distributions of likelihood-ratio statistics: mixtures, exact, bootstrap, calibrated."""

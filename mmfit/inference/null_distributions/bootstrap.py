@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import betaincinv
 
 from mmfit.engine.covariance.roots import semidefinite_cholesky
 from mmfit.engine.criterion import CRITERIA
@@ -24,6 +23,7 @@ from mmfit.engine.preparation import block_size
 from mmfit.engine.records import Fit
 from mmfit.errors import ComputationError
 from mmfit.formula.matrices import ModelMatrices
+from mmfit.inference.distributions import binomial_interval
 
 # A sequence that may stop (Besag & Clifford 1991, Biometrika 78: 301-304) does so when so large a
 # share of all its replicates has reached the observed statistic, and not before this number has.
@@ -35,7 +35,6 @@ TIE, ROUNDING = 1e-8, 1e-12
 NOISE = 1e-6
 # Share of replicates that may fail before the others are no sample of the null distribution.
 MOST_FAILURES = 0.1
-LEVEL = 0.95
 # Solvers whose remainder is dense, by the names that fits give them.
 _CROSSED = ("crossed", "crossed, chain eliminated")
 # Replicates of the first step of a run that may stop: what a law can be fitted to. It never stops
@@ -104,6 +103,10 @@ class Replicates:
 
     statistics: np.ndarray
     alike: np.ndarray
+
+    def __post_init__(self):
+        if self.statistics.ndim != 1 or self.statistics.shape != self.alike.shape:
+            raise ComputationError("as many statistics as signs of likeness are needed, in a row")
 
     def __len__(self) -> int:
         return len(self.statistics)
@@ -233,7 +236,7 @@ class Stopping:
 
     def used(self, replicates: Replicates) -> Replicates:
         """Those that laws are fitted to, at least the ``FIRST_STEP``, whatever lies beyond."""
-        if self._is_settled(replicates):
+        if self.is_settled(replicates):
             return replicates.first(FIRST_STEP)
         if self.enough is None:
             return replicates
@@ -247,9 +250,10 @@ class Stopping:
             return False
         reached = exceedances(replicates.statistics, self.observed).sum()
         over = self.enough is not None and reached >= self.enough
-        return bool(over or self._is_settled(replicates))
+        return bool(over or self.is_settled(replicates))
 
-    def _is_settled(self, replicates: Replicates) -> bool:
+    def is_settled(self, replicates: Replicates) -> bool:
+        """Whether the first of them settle the matter."""
         first = replicates.first(FIRST_STEP)
         return self.settled is not None and len(first) == FIRST_STEP and self.settled(first)
 
@@ -263,9 +267,8 @@ def bootstrap_until(
     """
     parts, found, step, at = [], joined([]), FIRST_STEP, start
     own = stopping if start == 0 else replace(stopping, settled=None)
-    never = own.enough is None and own.settled is None
-    while at < stop and (never or not own.is_over(found)):
-        end = stop if never else min(at + step, stop)
+    while at < stop and not own.is_over(found):
+        end = min(at + step, stop)
         parts.append(bootstrap_replicates(test, at, end, seed))
         found, at, step = joined(parts), end, 2 * step
     return found
@@ -297,7 +300,7 @@ def bootstrap_p_value(
             "so that the others are no sample of the null distribution"
         )
     p_value = h / R if stopped else (1 + h) / (1 + R)
-    return BootstrapPValue(p_value, *_interval(h, R, stopped), R, h, failures, stopped)
+    return BootstrapPValue(p_value, *binomial_interval(h, R, stopped), R, h, failures, stopped)
 
 
 def refit_seconds(matrices: ModelMatrices, fit: Fit) -> float:
@@ -325,12 +328,3 @@ def exceedances(statistics: np.ndarray, observed: float) -> np.ndarray:
     """(R,) bool: which statistics reach the observed one; NaN does not."""
     with np.errstate(invalid="ignore"):
         return statistics >= observed - (TIE + ROUNDING * abs(observed))
-
-
-def _interval(h: int, R: int, stopped: bool) -> tuple[float, float]:
-    """Clopper & Pearson 1934; where h was fixed and R random, the tails of that sampling."""
-    tail = (1 - LEVEL) / 2
-    low = float(betaincinv(h, R - h + 1, tail)) if h else 0.0
-    above = h if stopped else h + 1
-    high = float(betaincinv(above, R - h, 1 - tail)) if h < R else 1.0
-    return low, high

@@ -21,11 +21,12 @@ as they are; above it the mixture's tail stands, scaled so that its mean excess 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaincinv, chdtrc, fdtrc
+from scipy.special import chdtrc, fdtrc
 
 from mmfit.errors import ComputationError
-from mmfit.inference.null_distributions.mixtures import ChiBarSquare
+from mmfit.inference.distributions import NORMAL_95, binomial_interval
+from mmfit.inference.null_distributions.bootstrap import exceedances
+from mmfit.inference.null_distributions.mixtures import ChiBarSquare, plain
 
 BODY = 0.6
 """Share of the replicates below the scaled tail."""
@@ -33,9 +34,8 @@ FEWEST_ALIKE = 50
 """Replicates whose null fit is singular as that of the data, below which all are taken."""
 FEWEST_ABOVE = 20
 """Replicates above the tail's beginning, below which it is not fitted."""
-_NORMAL_95 = 1.959963984540054
-_WIDEST_SCALE = 1e4
 _NOTHING = 1e-250
+_NO_ERROR = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class CalibratedPValue:
     replicates : int, statistics that were used.
     conditional : bool, whether these are only those with a null fit singular as that of the data.
     above : float or None, where the scaled tail begins (None: the whole law is scaled).
+    law : ChiBarSquare, what is scaled.
     """
 
     p_value: float
@@ -56,6 +57,7 @@ class CalibratedPValue:
     high: float
     scale: float
     replicates: int
+    law: ChiBarSquare
     conditional: bool = False
     above: float | None = None
 
@@ -85,14 +87,36 @@ def scaled_chi_square(
     scale = mean / df
 
     def tail(factor: float) -> float:
-        if observed <= 0:
+        ratio = observed / (scale * factor)
+        if ratio <= 0:
             return 1.0
-        return float(fdtrc(df, 2 / error**2, observed / (df * scale * factor)))
+        # Beyond so many degrees of freedom the two are one.
+        if error < _NO_ERROR:
+            return float(chdtrc(df, ratio))
+        return float(fdtrc(df, 2 / error**2, ratio / df))
 
-    spread = np.exp(_NORMAL_95 * error)
+    spread = np.exp(NORMAL_95 * error)
     return CalibratedPValue(
-        tail(1.0), tail(1 / spread), tail(spread), scale, len(values), conditional
+        tail(1.0), tail(1 / spread), tail(spread), scale, len(values), plain(df), conditional
     )
+
+
+def tail_without_law(df: int, observed: float, statistics: np.ndarray) -> CalibratedPValue:
+    """The p-value by the replicates and a scaled tail where no large-sample law is known.
+
+    The tail of a mixture is that of its largest chi-square, which need not have weight: the one
+    taken has the most degrees of freedom, up to ``df``, that do not have to be shrunk to fit. A
+    shrunken tail would fall too fast for ever.
+
+    Raises
+    ------
+    ComputationError : too few statistics lie in the tail.
+    """
+    for k in range(df, 1, -1):
+        found = scaled_tail(plain(k), observed, statistics)
+        if found.scale >= 1:
+            return found
+    return scaled_tail(plain(1), observed, statistics)
 
 
 def scaled_tail(law: ChiBarSquare, observed: float, statistics: np.ndarray) -> CalibratedPValue:
@@ -105,32 +129,36 @@ def scaled_tail(law: ChiBarSquare, observed: float, statistics: np.ndarray) -> C
 
     Raises
     ------
-    ComputationError : too few statistics are above zero.
+    ComputationError : too few statistics lie in the tail.
     """
     values = np.sort(statistics[np.isfinite(statistics)])
     count = len(values)
     above = float(values[int(BODY * count)]) if count else 0.0
     excess = values[values > above] - above
     if len(excess) < FEWEST_ABOVE:
-        raise ComputationError("too few bootstrap statistics are above zero")
+        raise ComputationError("too few bootstrap statistics lie in the tail")
     share = len(excess) / (count + 1)
     mean, error = float(excess.mean()), float(excess.std(ddof=1)) / np.sqrt(len(excess))
     scale = _tail_scale(law, above, mean)
     if observed <= above:
-        reached = int((values >= observed - 1e-8).sum()) if observed > 0 else count
+        reached = int(exceedances(values, observed).sum())
         p_value = max((1 + reached) / (1 + count), share)
-        low, high = _binomial(reached, count)
-        return CalibratedPValue(p_value, low, max(high, p_value), scale, count, above=above)
+        low, high = binomial_interval(reached, count)
+        return CalibratedPValue(p_value, low, max(high, p_value), scale, count, law, above=above)
 
     def tail(a: float) -> float:
-        return float(share * _beyond(law, observed / a) / _beyond(law, above / a))
+        start = _beyond(law, above / a)
+        if start < _NOTHING:
+            return float(share * np.exp((above - observed) / (2 * a)))
+        return float(share * _beyond(law, observed / a) / start)
 
     p_value = tail(scale)
-    beyond = [tail(_tail_scale(law, above, mean + sign * error)) for sign in (-1.0, 1.0)]
-    by_scale = 0.5 * (np.log(max(beyond[1], 1e-300)) - np.log(max(beyond[0], 1e-300)))
-    spread = np.exp(_NORMAL_95 * np.hypot(by_scale, np.sqrt((1 - share) / (count * share))))
+    # How far the tail moves with the mean excess, as it errs by its standard error.
+    moved = tail(_tail_scale(law, above, mean + error))
+    by_scale = np.log(max(moved, _NOTHING) / max(p_value, _NOTHING))
+    spread = np.exp(NORMAL_95 * np.hypot(by_scale, np.sqrt((1 - share) / (count * share))))
     low, high = float(p_value / spread), float(min(p_value * spread, 1.0))
-    return CalibratedPValue(p_value, low, high, scale, count, above=above)
+    return CalibratedPValue(p_value, low, high, scale, count, law, above=above)
 
 
 def _beyond(law: ChiBarSquare, x: float) -> float:
@@ -151,17 +179,12 @@ def _mean_excess(law: ChiBarSquare, x: float) -> float:
 
 def _tail_scale(law: ChiBarSquare, above: float, mean: float) -> float:
     """a > 0 so that a times a variable of ``law`` exceeds ``above``, if it does, by ``mean``."""
+    # Here, because most of what is imported with this file can do without.
+    from scipy.optimize import brentq
 
-    def difference(log_a: float) -> float:
-        a = float(np.exp(log_a))
-        return float(np.log(a * _mean_excess(law, above / a) / mean))
+    def difference(a: float) -> float:
+        return a * _mean_excess(law, above / a) / mean - 1
 
-    widest = np.log(_WIDEST_SCALE)
-    return float(np.exp(brentq(difference, -widest, widest, xtol=1e-10)))
-
-
-def _binomial(reached: int, count: int) -> tuple[float, float]:
-    """Clopper & Pearson 1934."""
-    low = float(betaincinv(reached, count - reached + 1, 0.025)) if reached else 0.0
-    high = float(betaincinv(reached + 1, count - reached, 0.975)) if reached < count else 1.0
-    return low, high
+    # Mean excesses of chi2(df) lie between 1 and max(2, df).
+    least, most = 0.9 * mean / max(2, *law.dfs), 1.1 * mean
+    return float(brentq(difference, least, most, rtol=1e-10, xtol=1e-300))

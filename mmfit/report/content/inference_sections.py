@@ -111,13 +111,13 @@ def _random_terms_table(tests: pd.DataFrame) -> PageTable:
         [fixed(value, 2) for value in tests["aic"]],
         [fixed(value, 3) for value in tests["chisq"]],
         [fixed(value, 0) for value in tests["df"]],
+        [p_text(value) for value in tests["p_value_chi2"]],
         [p_text(value) for value in tests["p_value"]],
-        [p_text(value) for value in tests["p_value_boundary"]],
         [distribution_text(_text(value)) for value in tests["null_distribution"]],
     ]
     heads = [("Term simplified", "code"), ("Parameters", "number"), ("Log-lik.", "number")]
     heads += [("AIC", "number"), ("χ²", "number"), ("df", "number"), ("p (plain χ²)", "number")]
-    heads += [("p (boundary)", "number"), ("Null distribution", "text")]
+    heads += [("p (decides)", "number"), ("Null distribution", "text")]
     return table("Random terms simplified one at a time (REML)", heads, rows_of(texts))
 
 

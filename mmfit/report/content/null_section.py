@@ -8,11 +8,14 @@ from mmfit.report.words.numbers import MISSING, NO_BREAK, count, fixed, p_text
 from mmfit.selection import words
 from mmfit.selection.records import Comparison, NullDistribution
 
+# Ends of Monte Carlo intervals below this are not told apart.
+SMALLEST = 1e-4
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _METHODS = {
     "chi2": "plain χ²",
     "chibar2": "mixture of χ²",
     "exact": "exact",
+    "calibrated": "calibrated",
     "bootstrap": "parametric bootstrap",
 }
 
@@ -47,7 +50,7 @@ def null_table(comparisons: Iterable[Comparison]) -> PageTable | None:
     heads = [("Null", "code"), ("Alternative", "code"), ("Method", "text")]
     heads += [("Null distribution", "text"), ("p", "number"), ("Monte Carlo 95%", "number")]
     heads += [("Holds", "text"), ("When it holds", "prose")]
-    marked = [place for place, (_, found) in enumerate(rows) if found.holds and found.decides]
+    marked = [place for place, (_, found) in enumerate(rows) if found.decides]
     notes = ["The marked rows decide."] if marked else []
     return table("p-values by null distribution", heads, rows_of(texts), marked, notes)
 
@@ -55,6 +58,9 @@ def null_table(comparisons: Iterable[Comparison]) -> PageTable | None:
 def _interval(found: NullDistribution) -> str:
     if found.mc_low is None:
         return MISSING
-    digits = 4 if found.mc_high < 0.1 else 3
-    text = f"{fixed(found.mc_low, digits)} to {fixed(found.mc_high, digits)}"
+    if found.mc_high < SMALLEST:
+        text = f"< {SMALLEST:.4f}"
+    else:
+        digits = 4 if found.mc_high < 0.1 else 3
+        text = f"{fixed(found.mc_low, digits)} to {fixed(found.mc_high, digits)}"
     return text if found.replicates is None else f"{text} ({count(found.replicates)})"

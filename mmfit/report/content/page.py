@@ -8,7 +8,7 @@ from mmfit.report.content.chosen_figures import effect_figures, residual_figures
 from mmfit.report.content.data_section import data_section
 from mmfit.report.content.further_sections import Part, inference_parts
 from mmfit.report.content.null_section import null_table
-from mmfit.report.content.search_section import stability_table
+from mmfit.report.content.search_section import after_selection_table, stability_table
 from mmfit.report.content.sections import (
     candidate_notes,
     candidates_table,
@@ -85,8 +85,9 @@ def _comparison_tables(report: ReportInput) -> tuple[PageTable, ...]:
 def _selection_tables(report: ReportInput) -> tuple[PageTable, ...]:
     chosen = report.chosen.name
     rankings = [ranking_table(ranking, chosen) for ranking in report.selection.rankings]
-    audit = stability_table(report.tables["stability"]) if "stability" in report.tables else None
-    return tuple(rankings if audit is None else [*rankings, audit])
+    makers = {"stability": stability_table, "after_selection": after_selection_table}
+    audit = [make(report.tables[name]) for name, make in makers.items() if name in report.tables]
+    return (*rankings, *(found for found in audit if found is not None))
 
 
 def _files(report: ReportInput) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mmfit.report.blocks import PageTable, rows_of, table
 from mmfit.report.content.null_section import distribution_text
 from mmfit.report.records import ReportInput
+from mmfit.report.words.laws import deciding_sentence, grounds_of
 from mmfit.report.words.numbers import column, count, fixed, p_text, plural, typeset_powers
 from mmfit.selection.records import Comparison, Ranking, Selection
 
@@ -82,8 +83,8 @@ def _tests_table(valid: Sequence[Comparison]) -> PageTable:
         [comparison.criterion for comparison in valid],
         [fixed(comparison.chisq, 3) for comparison in valid],
         [str(comparison.df) for comparison in valid],
+        [p_text(comparison.p_value_chi2) for comparison in valid],
         [p_text(comparison.p_value) for comparison in valid],
-        [p_text(comparison.p_value_boundary) for comparison in valid],
         [distribution_text(comparison.null_distribution) for comparison in valid],
         [_because(comparison) for comparison in valid],
     ]
@@ -105,17 +106,15 @@ def comparison_paragraphs(comparisons: Sequence[Comparison]) -> list[str]:
     """How many pairs were tested, and how the two p-values differ."""
     if not comparisons:
         return ["There is one candidate, and so nothing to compare."]
-    valid = sum(comparison.valid for comparison in comparisons)
+    decided = [grounds_of(pair.decided_by) for pair in comparisons if pair.valid]
     total = len(comparisons)
-    texts = [f"{count(valid)} of {plural(total, 'pair')} can be tested by likelihood ratio."]
-    if valid:
+    texts = [f"{count(len(decided))} of {plural(total, 'pair')} can be tested by likelihood ratio."]
+    if decided:
         texts.append(
-            "The plain p-value takes χ² with as many degrees of freedom as there are parameters "
-            "between the models. Where the smaller model puts a variance at zero, the edge of its "
-            "range, that p-value is too large; the p-value that decides comes from a distribution "
-            "that holds there: an exact one, a mixture of χ², or a parametric bootstrap. The next "
-            "table has them side by side. Where a dash stands for the p-value that decides, the "
-            "plain one does, and the last column says why."
+            f"{deciding_sentence(decided)} The plain p-value takes χ² with as many degrees of "
+            "freedom as there are parameters between the models: where few groups carry a fixed "
+            "effect it is too small, and where the smaller model puts a variance at zero, the edge "
+            "of its range, too large. The next table has all p-values side by side."
         )
     return texts
 

@@ -24,7 +24,7 @@ def interval_texts(tidy: pd.DataFrame) -> list[str]:
         if math.isnan(low) and math.isnan(high):
             texts.append(MISSING)
             continue
-        exponent = math.floor(math.log10(high - low)) if high > low else 0
+        exponent = math.floor(math.log10(high - low)) if 0 < high - low < math.inf else 0
         decimals = min(max(2 - exponent, 0), 6)
         texts.append(f"{fixed(low, decimals)} to {fixed(high, decimals)}")
     return texts

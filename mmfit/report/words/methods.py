@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from mmfit.report.records import ReportInput
+from mmfit.report.words.laws import deciding_sentence, grounds_of
 from mmfit.report.words.methods_inference import REFERENCES, inference_sentences
 from mmfit.report.words.methods_search import search_sentences, stability_sentences
 from mmfit.report.words.numbers import listed, plural
@@ -91,11 +92,12 @@ def _testing(report: ReportInput) -> list[str]:
             ": of the REML fits where the fixed parts were the same, of the ML fits where they "
             "differed."
         )
+    texts.append(deciding_sentence(grounds_of(comparison.decided_by) for comparison in valid))
     if any(_on_boundary(comparison) for comparison in valid):
         texts.append(
             "Where the null hypothesis puts a variance on the boundary of the parameter space, "
-            "p-values come from the mixture of chi-square distributions that holds there (Self "
-            "and Liang 1987; Stram and Lee 1994)."
+            "the large-sample distribution is a mixture of chi-squares (Self and Liang 1987; "
+            "Stram and Lee 1994)."
         )
     if searched:
         return texts
@@ -129,5 +131,6 @@ def _cited(report: ReportInput) -> Sequence[str]:
 
 
 def _on_boundary(comparison) -> bool:
-    """True where a mixture of chi-squares is the null distribution that decides."""
-    return comparison.decided_by is not None and comparison.decided_by.method == "chibar2"
+    """True where a mixture of chi-squares decides, as it is or calibrated."""
+    by = comparison.decided_by
+    return by is not None and by.method in ("chibar2", "calibrated") and len(by.dfs) > 1

@@ -12,6 +12,10 @@ REFERENCES = {
     "models with one variance component. Journal of the Royal Statistical Society B 66, 165–185.",
     "cone": "Shapiro, A. (1988). Towards a unified theory of inequality constrained testing in "
     "multivariate analysis. International Statistical Review 56, 49–62.",
+    "bartlett": "Bartlett, M. S. (1937). Properties of sufficiency and statistical tests. "
+    "Proceedings of the Royal Society of London A 160, 268–282.",
+    "rocke": "Rocke, D. M. (1989). Bootstrap Bartlett adjustment in seemingly unrelated "
+    "regression. Journal of the American Statistical Association 84, 598–601.",
     "bootstrap": "Davison, A. C., Hinkley, D. V. (1997). Bootstrap Methods and their Application. "
     "Cambridge University Press.",
     "profile": "Venzon, D. J., Moolgavkar, S. H. (1988). A method for computing "
@@ -22,6 +26,8 @@ REFERENCES = {
     "20170213.",
     "caic": "Greven, S., Kneib, T. (2010). On the behaviour of marginal and conditional AIC in "
     "linear mixed models. Biometrika 97, 773–789.",
+    "selective": "Fithian, W., Sun, D. L., Taylor, J. (2014). Optimal inference after model "
+    "selection. arXiv:1410.2597.",
     "tukey": "Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal "
     "numbers of replications. Biometrics 12, 307–310.",
     "holm": "Holm, S. (1979). A simple sequentially rejective multiple test procedure. "
@@ -50,6 +56,17 @@ def _null_distributions(report: ReportInput) -> Iterator[tuple[str, tuple[str, .
             "Weights of mixtures without a closed form were simulated by projection onto the "
             "tangent cone (Shapiro 1988).",
             ("cone",),
+        )
+    if "calibrated" in used:
+        ours = [found for found in laws if found.decides and found.method == "calibrated"]
+        most = max(found.replicates for found in ours)
+        yield (
+            f"Calibrated distributions rest on up to {plural(most, 'replicate')} drawn from the "
+            f"null, fitted by REML (seed {report.analysis.bootstrap.seed}): the χ² is scaled to "
+            "their mean (Bartlett 1937; Rocke 1989), of those whose null fit is singular in the "
+            "same terms as that of the data where there are 50; where variances are tested only "
+            "the tail of the mixture is scaled, to their mean excess.",
+            ("bartlett", "rocke"),
         )
     if "bootstrap" in used:
         most = max(found.replicates for found in laws if found.method == "bootstrap")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from mmfit.report.records import ReportInput
+from mmfit.report.words.laws import deciding_sentence
 from mmfit.report.words.numbers import plural
-from mmfit.selection.words import mixture_of
+from mmfit.selection.words import law_of
 
 Sentence = tuple[str, tuple[str, ...]]
 """A sentence with the keys of the references that it cites."""
@@ -36,18 +37,27 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
             "and none entered without those that it contains."
         )
     sentences = [(f"{text} {end}", cited), *_edges(report)]
-    warning = "Tests and intervals of that model do not allow for the search."
+    beside = "" if asked.stability is None else ", but for those with the selection counted"
+    warning = f"Tests and intervals of that model do not allow for the search{beside}."
     return [*sentences, (warning, ())]
 
 
 def _edges(report: ReportInput) -> Iterator[Sentence]:
     laws = report.tables["search"]["null_distribution"].dropna()
-    if any(len(mixture_of(law)[0]) > 1 for law in laws):
+    if len(laws):
+        yield (deciding_sentence((law_of(law) for law in laws), "test in the search"), ())
+    if any(law.count("chi2(") > 1 for law in laws):
         yield (
             "Where a test of the search puts a variance on the boundary of the parameter space, "
-            "its p-value comes from the mixture of chi-square distributions that holds there (Self "
-            "and Liang 1987; Stram and Lee 1994).",
+            "the large-sample distribution is a mixture of chi-squares (Self and Liang 1987; "
+            "Stram and Lee 1994).",
             ("boundary", "mixture"),
+        )
+    if any(law_of(law) == "calibrated" for law in laws):
+        yield (
+            "The calibration follows Bartlett (1937) and Rocke (1989), with replicates drawn from "
+            f"the REML fit of the null (seed {report.analysis.bootstrap.seed}).",
+            ("bartlett", "rocke"),
         )
 
 
@@ -64,4 +74,8 @@ def stability_sentences(report: ReportInput) -> list[Sentence]:
         f"How stable the selection is was judged by repeating it on "
         f"{plural(asked.samples, 'data set')} {drawn[asked.method]} (seed {asked.seed})."
     )
-    return [(text, ())]
+    counted = (
+        "Intervals and p-values of the coefficients were found anew with the selection counted: in "
+        "the richest model, given that the coefficient is reported (Fithian, Sun and Taylor 2014)."
+    )
+    return [(text, ()), (counted, ("selective",))]

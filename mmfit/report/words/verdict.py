@@ -63,10 +63,13 @@ def alerts(report: ReportInput) -> tuple[str, ...]:
     """What is wrong with the chosen model's fit, what a search does, which fits have failed."""
     texts = []
     if report.analysis.selection.search is not None:
-        texts.append(
+        text = (
             "The tests and intervals below take the model as given. It was searched for in the "
             "same data, which makes p-values smaller and intervals narrower than they should be."
         )
+        if len(report.tables["after_selection"]):
+            text += " The table of coefficients with the selection counted has others."
+        texts.append(text)
     unknown = unidentified_words(report.chosen.reported)
     texts += [f"{report.chosen.name}: {text}" for text in unknown]
     singular = singular_words(report.chosen.reported)

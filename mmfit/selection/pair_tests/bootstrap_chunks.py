@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from mmfit.common.json_records import to_json
-from mmfit.errors import ComparisonError, DataError
+from mmfit.errors import ComparisonError, ComputationError, DataError
 from mmfit.inference.null_distributions.bootstrap import (
     Replicates,
     bootstrap_until,
@@ -107,7 +107,7 @@ def chunk_from_json(text: str) -> dict[Pair, Replicates]:
             )
             for row in json.loads(text)
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ComputationError) as error:
         raise DataError(
             f"not bootstrap statistics written by this version of mmfit: {error}"
         ) from None

@@ -111,19 +111,20 @@ def _edge_information(pair, orders, null_fit, alternative_fit) -> np.ndarray:
 
 
 def _alternative_at_null(pair, null_fit, template) -> tuple[ModelMatrices, Fit]:
-    """The alternative's matrices and a record with the null's covariances and sigma in its terms.
+    """The alternative's matrices and a record with the null's covariances in its terms.
 
-    ``variance_information`` reads nothing else of it but the criterion.
+    ``variance_information`` reads nothing else of it but sigma and the criterion. In units of
+    sigma, as the law has none and the fourth power of a unit may leave the range of numbers.
     """
     kept = [t.position for t in pair.alternative.family.terms]
     matrices = pair.alternative.matrices
     covariances = null_in_alternative(pair, null_fit)
     terms = tuple(
-        replace(template.terms[place], covariance=covariance)
+        replace(template.terms[place], covariance=covariance / null_fit.sigma**2)
         for place, covariance in zip(kept, covariances, strict=True)
     )
     reduced = replace(matrices, random=tuple(matrices.random[place] for place in kept))
-    return reduced, replace(template, terms=terms, sigma=null_fit.sigma)
+    return reduced, replace(template, terms=terms, sigma=1.0)
 
 
 def _edge_coordinates(pair, orders, null_fit) -> tuple[np.ndarray, list[int]]:

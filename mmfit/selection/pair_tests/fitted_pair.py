@@ -14,7 +14,6 @@ from mmfit.inference.null_distributions.bootstrap import (
     NullFits,
     refit_seconds,
 )
-from mmfit.inference.null_distributions.mixtures import ChiBarSquare, plain
 from mmfit.selection.pair_tests.boundary import NullLaw, edge_orders, null_law
 from mmfit.selection.pair_tests.one_variance import exact_distribution
 from mmfit.selection.records import NullDistribution, Remark
@@ -68,11 +67,6 @@ class FittedPair:
     def exact(self) -> NullDistribution | Remark:
         """The exact null distribution with its p-value, or why there is none."""
         return exact_distribution(self.pair, self.null_fit, self.chisq)
-
-    @property
-    def large_sample(self) -> ChiBarSquare:
-        """The law that is calibrated: the large-sample one, or the chi-square where none holds."""
-        return plain(self.pair.df) if self.law.distribution is None else self.law.distribution
 
     @cached_property
     def tail_alone(self) -> bool:

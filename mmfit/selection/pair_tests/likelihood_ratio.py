@@ -5,6 +5,8 @@ Comparisons, ladders, searches, ``ranova`` and audits are views of its record.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mmfit.engine.records import Fit
 from mmfit.inference.null_distributions.bootstrap import Replicates
 from mmfit.inference.null_distributions.mixtures import plain
@@ -19,9 +21,12 @@ WITHOUT_BOOTSTRAP = NullSettings("auto", replicates=0, only_deciding=True)
 # Seconds that ``auto`` may spend on the replicates of one test of a search; and of one test of a
 # selection that is repeated, in all its samples together.
 SEARCH_SECONDS, AUDIT_SECONDS = 5.0, 30.0
-# Replicates of a test of an audit at most: a selection that is repeated many times needs none of
-# its p-values to the last digit.
-AUDIT_REPLICATES = 199
+# Seconds for one test of a selection that is repeated along a line, about a hundred times.
+LINE_SECONDS = 0.3
+# A selection that is repeated needs decisions, not p-values: few replicates of a test, and
+# none where the large-sample p-value is so far from the level that they could not change its side.
+AUDIT_REPLICATES = 99
+FAR_BELOW, FAR_ABOVE = 1 / 50, 4.0
 
 
 def search_nulls(settings: NullSettings) -> NullSettings:
@@ -30,20 +35,46 @@ def search_nulls(settings: NullSettings) -> NullSettings:
     return replace(settings, only_deciding=True, seconds=seconds)
 
 
-def audit_nulls(settings: NullSettings, samples: int) -> NullSettings:
-    """The same settings for a selection that is repeated ``samples`` times.
+def audit_nulls(settings: NullSettings, samples: int, alpha: float) -> NullSettings:
+    """The same settings for a selection at a level ``alpha`` that is repeated ``samples`` times.
 
-    The laws are those of the selection; where replicates decide they are fewer, and a bootstrap
-    that was asked for gives way to the calibrated law, which needs no more of them.
+    Replicates are fewer, and drawn only where they can change a decision.
     """
-    method = "auto" if settings.method in ("bootstrap", "calibrated") else settings.method
+    few = replace(settings, replicates=min(settings.replicates, AUDIT_REPLICATES))
+    return _decisions_alone(few, alpha, AUDIT_SECONDS / samples)
+
+
+def line_nulls(settings: NullSettings, alpha: float) -> NullSettings:
+    """The same settings for a selection that is repeated on responses along a line.
+
+    The replicates are those of the selection itself, drawn only where they can change a decision,
+    and fewer where those of a test would take too long.
+    """
+    return _decisions_alone(settings, alpha, LINE_SECONDS)
+
+
+def _decisions_alone(settings: NullSettings, alpha: float, seconds: float) -> NullSettings:
+    """For a selection whose p-values nobody reads. A bootstrap that was asked for gives way to the
+    calibrated law, which needs fewer replicates.
+    """
+    replicated = settings.method in ("bootstrap", "calibrated")
     return replace(
         settings,
-        method=method,
-        replicates=min(settings.replicates, AUDIT_REPLICATES),
+        method="auto" if replicated else settings.method,
         only_deciding=True,
-        seconds=min(settings.seconds, AUDIT_SECONDS / samples),
+        seconds=min(settings.seconds, seconds),
+        open_between=(FAR_BELOW * alpha, FAR_ABOVE * alpha),
     )
+
+
+def sample_nulls(settings: NullSettings, seed: int, sample: int) -> NullSettings:
+    """The same settings for one of the samples that a selection is repeated on.
+
+    Replicates have streams of each sample's own. Were they the same everywhere, the errors of all
+    calibrated laws would be one, and would not average out over the samples.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=(sample, 1)).generate_state(4)
+    return replace(settings, seed=int.from_bytes(state.tobytes(), "little"))
 
 
 @dataclass(frozen=True, slots=True)

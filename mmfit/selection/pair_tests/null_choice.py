@@ -5,9 +5,11 @@ one; else the large-sample one calibrated by bootstrap replicates, if enough of 
 than the settings allow; else the large-sample one as it is, and says so.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from mmfit.errors import ComparisonError, ComputationError
+from mmfit.inference.distributions import NORMAL_95
 from mmfit.inference.null_distributions.bootstrap import (
     FIRST_STEP,
     BootstrapPValue,
@@ -21,19 +23,22 @@ from mmfit.inference.null_distributions.calibration import (
     CalibratedPValue,
     scaled_chi_square,
     scaled_tail,
+    tail_without_law,
 )
 from mmfit.inference.null_distributions.mixtures import plain
 from mmfit.selection.pair_tests.boundary import edge_orders
 from mmfit.selection.pair_tests.fitted_pair import FittedPair
-from mmfit.selection.pair_tests.one_variance import NORMAL_95
 from mmfit.selection.records import NullDistribution, NullSettings, Remark
 
 # The fewest replicates that ``auto`` calibrates a law by.
-FEWEST_REPLICATES = 100
+FEWEST_REPLICATES = 99
 # Where the first replicates put the whole Monte Carlo interval of the p-value below this, ``auto``
 # draws no more.
 SETTLED = 1e-4
 _REPLICATED = ("calibrated", "bootstrap")
+_BEST = ("exact", *_REPLICATED, "chibar2", "chi2")
+# Said of the distribution, and not of the test again.
+_IN_THE_TABLE = ("null_taken_as_true", "settled", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,14 @@ def choose_null(
         found.append(exact)
     by_replicates, missing = _by_replicates(fitted, settings, replicates)
     found += by_replicates
-    method = _decides(settings.method, {one.method: one for one in found})
+    method = _decides(settings.method, [one.method for one in found])
     if settings.method == "exact" and isinstance(exact, Remark):
         remarks.append(Remark("no_exact", (exact,)))
     if method in _REPLICATED:
         deciding = next(one for one in found if one.method == method)
-        remarks.append(Remark(f"by_{method}", deciding.condition))
-    elif method != "exact":
+        told = [one for one in deciding.condition if one.kind not in _IN_THE_TABLE]
+        remarks.append(Remark(f"by_{method}", tuple(told)))
+    if method != "exact":
         remarks += missing
     found = [replace(one, decides=one.method == method) for one in found]
     if settings.method == method:
@@ -81,16 +87,9 @@ def choose_null(
     return NullChoice(tuple(found), tuple(one for one in remarks if one is not None))
 
 
-def _decides(asked: str, found: dict[str, NullDistribution]) -> str:
-    """The method that decides: what was asked for, if it was found; or the best there is."""
-    if asked == "auto":
-        exact = found.get("exact")
-        if exact is not None and exact.holds:
-            return "exact"
-        order: tuple[str, ...] = ("calibrated", "bootstrap", "chibar2", "chi2")
-    else:
-        # A mixture of one is the chi-square.
-        order = (asked, *_REPLICATED, "chi2") if asked in _REPLICATED else (asked, "chi2")
+def _decides(asked: str, found: Collection[str]) -> str:
+    """The method that decides: what was asked for, or the best of what needs less."""
+    order = _BEST[0 if asked == "auto" else _BEST.index(asked) :]
     return next(method for method in order if method in found)
 
 
@@ -111,8 +110,16 @@ def replicates_needed(fitted: FittedPair, settings: NullSettings) -> int:
         return settings.replicates
     if settings.method != "auto" or isinstance(_exact(fitted, settings), NullDistribution):
         return 0
-    within = min(settings.replicates, int(settings.seconds / fitted.replicate_seconds))
-    return within if within >= min(FEWEST_REPLICATES, settings.replicates) else 0
+    if not _is_open(fitted, settings):
+        return 0
+    within = int(min(settings.replicates, settings.seconds / fitted.replicate_seconds))
+    return within if within >= FEWEST_REPLICATES else 0
+
+
+def _is_open(fitted: FittedPair, settings: NullSettings) -> bool:
+    """Whether replicates can change what the large-sample law says, as far as the settings ask."""
+    law, (low, high) = fitted.law.distribution, settings.open_between
+    return law is None or low <= law.survival(fitted.chisq) <= high
 
 
 def stopping_rule(fitted: FittedPair, settings: NullSettings, asked: int) -> Stopping:
@@ -153,7 +160,11 @@ def _by_replicates(
         counted = bootstrap_p_value(replicates.statistics, fitted.chisq, stopping.enough)
     except ComputationError as error:
         return [], [Remark("no_bootstrap", (str(error),))]
-    drawn = _drawn(fitted, settings, asked, len(replicates))
+    drawn = [Remark("null_taken_as_true", (fitted.drawn_by, fitted.pair.null.name))]
+    if asked < settings.replicates:
+        drawn.append(Remark("fewer_replicates", (asked,)))
+    if stopping.is_settled(replicates):
+        drawn.append(Remark("settled", (len(replicates),)))
     bootstrap = _bootstrapped(counted, drawn)
     try:
         return [_calibrated(fitted, _calibration(fitted, replicates), drawn), bootstrap], []
@@ -162,22 +173,26 @@ def _by_replicates(
 
 
 def _none_drawn(fitted: FittedPair, settings: NullSettings) -> Remark:
-    if not settings.replicates:
-        return Remark("not_calibrated")
+    if settings.replicates < FEWEST_REPLICATES:
+        return Remark("too_few_to_calibrate", (FEWEST_REPLICATES, settings.replicates))
+    if not _is_open(fitted, settings):
+        return Remark("not_open")
     seconds = FEWEST_REPLICATES * fitted.replicate_seconds
     return Remark("calibration_too_dear", (FEWEST_REPLICATES, seconds, settings.seconds))
 
 
 def _calibration(fitted: FittedPair, replicates: Replicates) -> CalibratedPValue:
+    law, df, statistics = fitted.law.distribution, fitted.pair.df, replicates.statistics
     if fitted.tail_alone:
-        return scaled_tail(fitted.large_sample, fitted.chisq, replicates.statistics)
+        if law is None:
+            return tail_without_law(df, fitted.chisq, statistics)
+        return scaled_tail(law, fitted.chisq, statistics)
     return scaled_chi_square(fitted.pair.df, fitted.chisq, replicates.statistics, replicates.alike)
 
 
 def _calibrated(
     fitted: FittedPair, found: CalibratedPValue, drawn: tuple[Remark, ...]
 ) -> NullDistribution:
-    law = fitted.large_sample
     how = (
         Remark("tail_scaled", (found.above,))
         if found.above is not None
@@ -191,8 +206,8 @@ def _calibrated(
         replicates=found.replicates,
         holds=True,
         condition=(how, *drawn),
-        dfs=law.dfs,
-        weights=law.weights,
+        dfs=found.law.dfs,
+        weights=found.law.weights,
         scale=found.scale,
         tail=found.above is not None,
     )
@@ -254,11 +269,13 @@ def _bootstrapped(found: BootstrapPValue, drawn: tuple[Remark, ...]) -> NullDist
     )
 
 
-def _drawn(fitted: FittedPair, settings: NullSettings, asked: int, used: int) -> tuple[Remark, ...]:
+def _drawn(
+    fitted: FittedPair, settings: NullSettings, asked: int, settled: bool
+) -> tuple[Remark, ...]:
     """What replicates were drawn from, and why fewer than the settings say."""
     out = [Remark("null_taken_as_true", (fitted.drawn_by, fitted.pair.null.name))]
     if asked < settings.replicates:
         out.append(Remark("fewer_replicates", (asked,)))
-    if used == FIRST_STEP < asked:
-        out.append(Remark("settled", (used,)))
+    if settled:
+        out.append(Remark("settled", (FIRST_STEP,)))
     return tuple(out)

@@ -2,15 +2,13 @@
 
 from mmfit.engine.criterion import CRITERIA
 from mmfit.engine.records import Fit
+from mmfit.inference.distributions import NORMAL_95
 from mmfit.inference.null_distributions.exact_tests import ExactNull
 from mmfit.inference.null_distributions.spectra import no_spectrum, spectrum
 from mmfit.selection.pair_tests.boundary import edge_orders
 from mmfit.selection.records import NullDistribution, Remark
 from mmfit.selection.relations.term_coordinates import FamilyTerm
 from mmfit.selection.relations.validity import PairAssessment
-
-NORMAL_95 = 1.959963984540054
-"""The 97.5% quantile of the normal distribution."""
 
 
 def exact_distribution(

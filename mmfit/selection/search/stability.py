@@ -13,7 +13,7 @@ cross the drawn one stay what they are.
 Sample i has the i-th stream spawned from the seed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -22,7 +22,11 @@ import numpy as np
 from mmfit.engine.fit import fit_model
 from mmfit.errors import ComparisonError, MmfitError
 from mmfit.inference.null_distributions.bootstrap import draw_responses
-from mmfit.selection.pair_tests.likelihood_ratio import WITHOUT_BOOTSTRAP, audit_nulls
+from mmfit.selection.pair_tests.likelihood_ratio import (
+    WITHOUT_BOOTSTRAP,
+    audit_nulls,
+    sample_nulls,
+)
 from mmfit.selection.records import NullSettings
 from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
@@ -52,6 +56,10 @@ class SearchTask:
         """The models of the scope on these (or other) rows."""
         return Models((source or self.source).build, self.maximal, self.minimal)
 
+    def of_sample(self, seed: int, sample: int) -> "SearchTask":
+        """The search of one sample, whose replicates have a stream of their own."""
+        return replace(self, nulls=sample_nulls(self.nulls, seed, sample))
+
     def run(self, fits: Fits) -> Outcome:
         """The search on these fits."""
         return search_models(fits, self.search, self.criterion, self.alpha, self.nulls)
@@ -79,34 +87,43 @@ def search_stability(
     ComparisonError : an unknown method; no grouping factor whose levels could be drawn.
     """
     check_settings(samples, method, seed)
-    task = replace(task, nulls=audit_nulls(task.nulls, samples))
+    task = replace(task, nulls=audit_nulls(task.nulls, samples, task.alpha))
     models = task.models() if models is None else models
     scope = models.scope
     if method == "cluster":
         known = clusters([models.matrices(scope.maximal)])
         text = cluster_words(known)
         choices = [
-            _searched(task, lambda source=source: Fits(task.models(source)))
-            for source in _samples(task.source, known, samples, seed)
+            _searched(task.of_sample(seed, k), lambda source=source: Fits(task.models(source)))
+            for k, source in enumerate(_samples(task.source, known, samples, seed))
         ]
     else:
         text = f"responses drawn from the REML fit of {outcome.path.chosen}"
         choices = _parametric(task, models, outcome, samples, seed)
     own = Choice(outcome.path.chosen, outcome.path.parts)
     terms = parts_of(scope, scope.maximal)
-    return Stability(method, samples, seed, text, counted_rows(choices, own, terms))
+    rows = counted_rows(choices, own, terms)
+    return Stability(method, samples, seed, text, rows, tuple(choices))
 
 
 def _parametric(task, models: Models, outcome: Outcome, samples: int, seed: int) -> list[Choice]:
-    """The searches of responses drawn from the chosen model, each model fitted to all at once."""
+    """The searches of responses drawn from the chosen model."""
     matrices = models.matrices(outcome.state)
     fit = fit_model(matrices)
     choices = []
     for responses in drawn_responses(matrices, fit, samples, seed):
-        batch = Batch(models, responses)
-        for member in range(len(responses)):
-            choices.append(_searched(task, _member_fits(task, batch, member)))
+        numbers = range(len(choices), len(choices) + len(responses))
+        tasks = [task.of_sample(seed, k) for k in numbers]
+        choices += batch_choices(tasks, models, responses)
     return choices
+
+
+def batch_choices(
+    tasks: Sequence[SearchTask], models: Models, responses: np.ndarray
+) -> list[Choice]:
+    """The searches (B) of responses (B, n), each model fitted to all at once."""
+    batch = Batch(models, responses)
+    return [_searched(task, _member_fits(task, batch, k)) for k, task in enumerate(tasks)]
 
 
 def check_settings(samples: int, method: str, seed: int) -> None:
@@ -120,10 +137,12 @@ def check_settings(samples: int, method: str, seed: int) -> None:
 
 def _searched(task: SearchTask, make: Callable[[], Fits]) -> Choice:
     try:
-        path = task.run(make()).path
+        fits = make()
+        outcome = task.run(fits)
+        coefficients = fits.matrices(outcome.state).fixed_names
     except MmfitError as error:
         return Choice(None, failure=reason(error))
-    return Choice(path.chosen, path.parts)
+    return Choice(outcome.path.chosen, outcome.path.parts, coefficients=coefficients)
 
 
 def _member_fits(task: SearchTask, batch: Batch, member: int) -> Callable[[], Fits]:
@@ -144,9 +163,14 @@ def _samples(source: RowSource, known, samples: int, seed: int) -> Iterator[RowS
 
 def drawn_responses(matrices, fit, samples: int, seed: int) -> Iterator[np.ndarray]:
     """Drawn responses, as many at a time as fit the memory."""
-    size = max(1, _MOST_NUMBERS // matrices.nobs)
+    size = responses_at_once(matrices.nobs)
     for begin in range(0, samples, size):
         yield draw_responses(matrices, fit, seed, begin, min(begin + size, samples))
+
+
+def responses_at_once(nobs: int) -> int:
+    """How many responses of so many rows are held at once."""
+    return max(1, _MOST_NUMBERS // nobs)
 
 
 def cluster_words(known: Clusters) -> str:

@@ -1,9 +1,9 @@
 """What a repeated selection amounts to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from scipy.special import betaincinv
+from mmfit.inference.distributions import binomial_interval
 
 LEVEL = 0.95
 
@@ -41,6 +41,7 @@ class Stability:
     text : str, what was drawn, in words.
     rows : tuple of StabilityRow: models, the most frequent first; terms in the order of the
         maximal model; failures.
+    choices : tuple of Choice, one per sample.
     """
 
     method: str
@@ -48,15 +49,18 @@ class Stability:
     seed: int
     text: str
     rows: tuple[StabilityRow, ...]
+    choices: tuple["Choice", ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen: the model's name and its parts; or why nothing was."""
+    """What was chosen: the model's name, its parts and its fixed-effect coefficients; or why
+    nothing was."""
 
     model: str | None
     parts: tuple[str, ...] = ()
     failure: str | None = None
+    coefficients: tuple[str, ...] = ()
 
 
 def counted_rows(
@@ -89,7 +93,5 @@ def _counted(values) -> dict[str, int]:
 
 
 def _row(kind: str, model: str, chosen: bool, count: int, total: int) -> StabilityRow:
-    tail = (1 - LEVEL) / 2
-    low = 0.0 if count == 0 else float(betaincinv(count, total - count + 1, tail))
-    high = 1.0 if count == total else float(betaincinv(count + 1, total - count, 1 - tail))
+    low, high = binomial_interval(count, total)
     return StabilityRow(kind, model, chosen, count, count / total, low, high)

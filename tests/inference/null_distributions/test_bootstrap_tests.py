@@ -1,5 +1,6 @@
 """The parametric bootstrap: its draws, its order, when it stops, its intervals and its size."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,13 +15,16 @@ from mmfit.errors import ComputationError
 from mmfit.formula import build_matrices
 from mmfit.inference.null_distributions import bootstrap
 from mmfit.inference.null_distributions.bootstrap import (
+    FIRST_STEP,
     BootstrapTest,
+    Replicates,
+    Stopping,
     bootstrap_p_value,
-    bootstrap_statistics,
+    bootstrap_replicates,
     bootstrap_until,
     draw_responses,
     enough_exceedances,
-    is_complete,
+    joined,
     refit_seconds,
 )
 from tests.reference_cases import fits, matrices
@@ -28,6 +32,14 @@ from tests.reference_cases import fits, matrices
 
 def pair(null, alternative, criterion="REML"):
     return BootstrapTest(matrices(null), matrices(alternative), fits(null)[criterion])
+
+
+def bootstrap_statistics(test, start, stop, seed):
+    return bootstrap_replicates(test, start, stop, seed).statistics
+
+
+def replicates(statistics):
+    return Replicates(np.asarray(statistics, dtype=float), np.ones(len(statistics), dtype=bool))
 
 
 @pytest.mark.parametrize("case", ["sleep_slope", "sleep_weights", "sleep_offset", "nested_slash"])
@@ -58,13 +70,15 @@ def test_statistics_are_those_of_single_fits():
 
 def test_parts_of_any_size_give_the_same_bits():
     test = pair("sleep_int", "sleep_slope")
-    whole = bootstrap_statistics(test, 0, 300, seed=1)
+    whole = bootstrap_replicates(test, 0, 300, seed=1)
     ends = [0, 1, 2, 77, 300]
-    parts = [bootstrap_statistics(test, a, b, 1) for a, b in pairwise(ends)]
-    assert np.array_equal(np.concatenate(parts), whole)
-    early = bootstrap_until(test, 1.0, 0, 300, 1, enough_exceedances(300))
-    assert len(early) < 300
-    assert np.array_equal(early, whole[: len(early)])
+    parts = joined(bootstrap_replicates(test, a, b, 1) for a, b in pairwise(ends))
+    assert np.array_equal(parts.statistics, whole.statistics)
+    assert np.array_equal(parts.alike, whole.alike)
+    early = bootstrap_until(test, 0, 300, 1, Stopping(1.0, enough_exceedances(300)))
+    assert len(early) == FIRST_STEP
+    assert np.array_equal(early.statistics, whole.statistics[: len(early)])
+    whole = whole.statistics
     assert not np.array_equal(bootstrap_statistics(test, 0, 20, seed=2), whole[:20])
 
 
@@ -117,10 +131,72 @@ def test_the_interval_after_a_stop_is_that_of_the_waiting_time():
 
 def test_enough_is_a_twentieth_and_at_least_twenty():
     assert [enough_exceedances(R) for R in (19, 99, 999, 9999)] == [20, 20, 50, 500]
-    assert not is_complete(np.ones(20), 0.5, 999, stop=True)
-    assert is_complete(np.ones(50), 0.5, 999, stop=True)
-    assert not is_complete(np.ones(50), 0.5, 999, stop=False)
-    assert is_complete(np.zeros(999), 0.5, 999, stop=True)
+
+
+def test_a_sequence_has_at_least_its_first_step():
+    stopping = Stopping(0.5, enough=50)
+    assert not stopping.is_over(replicates(np.ones(FIRST_STEP - 1)))
+    assert stopping.is_over(replicates(np.ones(FIRST_STEP)))
+    assert not Stopping(0.5).is_over(replicates(np.ones(FIRST_STEP)))
+    assert len(stopping.used(replicates(np.ones(900)))) == FIRST_STEP
+    late = replicates(np.r_[np.zeros(400), np.ones(300)])
+    assert len(stopping.used(late)) == 450
+    assert len(Stopping(0.5).used(late)) == 700
+
+
+def test_a_settled_sequence_is_its_first_step_however_much_was_computed():
+    asked = []
+
+    def settled(first):
+        asked.append(len(first))
+        return True
+
+    stopping = Stopping(0.5, enough=50, settled=settled)
+    many = replicates(np.zeros(700))
+    assert stopping.is_over(many)
+    assert len(stopping.used(many)) == FIRST_STEP
+    assert set(asked) == {FIRST_STEP}
+    assert len(replace(stopping, settled=lambda first: False).used(many)) == 700
+    test = pair("sleep_int", "sleep_slope")
+    assert len(bootstrap_until(test, 0, 500, 1, Stopping(1e9, 50, settled))) == FIRST_STEP
+    # A later part does not know the first replicates.
+    assert len(bootstrap_until(test, 100, 500, 1, Stopping(1e9, 50, settled))) == 400
+
+
+def test_replicates_say_which_null_fits_are_singular_as_that_of_the_data():
+    """Dyestuff2 has no variance between batches, as have about half of the data sets drawn."""
+    test = pair("dyestuff2", "dyestuff2")
+    found = bootstrap_replicates(test, 0, 60, 1)
+    drawn = draw_responses(test.null, test.fit, 1, 0, 60)
+    single = [fit_model(replace(test.null, y=y)).singular for y in drawn]
+    assert test.fit.singular
+    assert found.alike.tolist() == single
+    assert 20 < sum(single) < 55
+
+
+def test_null_fits_are_shared_by_the_tests_of_one_null(monkeypatch):
+    calls, real = [], fit_many
+
+    def counted(model, responses, **settings):
+        calls.append(model)
+        return real(model, responses, **settings)
+
+    monkeypatch.setattr(bootstrap, "fit_many", counted)
+    shared = {}
+    tests = [
+        BootstrapTest(
+            matrices("sleep_int"),
+            matrices(alternative),
+            fits("sleep_int")["REML"],
+            null_fits=shared,
+        )
+        for alternative in ("sleep_uncorr", "sleep_slope")
+    ]
+    found = [bootstrap_statistics(test, 0, 50, 1) for test in tests]
+    assert len(calls) == 3
+    for test, statistics in zip(tests, found, strict=True):
+        alone = bootstrap_statistics(replace(test, null_fits={}), 0, 50, 1)
+        assert np.array_equal(statistics, alone)
 
 
 def test_failures_are_left_out_and_too_many_refused():

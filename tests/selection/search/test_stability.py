@@ -10,12 +10,18 @@ from mmfit.engine import fit_both, fit_model, simulate_responses
 from mmfit.errors import ComparisonError
 from mmfit.formula import build_matrices
 from mmfit.selection import Candidate, select_model
-from mmfit.selection.records import NullSettings
+from mmfit.selection.pair_tests import fitted_pair
+from mmfit.selection.pair_tests.likelihood_ratio import (
+    AUDIT_REPLICATES,
+    AUDIT_SECONDS,
+    audit_nulls,
+)
+from mmfit.selection.records import METHODS, NullSettings
 from mmfit.selection.search.batch import Batch, BatchFits
 from mmfit.selection.search.models import Fits, Models
 from mmfit.selection.search.source import RowSource, clusters, drawn
 from mmfit.selection.search.stability import SearchTask, search_stability
-from mmfit.selection.search.stability_ladder import ladder_stability
+from mmfit.selection.search.stability_ladder import LadderTask, ladder_stability
 from mmfit.tables.schema import TABLES
 from mmfit.tables.search_tables import stability_table
 
@@ -208,7 +214,9 @@ def declared(method, samples=10):
         candidates.append(Candidate(name, matrices, fit_both(matrices)))
     sources = {name: (RowSource(FRAME), formula) for name, formula in FORMULAS.items()}
     chosen = select_model(candidates).chosen
-    stability = ladder_stability(candidates, sources, chosen, samples=samples, method=method)
+    stability = ladder_stability(
+        LadderTask(candidates), sources, chosen, samples=samples, method=method
+    )
     return candidates, chosen, stability
 
 
@@ -242,7 +250,7 @@ def a_slope(**how):
     candidates = [
         Candidate(name, m := build_matrices(f, FRAME), fit_both(m)) for name, f in names.items()
     ]
-    return ladder_stability(candidates, sources, "a", alpha=0.3, samples=20, **how)
+    return ladder_stability(LadderTask(candidates, 0.3, **how), sources, "a", samples=20)
 
 
 @pytest.mark.parametrize("method", ["chi2", "exact"])
@@ -263,15 +271,19 @@ def test_the_audit_goes_by_the_null_distribution_of_the_selection(method):
     assert found == a_slope(per_pair={("b", "a"): NullSettings(method)})
 
 
-def test_an_audit_makes_no_bootstrap(monkeypatch):
-    def never(*_):
-        raise AssertionError("a bootstrap within an audit")
-
-    monkeypatch.setattr("mmfit.selection.pair_tests.null_choice.bootstrap_until", never)
-    bootstrap = NullSettings("bootstrap")
-    assert a_slope(settings=bootstrap) == a_slope()
-    chi2 = NullSettings("chi2")
-    assert a_slope(settings=chi2, per_pair={("a", "b"): bootstrap}) == a_slope()
+def test_an_audit_calibrates_by_few_replicates_within_its_time(monkeypatch):
+    """A bootstrap gives way to the calibrated law, and that to the large-sample one if too dear."""
+    audited = [audit_nulls(NullSettings(method), 100, 0.05) for method in METHODS]
+    assert [one.method for one in audited] == ["auto", "chi2", "chibar2", "exact", "auto", "auto"]
+    assert {one.replicates for one in audited} == {AUDIT_REPLICATES}
+    assert {one.seconds for one in audited} == {AUDIT_SECONDS / 100}
+    assert {one.open_between for one in audited} == {(0.001, 0.2)}
+    calibrated = a_slope(settings=NullSettings("auto"))
+    assert a_slope(settings=NullSettings("bootstrap")) == calibrated
+    own = {("a", "b"): NullSettings("calibrated")}
+    assert a_slope(settings=NullSettings("chi2"), per_pair=own) == calibrated
+    monkeypatch.setattr(fitted_pair, "refit_seconds", lambda matrices, fit: 1.0)
+    assert a_slope(settings=NullSettings("auto")) == a_slope(settings=NullSettings("chibar2"))
 
 
 @pytest.mark.parametrize(
