@@ -66,4 +66,5 @@ def _test_words(test, criterion: str) -> str:
     if test.kind == "plain":
         why = f": {test.note}" if test.note else ""
         return f"{words} the plain chi-square ({criterion}{why})"
-    return f"{words} {test.null_distribution} ({criterion})"
+    plain = f"; plain chi-square: {test.p_value_chi2:.4g}"
+    return f"{words} {test.null_distribution} ({criterion}{plain})"
