@@ -20,6 +20,7 @@ def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
 
     The checksums are those of the bytes that were read, not of what lies there now.
     """
+    asked = analysis.selection.stability
     return {
         "command": f"mmfit run {analysis.path}",
         "analysis": {
@@ -33,6 +34,13 @@ def provenance(analysis: "Analysis", dataset: "Dataset") -> dict[str, Any]:
             "alpha": analysis.selection.alpha,
             "df": analysis.df,
             "comparisons": _plain(analysis.comparisons),
+            "null_distribution": analysis.null_distribution,
+            "bootstrap": {
+                "replicates": analysis.bootstrap.replicates,
+                "seed": analysis.bootstrap.seed,
+                "stop": analysis.bootstrap.stop,
+            },
+            "stability": None if asked is None else asked.model_dump(),
         },
         "package": {
             "name": "mmfit",

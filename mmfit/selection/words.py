@@ -186,8 +186,8 @@ _WORDS = {
     # the calibrated law
     "mean_scaled": _mean_scaled,
     "tail_scaled": lambda above: (
-        f"the share of bootstrap replicates up to {above:.4g}, and beyond it the tail of the "
-        "large-sample law, scaled to their mean excess"
+        f"the share of bootstrap replicates for a chi-square up to {above:.2g} (their 60th "
+        "percentile), beyond it the tail of the large-sample law, scaled to their mean excess"
     ),
     "no_calibration": lambda why: f"no law calibrated: {why}",
     "too_few_to_calibrate": lambda fewest, given: (

@@ -281,7 +281,7 @@ _ALL = (
         "integer: df",
         "number: p_value",
         "text: p_value_kind, null_distribution",
-        "number: aic, bic, caic",
+        "number: p_value_chi2 (by the plain chi-square), aic, bic, caic",
         "flag: singular",
         "text: decision, text",
     ),

@@ -24,7 +24,7 @@ def test_says_what_was_done_and_with_what(report):
     for words in (
         "2 linear mixed models were fitted to the same 180 observations",
         "likelihood-ratio tests of their REML fits",
-        "that distribution is a mixture of chi-squares",
+        "the large-sample distribution is a mixture of chi-squares",
         "significance level of 0.05",
         "Satterthwaite's approximation",
         "mmfit 0.",
@@ -81,8 +81,11 @@ def test_a_search_is_told_and_nothing_else_is_said_to_have_chosen(report):
     assert "A backward search between an intercept and Reaction ~ Days * sex" in text
     assert "a likelihood-ratio test at a level of 0.1" in text
     assert "by REML, with the fixed part of the largest model" in text
-    assert "2 likelihood-ratio tests 1 was decided by the large-sample mixture of χ²" in text
-    assert "that distribution is a mixture of chi-squares" in text
+    assert (
+        "Of 2 likelihood-ratio tests in the search 1 was decided by the large-sample mixture of χ²"
+        in text
+    )
+    assert "the large-sample distribution is a mixture of chi-squares" in text
     assert "do not allow for the search" in text
     assert any("Stram" in reference for reference in methods(told).references)
     for words in ("One linear mixed model", "no likelihood-ratio test", "random part was chosen"):

@@ -27,7 +27,14 @@ def test_is_complete(report):
         "rows_read": 183,
         "rows_used": 180,
     }
-    assert record["settings"] == {"alpha": 0.05, "df": "satterthwaite", "comparisons": "all"}
+    assert record["settings"] == {
+        "alpha": 0.05,
+        "df": "satterthwaite",
+        "comparisons": "all",
+        "null_distribution": "auto",
+        "bootstrap": {"replicates": 999, "seed": 1, "stop": True},
+        "stability": None,
+    }
     assert record["package"]["version"] == version("mmfit")
     assert {"python", "numpy", "scipy", "pandas"} <= set(record["software"])
     assert {"system", "machine", "blas"} == set(record["platform"])

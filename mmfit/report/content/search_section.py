@@ -12,6 +12,16 @@ _MEANING = (
     "data sets in which the selection reports the coefficient, the intervals cover the value that "
     "it has in the richest model in 95%, and p is below 0.05 in 5% where that value is 0."
 )
+_PARTS = (
+    "The richest model has all that the selection could keep: where that is an interaction which "
+    "the chosen model lacks, or a covariate, a coefficient is there the one at its reference level "
+    "or at zero, another quantity with a longer interval."
+)
+_JUST_KEPT = (
+    "A coefficient had to come out large to stand here. One that was only just kept has a large p "
+    "on the right: that it passed the bound it had to pass says little. It is no evidence that "
+    "there is no effect."
+)
 
 
 def stability_table(stability: pd.DataFrame) -> PageTable | None:
@@ -57,7 +67,7 @@ def after_selection_table(after: pd.DataFrame) -> PageTable | None:
     heads = [("", "code"), ("Estimate", "number"), ("95% interval", "number"), ("p", "number")]
     heads += [("Reported in", "number"), ("Estimate, selection counted", "number")]
     heads += [("95% interval, selection counted", "number"), ("p, selection counted", "number")]
-    notes = [_MEANING, *_notes(after)]
+    notes = [_MEANING, _PARTS, _JUST_KEPT, *_notes(after)]
     return table("Coefficients with the selection counted", heads, rows_of(texts), notes=notes)
 
 

@@ -126,7 +126,7 @@ def steps_words(selection: Selection) -> list[str]:
 
 def _typeset(text: str) -> str:
     """Chi-squares and powers of ten as they are printed."""
-    text = typeset_powers(text, before="p = |chi-square: ")
+    text = typeset_powers(text, before="p = |chi-square: |95%: | to ")
     return distribution_text(text).replace("chi-square", "χ²")
 
 

@@ -13,7 +13,7 @@ _GROUNDS = {
     ),
     "calibrated": (
         "the large-sample distribution calibrated to the design by bootstrap replicates of the "
-        "statistic, since by itself it does not keep its level in small samples"
+        "statistic, since by itself it may not keep its level in samples of this size"
     ),
     "bootstrap": "the parametric bootstrap",
     "chibar2": "the large-sample mixture of χ², not calibrated to the size of the sample",
@@ -26,10 +26,14 @@ def grounds_of(found: NullDistribution) -> str:
     return "approximate" if found.method == "exact" and not found.holds else found.method
 
 
-def deciding_sentence(grounds: Iterable[str], tests: str = "likelihood-ratio test") -> str:
+def deciding_sentence(
+    grounds: Iterable[str],
+    test: str = "likelihood-ratio test",
+    tests: str = "likelihood-ratio tests",
+) -> str:
     """What decided, from the :func:`grounds_of` each test; "" without any.
 
-    ``tests`` is what they are called, in the singular.
+    ``test`` and ``tests`` are what one and more of them are called.
     """
     counts = Counter(grounds)
     total = counts.total()
@@ -41,8 +45,8 @@ def deciding_sentence(grounds: Iterable[str], tests: str = "likelihood-ratio tes
             f"{counts[method]} {_was(counts[method])} decided by {_GROUNDS[method]}"
             for method in methods
         ]
-        return f"Of {plural(total, tests)} {listed(parts)}."
-    subject = f"The {tests} was" if total == 1 else f"All {tests}s were"
+        return f"Of {plural(total, test, tests)} {listed(parts)}."
+    subject = f"The {test} was" if total == 1 else f"All {tests} were"
     return f"{subject} decided by {_GROUNDS[methods[0]]}."
 
 

@@ -45,7 +45,14 @@ def search_sentences(report: ReportInput) -> list[Sentence]:
 def _edges(report: ReportInput) -> Iterator[Sentence]:
     laws = report.tables["search"]["null_distribution"].dropna()
     if len(laws):
-        yield (deciding_sentence((law_of(law) for law in laws), "test in the search"), ())
+        yield (
+            deciding_sentence(
+                (law_of(law) for law in laws),
+                "likelihood-ratio test in the search",
+                "likelihood-ratio tests in the search",
+            ),
+            (),
+        )
     if any(law.count("chi2(") > 1 for law in laws):
         yield (
             "Where a test of the search puts a variance on the boundary of the parameter space, "
@@ -55,8 +62,10 @@ def _edges(report: ReportInput) -> Iterator[Sentence]:
         )
     if any(law_of(law) == "calibrated" for law in laws):
         yield (
-            "The calibration follows Bartlett (1937) and Rocke (1989), with replicates drawn from "
-            f"the REML fit of the null (seed {report.analysis.bootstrap.seed}).",
+            "The χ² of fixed effects was scaled to the mean of bootstrap replicates (Bartlett "
+            "1937; Rocke 1989), the tail of the distributions of variances to their mean excess; "
+            f"replicates were drawn from the null, fitted by REML (seed "
+            f"{report.analysis.bootstrap.seed}).",
             ("bartlett", "rocke"),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmfit.selection.choice.eligible_candidates import EligibleCandidate
-from mmfit.selection.records import Comparison
+from mmfit.selection.records import Comparison, DecidedTest
 from mmfit.selection.relations.spans import columns_inside
 
 
@@ -43,13 +43,21 @@ def test_words(test: Comparison) -> str:
     """A test, with the p-value that decides and, where it is another, the plain one."""
     words = (
         f"{test.null} against {test.alternative} ({test.criterion}): chi-square {test.chisq:.4g} "
-        f"on {test.df} df, p = {test.p_value:.4g}"
+        f"on {test.df} df, p = {p_words(test)}"
     )
     if test.kind == "plain":
         return f"{words} by the plain chi-square: {test.note}."
     if test.decided_by.method != "chi2":
         return f"{words} by {test.null_distribution} (plain chi-square: {test.p_value_chi2:.4g})."
     return f"{words}."
+
+
+def p_words(test: DecidedTest) -> str:
+    """The p-value that decides, with the digits that it has, and its Monte Carlo interval."""
+    by = test.decided_by
+    if by.method not in ("calibrated", "bootstrap"):
+        return f"{by.p_value:.4g}"
+    return f"{by.p_value:.2g} (Monte Carlo 95%: {by.mc_low:.2g} to {by.mc_high:.2g})"
 
 
 def beside_words(test: Comparison, alpha: float) -> str:
@@ -62,6 +70,8 @@ def beside_words(test: Comparison, alpha: float) -> str:
     if found is None or found is law:
         return ""
     words = f" By parametric bootstrap p = {found.p_value:.4g}"
+    if found.mc_low == 0:
+        return f"{words}: none of {found.replicates} replicates reached the statistic."
     low, high = (law.p_value if end is None else end for end in (law.mc_low, law.mc_high))
     if low <= found.mc_high and found.mc_low <= high:
         return f"{words}, which agrees within the errors of both."

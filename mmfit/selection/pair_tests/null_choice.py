@@ -67,13 +67,14 @@ def choose_null(
     ComparisonError : ``replicates`` are too few for the settings.
     """
     found, remarks = _large_sample(fitted), [fitted.law.remark]
-    exact = _exact(fitted, settings)
+    asked, exact = settings.method, _exact(fitted, settings)
+    settings = as_possible(fitted, settings)
     if isinstance(exact, NullDistribution):
         found.append(exact)
     by_replicates, missing = _by_replicates(fitted, settings, replicates)
     found += by_replicates
     method = _decides(settings.method, [one.method for one in found])
-    if settings.method == "exact" and isinstance(exact, Remark):
+    if asked == "exact" and isinstance(exact, Remark):
         remarks.append(Remark("no_exact", (exact,)))
     if method in _REPLICATED:
         deciding = next(one for one in found if one.method == method)
@@ -82,7 +83,7 @@ def choose_null(
     if method != "exact":
         remarks += missing
     found = [replace(one, decides=one.method == method) for one in found]
-    if settings.method == method:
+    if asked == method:
         remarks += [Remark("as_asked", (one,)) for one in found if one.decides and not one.holds]
     return NullChoice(tuple(found), tuple(one for one in remarks if one is not None))
 
@@ -104,8 +105,15 @@ def _exact(fitted: FittedPair, settings: NullSettings) -> NullDistribution | Rem
     return fitted.exact if fitted.linear_null and wanted else None
 
 
+def as_possible(fitted: FittedPair, settings: NullSettings) -> NullSettings:
+    """The settings; ``auto`` where an exact law is asked for and there is none."""
+    missing = settings.method == "exact" and isinstance(fitted.exact, Remark)
+    return replace(settings, method="auto") if missing else settings
+
+
 def replicates_needed(fitted: FittedPair, settings: NullSettings) -> int:
     """How many replicates the test needs at most; 0 where none are drawn."""
+    settings = as_possible(fitted, settings)
     if settings.method in _REPLICATED:
         return settings.replicates
     if settings.method != "auto" or isinstance(_exact(fitted, settings), NullDistribution):
@@ -124,6 +132,7 @@ def _is_open(fitted: FittedPair, settings: NullSettings) -> bool:
 
 def stopping_rule(fitted: FittedPair, settings: NullSettings, asked: int) -> Stopping:
     """When the ``asked`` replicates of a test may end."""
+    settings = as_possible(fitted, settings)
     if not settings.stop:
         return Stopping(fitted.chisq)
 

@@ -21,7 +21,7 @@ class SearchStep:
     standing, candidate : str, formulas.
     move : str or None, the step in words: ``drop the correlation of Days and (Intercept) by g``.
     criterion : ``REML`` or ``ML``, of the fits compared, or None.
-    chisq, df, p_value, p_value_kind, null_distribution : of the likelihood-ratio test that decided
+    chisq, df, p_value, p_value_kind, null_distribution, p_value_chi2 : of the test that decided
         (``boundary`` or ``plain``), or None.
     aic, bic, caic : float or None, of the candidate's fit by ``criterion`` (caic only where the
         search goes by it; none of a fit without estimates).
@@ -43,6 +43,7 @@ class SearchStep:
     p_value: float | None = None
     p_value_kind: str | None = None
     null_distribution: str | None = None
+    p_value_chi2: float | None = None
     aic: float | None = None
     bic: float | None = None
     caic: float | None = None

@@ -204,6 +204,7 @@ def _step(fits, settings, part, number, trial: Trial, standing: Fit, taken: bool
         p_value=None if test is None else test.p_value,
         p_value_kind=None if test is None else test.kind,
         null_distribution=None if test is None else test.null_distribution,
+        p_value_chi2=None if test is None else test.p_value_chi2,
         caic=trial.value if settings.criterion == "caic" else None,
         **of_fit(fit),
         decision=decision,

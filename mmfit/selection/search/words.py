@@ -1,5 +1,6 @@
 """What a step of a search says."""
 
+from mmfit.selection.choice.ladder_words import p_words
 from mmfit.selection.search.records import PASSED, REFUSED, REJECTED, TAKEN
 
 LABELS = (("aic", "AIC"), ("bic", "BIC"), ("caic", "conditional AIC"))
@@ -61,8 +62,9 @@ def _singular(settings, standing) -> str:
 
 
 def _test_words(test, criterion: str) -> str:
-    words = f"chi-square {test.chisq:.4g} on {test.df} df, p = {test.p_value:.4g} by"
+    words = f"chi-square {test.chisq:.4g} on {test.df} df, p = {p_words(test)} by"
     if test.kind == "plain":
         why = f": {test.note}" if test.note else ""
         return f"{words} the plain chi-square ({criterion}{why})"
-    return f"{words} {test.null_distribution} ({criterion})"
+    plain = f"; plain chi-square: {test.p_value_chi2:.4g}"
+    return f"{words} {test.null_distribution} ({criterion}{plain})"

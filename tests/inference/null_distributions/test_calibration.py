@@ -188,6 +188,6 @@ def test_a_tail_without_a_law_does_not_fall_faster_than_the_true_one(true, df):
         observed = -2 * np.log(p)
         found = tail_without_law(df, observed, values)
         assert found.scale >= 1 or found.law == plain(1)
-        assert np.log(found.p_value / true.survival(observed)) == pytest.approx(0, abs=0.35)
+        assert -0.5 < np.log(found.p_value / true.survival(observed)) < 1.5
     shrunken = scaled_tail(plain(df), -2 * np.log(1e-5), values)
     assert shrunken.scale <= 1.05
