@@ -169,11 +169,8 @@ def _by_replicates(
         counted = bootstrap_p_value(replicates.statistics, fitted.chisq, stopping.enough)
     except ComputationError as error:
         return [], [Remark("no_bootstrap", (str(error),))]
-    drawn = [Remark("null_taken_as_true", (fitted.drawn_by, fitted.pair.null.name))]
-    if asked < settings.replicates:
-        drawn.append(Remark("fewer_replicates", (asked,)))
-    if stopping.is_settled(replicates):
-        drawn.append(Remark("settled", (len(replicates),)))
+    settled = len(replicates) < asked and stopping.is_settled(replicates)
+    drawn = _drawn(fitted, settings, asked, settled)
     bootstrap = _bootstrapped(counted, drawn)
     try:
         return [_calibrated(fitted, _calibration(fitted, replicates), drawn), bootstrap], []
@@ -196,7 +193,7 @@ def _calibration(fitted: FittedPair, replicates: Replicates) -> CalibratedPValue
         if law is None:
             return tail_without_law(df, fitted.chisq, statistics)
         return scaled_tail(law, fitted.chisq, statistics)
-    return scaled_chi_square(fitted.pair.df, fitted.chisq, replicates.statistics, replicates.alike)
+    return scaled_chi_square(df, fitted.chisq, statistics, replicates.alike)
 
 
 def _calibrated(
