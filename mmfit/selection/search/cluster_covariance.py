@@ -45,8 +45,7 @@ def cluster_covariance(
     """
     estimates = []
     for rng in generators:
-        picked = rng.integers(len(known.rows), size=len(known.rows))
-        found = _estimates(_drawn(matrices, known, picked))
+        found = _estimates(_drawn(matrices, known, known.picked(rng)))
         if found is not None:
             estimates.append(found)
     count, levels = len(estimates), len(known.rows)

@@ -59,6 +59,10 @@ class Clusters:
     rows: tuple[np.ndarray, ...]
     relabelled: tuple[str, ...]
 
+    def picked(self, rng: np.random.Generator) -> np.ndarray:
+        """(levels,) places of as many levels as there are, drawn with replacement."""
+        return rng.integers(len(self.rows), size=len(self.rows))
+
 
 def clusters(models: Sequence[ModelMatrices]) -> Clusters:
     """The coarsest grouping factor of some models: that with the fewest levels.
@@ -93,7 +97,7 @@ def _groups(term: RandomTerm) -> Partition:
 
 def drawn(source: RowSource, known: Clusters, rng: np.random.Generator) -> RowSource:
     """As many levels as there are, drawn with replacement; each draw is a level of its own."""
-    picked = rng.integers(len(known.rows), size=len(known.rows))
+    picked = known.picked(rng)
     rows = np.concatenate([known.rows[level] for level in picked])
     draw = np.repeat(np.arange(len(picked)), [len(known.rows[level]) for level in picked])
     columns = Columns(source.frame)
